@@ -1,0 +1,172 @@
+"""The engine's doors to the world. Everything that leaves the process goes through one of these.
+
+Every method may raise the BackendErrors of `bot.model.errors` and nothing else; each implementation keeps its own
+total deadline, so a caller never waits without end.
+"""
+
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from datetime import datetime
+from ipaddress import IPv4Address
+from typing import Literal, Protocol, runtime_checkable
+
+from bot.model import facts
+from bot.model.people import Person, Profile
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
+from bot.model.resources import Key, Kind, Resource, TargetId
+from bot.model.steps import Step
+from bot.model.value import Value
+
+
+class Outcome(Value):
+    """How a write ended. `refused` wrote nothing; `unknown` must be read before anything else happens."""
+
+    kind: Literal["applied", "already", "refused", "unknown"]
+    detail: str = ""
+
+
+class Target(Protocol):
+    """A firewall or DNS server that holds resources."""
+
+    @property
+    def name(self) -> TargetId: ...
+
+    @property
+    def keeps_marks(self) -> bool:
+        """Whether the device has a place for our mark. If not, the journal is the only proof of ownership."""
+        ...
+
+    async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
+        """The resources that exist under these keys, normalised; absent ones are missing from the answer.
+
+        Raises Unreachable or Rejected. Never answers from a cache.
+        """
+        ...
+
+    def normalise(self, resource: Resource) -> Resource:
+        """How this wish will read back once applied. Raises Rejected for a wish the device can never hold."""
+        ...
+
+    async def apply(self, step: Step) -> Outcome:
+        """Make the resource equal `step.after` if it still equals `step.before`; read back before answering.
+
+        Equal to `after` already: `already`, nothing written. Neither: `refused`, nothing written. An answer that
+        never came: `unknown`. One writer at a time per target is the implementation's duty. Comparison is by
+        content (`same_content`) plus, where something of ours is changed or removed, our mark.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class NumbersRows(Protocol):
+    """A target whose routes and policies carry explicit row numbers from configured ranges."""
+
+    async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
+        """The lowest `count` unused numbers of the configured range. Raises Rejected when the range is used up."""
+        ...
+
+
+@runtime_checkable
+class PathOracle(Protocol):
+    """What the firewall itself says about a path. Missing rights or old firmware are an answer, not an error."""
+
+    async def route(self, destination: IPv4Address) -> RouteAnswer: ...
+
+    async def policy(
+        self,
+        interface: str,
+        source: IPv4Address,
+        destination: IPv4Address,
+        protocol: facts.Protocol,
+        port: int,
+    ) -> PolicyAnswer: ...
+
+
+class ClusterReader(Protocol):
+    """One Kubernetes cluster, read only."""
+
+    async def facts(self) -> facts.ClusterFacts:
+        """Fresh facts. Raises Unreachable or Rejected when not even namespaces and services can be read."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Prober(Protocol):
+    """Questions to the wire from the bot's own host (or from the vantage point it was configured with)."""
+
+    async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
+        """Ask for A records of a fully qualified name, without search list and without cache of our own."""
+        ...
+
+    async def connect(
+        self, address: IPv4Address, port: int, protocol: facts.Protocol, speak: str, timeout_s: float
+    ) -> ConnectAnswer:
+        """Exchange data with a port. `speak` is an application protocol name or ""; nothing is ever changed there."""
+        ...
+
+
+class Stored(Value):
+    """A record as the store holds it: `seq` counts from 1 without gaps, `at` is the store's own clock, in UTC."""
+
+    seq: int
+    at: datetime
+    body: str
+
+
+class Store(Protocol):
+    """An append-only log with compare-and-set, and leases. All domain logic lives above it."""
+
+    async def append(
+        self, stream: str, expected: int, body: str, not_after: datetime | None = None
+    ) -> Stored | None:
+        """Append durably if the stream's last number is `expected`; otherwise write nothing and answer None.
+
+        With `not_after`, also answers None when the store's clock has passed that moment.
+        """
+        ...
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
+        """All records with a number above `after`, in order."""
+        ...
+
+    async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
+        """Take or renew a lease; False while another owner's has not run out by the store's clock."""
+        ...
+
+    async def release(self, name: str, owner: str) -> None:
+        """Give a lease back; harmless when it is not ours."""
+        ...
+
+    async def now(self) -> datetime:
+        """The store's clock, in UTC."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Directory(Protocol):
+    """Who people are, as the chat system knows them at this moment (at most 60 s old)."""
+
+    async def profile(self, person: Person) -> Profile:
+        """Raises Unreachable when it cannot be told; the caller then refuses."""
+        ...
+
+
+class Env(Protocol):
+    """Time, chance and concurrency, so that a whole life of the bot can be replayed in a test."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def new_id(self) -> str:
+        """A fresh identifier: lower-case letters and digits, 10 characters, not guessable."""
+        ...
+
+    def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run in the background; an exception of `work` is reported, never lost."""
+        ...

@@ -1,0 +1,100 @@
+"""Who asks, and what they may do. Identity is the pair (team id, user id); names never decide anything."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from bot.model.value import Value
+
+RoleName = Literal["viewer", "developer", "operator", "oncall", "admin"]
+
+
+class Person(Value):
+    """A member of one workspace. The terminal's user has team "local"."""
+
+    team: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.team}/{self.user}"
+
+
+class Profile(Value):
+    """What the directory says about a person now. `refused` is why this person may never act, or None."""
+
+    person: Person
+    groups: frozenset[str] = frozenset()
+    refused: str | None = None
+
+
+class Permission(StrEnum):
+    """What a command needs."""
+
+    LOOK = "look"  # check, plan, status, list
+    REQUEST = "request"  # ask for a change
+    CONFIRM = "confirm"  # say yes to a change somebody may ask for
+    FAIL_OVER = "fail over"
+    ADMINISTER = "administer"
+
+
+PERMISSIONS: dict[RoleName, frozenset[Permission]] = {
+    "viewer": frozenset({Permission.LOOK}),
+    "developer": frozenset({Permission.LOOK, Permission.REQUEST}),
+    "operator": frozenset({Permission.LOOK, Permission.REQUEST, Permission.CONFIRM}),
+    "oncall": frozenset({Permission.LOOK, Permission.FAIL_OVER}),
+    "admin": frozenset(Permission),
+}
+
+
+class Grant(Value):
+    """One line of `roles:` in app.yaml: these people and groups have this role on these clusters and namespaces."""
+
+    role: RoleName
+    people: frozenset[Person] = frozenset()
+    groups: frozenset[str] = frozenset()
+    clusters: tuple[str, ...]
+    namespaces: tuple[str, ...] = ("*",)  # shell patterns; * alone covers cluster-wide commands
+
+    def covers(self, profile: Profile, cluster: str | None, namespace: str | None) -> bool:
+        """`None` stands for "any": a command that names no cluster or namespace."""
+        if profile.person not in self.people and not (self.groups & profile.groups):
+            return False
+        if cluster is not None and not any(fnmatchcase(cluster, pattern) for pattern in self.clusters):
+            return False
+        return namespace is None or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
+
+
+class Refusal(Value):
+    """Why somebody may not do something, in one sentence, and which roles may."""
+
+    reason: str
+
+
+def roles(profile: Profile, grants: Sequence[Grant], cluster: str | None, namespace: str | None) -> tuple[RoleName, ...]:
+    """The roles this person has there, without duplicates, in the order of PERMISSIONS."""
+    if profile.refused is not None:
+        return ()
+    held = {grant.role for grant in grants if grant.covers(profile, cluster, namespace)}
+    return tuple(role for role in PERMISSIONS if role in held)
+
+
+def may(
+    profile: Profile,
+    permission: Permission,
+    grants: Sequence[Grant],
+    cluster: str | None = None,
+    namespace: str | None = None,
+) -> Refusal | None:
+    """None when allowed. An empty table of grants allows nothing."""
+    if profile.refused is not None:
+        return Refusal(reason=f"You may not use k8snet: {profile.refused}.")
+    held = roles(profile, grants, cluster, namespace)
+    if any(permission in PERMISSIONS[role] for role in held):
+        return None
+    able = " or ".join(role for role, permissions in PERMISSIONS.items() if permission in permissions)
+    where = "".join(
+        [f" on cluster {cluster}" if cluster else "", f" for namespace {namespace}" if namespace else ""]
+    )
+    have = f"you have {', '.join(held)}" if held else "you have no role there"
+    return Refusal(reason=f"To {permission.value} you need the role {able}{where}; {have}.")

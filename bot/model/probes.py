@@ -1,0 +1,80 @@
+"""What came back from the wire, in the words of the diagnosis."""
+
+from ipaddress import IPv4Address
+from typing import Literal
+
+from bot.model.facts import Protocol
+from bot.model.value import Value
+
+DnsTransport = Literal["udp", "tcp"]
+DnsOutcome = Literal[
+    "answer",  # NOERROR with addresses
+    "nodata",  # NOERROR without: the name exists, this type does not
+    "nxdomain",
+    "servfail",
+    "refused-rcode",  # the server answered REFUSED
+    "timeout",  # silence
+    "refused",  # nobody listens: ICMP port unreachable or RST
+    "unreachable",  # ICMP host or net unreachable
+    "malformed",  # something answered, but not DNS, or not to our question
+]
+ConnectOutcome = Literal[
+    "data",  # bytes came back, or our byte was acknowledged: the path carries data both ways
+    "handshake-only",  # connected, but no data came back: proves nothing about the path
+    "timeout",
+    "refused",
+    "host-unreachable",
+    "net-unreachable",
+    "reset",  # accepted, then cut before any data
+]
+
+
+class DnsAnswer(Value):
+    """One question to one server over one transport. `soa_owner` is the owner of the SOA in the authority section:
+    it tells whose negative answer this is ("." means: no forwarder matched)."""
+
+    server: IPv4Address
+    name: str
+    transport: DnsTransport
+    outcome: DnsOutcome
+    addresses: tuple[IPv4Address, ...] = ()
+    aliases: tuple[str, ...] = ()  # CNAME targets, in order
+    soa_owner: str | None = None
+    truncated: bool = False
+    ttl_s: int | None = None
+    elapsed_ms: int
+    detail: str = ""
+
+
+class ConnectAnswer(Value):
+    """One connection with data on it. `peer_says` is a short, printable proof of what answered."""
+
+    address: IPv4Address
+    port: int
+    protocol: Protocol
+    outcome: ConnectOutcome
+    spoke: str = ""  # the application protocol the probe tried, such as "redis"; "" when the port tells none
+    peer_says: str = ""
+    elapsed_ms: int
+
+
+class RouteAnswer(Value):
+    """What the firewall says about the way to a destination. `found` is None when it cannot tell; `problem` says why."""
+
+    destination: IPv4Address
+    found: bool | None
+    interface: str = ""
+    gateway: IPv4Address | None = None
+    problem: str = ""
+
+
+class PolicyAnswer(Value):
+    """What the firewall would do with a packet. `allowed` is None when it cannot tell; `problem` says why."""
+
+    source: IPv4Address
+    destination: IPv4Address
+    protocol: Protocol
+    port: int
+    allowed: bool | None
+    policy: str = ""  # "implicit deny", or the policy's name or number
+    problem: str = ""
