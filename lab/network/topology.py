@@ -1,8 +1,8 @@
 """The article's office, as data: segments, hosts, nodes and the cluster's two inner networks.
 
-Both networks of the lab are built from this: the simulated one walks packets over it, the kernel one makes a network
-namespace of every host. Addresses of the firewall's legs are the ``.254`` of each segment; the article names two of them
-(172.16.2.254 as the firewall's address, 172.16.1.254 as the nodes' default route).
+Both networks of the lab are built from this: the simulated one walks packets over it, the kernel one makes a
+network namespace of every host. Addresses of the firewall's legs are the ``.254`` of each segment; the
+article names two of them (172.16.2.254, the firewall's address; 172.16.1.254, the nodes' default route).
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Node(Host):
-    """A Kubernetes node; it owns one slice of the pod network (flannel host-gw: no overlay, one Ethernet segment)."""
+    """A Kubernetes node; it owns one slice of the pod network (flannel host-gw: no overlay)."""
 
     pod_cidr: IPv4Network
     control_plane: bool = False
