@@ -10,6 +10,8 @@ from ipaddress import IPv4Address
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.model import facts
+from bot.model.journal import Record
+from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
 from bot.model.resources import Key, Kind, Resource, TargetId
@@ -118,9 +120,7 @@ class Stored(Value):
 class Store(Protocol):
     """An append-only log with compare-and-set, and leases. All domain logic lives above it."""
 
-    async def append(
-        self, stream: str, expected: int, body: str, not_after: datetime | None = None
-    ) -> Stored | None:
+    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
         """Append durably if the stream's last number is `expected`; otherwise write nothing and answer None.
 
         With `not_after`, also answers None when the store's clock has passed that moment.
@@ -169,4 +169,21 @@ class Env(Protocol):
 
     def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         """Run in the background; an exception of `work` is reported, never lost."""
+        ...
+
+
+class Announcer(Protocol):
+    """The chat, as the outbox sees it."""
+
+    async def show(self, operation: Operation) -> Message:
+        """Make the operation's one message say what the operation is now.
+
+        Updates `operation.message` if there is one; otherwise looks for our own message of that operation by its
+        metadata before posting, so that a crash between post and journal never shows two. Raises Unreachable
+        (worth trying again) or Rejected (never will work: a wrong channel, a missing scope).
+        """
+        ...
+
+    async def audit(self, records: Sequence[Record]) -> None:
+        """Post one line for each record to the audit channel, in order."""
         ...

@@ -71,7 +71,9 @@ class Refusal(Value):
     reason: str
 
 
-def roles(profile: Profile, grants: Sequence[Grant], cluster: str | None, namespace: str | None) -> tuple[RoleName, ...]:
+def roles(
+    profile: Profile, grants: Sequence[Grant], cluster: str | None, namespace: str | None
+) -> tuple[RoleName, ...]:
     """The roles this person has there, without duplicates, in the order of PERMISSIONS."""
     if profile.refused is not None:
         return ()
@@ -93,8 +95,6 @@ def may(
     if any(permission in PERMISSIONS[role] for role in held):
         return None
     able = " or ".join(role for role, permissions in PERMISSIONS.items() if permission in permissions)
-    where = "".join(
-        [f" on cluster {cluster}" if cluster else "", f" for namespace {namespace}" if namespace else ""]
-    )
+    where = "".join([f" on cluster {cluster}" if cluster else "", f" for namespace {namespace}" if namespace else ""])
     have = f"you have {', '.join(held)}" if held else "you have no role there"
     return Refusal(reason=f"To {permission.value} you need the role {able}{where}; {have}.")

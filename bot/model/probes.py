@@ -59,7 +59,7 @@ class ConnectAnswer(Value):
 
 
 class RouteAnswer(Value):
-    """What the firewall says about the way to a destination. `found` is None when it cannot tell; `problem` says why."""
+    """The firewall's word on the way to a destination. `found` is None when it cannot tell; `problem` says why."""
 
     destination: IPv4Address
     found: bool | None

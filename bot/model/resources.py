@@ -21,10 +21,14 @@ RANK: Mapping[Kind, int] = {"address": 0, "address-group": 1, "route": 2, "polic
 
 
 class Mark(Value):
-    """Says that k8snet made a resource: for which cluster, and in which operation."""
+    """Says that k8snet made a resource: for which cluster, in which operation, and what it made.
+
+    `fingerprint` is that of the content as written: content that no longer matches it was edited by somebody else.
+    """
 
     cluster: str
     operation: str
+    fingerprint: str
 
 
 class Key(Value):
@@ -135,3 +139,9 @@ def same_content(one: Resource, other: Resource) -> bool:
 def fingerprint(resource: Resource | None) -> str:
     """Eight hexadecimal digits of the content, for markers and journals; `absent` for None."""
     return "absent" if resource is None else digest(content(resource))[:8]
+
+
+def marked(resource: Resource, cluster: str, operation: str) -> Resource:
+    """The resource with our mark on it."""
+    mark = Mark(cluster=cluster, operation=operation, fingerprint=fingerprint(resource))
+    return resource.model_copy(update={"mark": mark})

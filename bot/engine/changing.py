@@ -1,0 +1,221 @@
+"""Asking for a change and saying yes or no to it."""
+
+from bot.engine.context import Context
+from bot.engine.journal import TooLate
+from bot.engine.planning import make_plan
+from bot.model.commands import Change
+from bot.model.errors import BotError, UserError
+from bot.model.journal import (
+    AnyEntry,
+    Asked,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Finished,
+    Planned,
+    Record,
+    Requested,
+    Resumed,
+    Stale,
+    Unplannable,
+)
+from bot.model.operation import Operation
+from bot.model.people import Permission, Person, Refusal, may
+from bot.model.plan import Plan, differences
+from bot.model.world import World
+
+DIGEST_PREFIX = 32  # 128 bits travel in a button; the rest is looked up
+
+
+async def request(context: Context, command: Change, actor: Person, channel: str, delivery: str) -> str:
+    """Journal the wish and plan it; answers the operation's id. The same delivery twice is one operation.
+
+    Raises UserError for a missing role or a cluster that cannot be told. Everything that goes wrong later is
+    said on the operation's own message.
+    """
+    cluster = context.cluster(command.cluster)
+    refusal = await _refusal(context, actor, Permission.REQUEST, cluster.name, command.namespace)
+    if refusal is not None:
+        await context.journal.append(
+            Asked(actor=actor, command=command, channel=channel, answer=refusal.reason, allowed=False)
+        )
+        raise UserError(refusal.reason)
+    entry = Requested(operation=context.env.new_id(), actor=actor, command=command, channel=channel, delivery=delivery)
+    known = await context.journal.commit(lambda world: world.deliveries.get(delivery) or entry)
+    if isinstance(known, str):
+        return known
+    await plan_requested(context, entry)
+    return entry.operation
+
+
+async def plan_requested(context: Context, entry: Requested) -> None:
+    """Plan a requested change and journal the plan, or why there is none."""
+    assert entry.command.verb in ("expose", "unexpose")
+    try:
+        plan = await make_plan(context, entry.command, entry.actor, entry.operation)  # type: ignore[arg-type]
+    except BotError as error:
+        await context.journal.append(Unplannable(operation=entry.operation, reason=str(error)))
+        return
+    await context.journal.append(Planned(operation=entry.operation, plan=plan))
+    if not plan.steps:
+        await context.journal.append(Finished(operation=entry.operation, result="nothing-to-do"))
+
+
+async def confirm(context: Context, operation_id: str, digest: str, actor: Person) -> str:
+    """The yes of a person to one digest; answers a sentence for that person, or "" when the message says it all.
+
+    Raises UserError when the yes does not count, BackendErrors when the world cannot be read to check it.
+    """
+    operation = _known(await context.journal.world(), operation_id)
+    plan = _confirmable(operation, digest)
+    await _gate(context, operation, plan, actor)
+    try:
+        fresh = await make_plan(context, plan.command, plan.requester, operation.id, plan.expires_at)
+        changed = differences(plan, fresh)
+    except UserError as error:
+        fresh, changed = None, (str(error),)
+    if changed:
+        return await _replace(context, operation, actor, changed)
+    assert fresh is not None
+    entry = Confirmed(operation=operation.id, actor=actor, digest=plan.digest, checks=fresh.checks)
+    try:
+        answer = await context.journal.commit(lambda world: _decide(world, entry, plan), not_after=plan.expires_at)
+    except TooLate:
+        await expire(context, operation.id)
+        raise UserError("This plan has expired; nothing was changed. Ask again for a fresh one.") from None
+    if isinstance(answer, Refusal):
+        raise UserError(answer.reason)
+    return ""
+
+
+async def cancel(context: Context, operation_id: str, actor: Person) -> None:
+    """The requester, or anybody who could confirm, says no. Raises UserError when it is too late or not theirs."""
+    operation = _known(await context.journal.world(), operation_id)
+    if operation.plan is None:
+        raise UserError("There is no plan to cancel yet.")
+    if actor != operation.request.actor:
+        await _gate(context, operation, operation.plan, actor)
+    await _commit_if(context, operation_id, "awaiting", Cancelled(operation=operation_id, actor=actor))
+
+
+async def expire(context: Context, operation_id: str) -> None:
+    """Write the end of a plan nobody confirmed in time; harmless when it is no longer waiting."""
+    await context.journal.commit(
+        lambda world: Expired(operation=operation_id) if world.operations[operation_id].state == "awaiting" else None
+    )
+
+
+async def resume(context: Context, operation_id: str, actor: Person) -> None:
+    """A person who may confirm says: try again to undo. Raises UserError when it does not wait for that."""
+    operation = _known(await context.journal.world(), operation_id)
+    assert operation.plan is not None
+    await _gate(context, operation, operation.plan, actor)
+    await _commit_if(context, operation_id, "stuck", Resumed(operation=operation_id, actor=actor))
+
+
+async def release(context: Context, operation_id: str, actor: Person) -> None:
+    """An admin takes over what is left on the devices; locks are given back. Raises UserError for others."""
+    operation = _known(await context.journal.world(), operation_id)
+    assert operation.plan is not None
+    refusal = await _refusal(context, actor, Permission.ADMINISTER, operation.plan.cluster, None)
+    if refusal is not None:
+        await _deny(context, operation_id, actor, refusal)
+    ending = Finished(operation=operation_id, result="released", reason=f"taken over by {actor}")
+    await _commit_if(context, operation_id, "stuck", ending)
+
+
+def _known(world: World, operation_id: str) -> Operation:
+    operation = world.operations.get(operation_id)
+    if operation is None:
+        raise UserError("I do not know this change (any more); nothing was done. Ask again for a fresh plan.")
+    return operation
+
+
+def _confirmable(operation: Operation, digest: str) -> Plan:
+    if operation.state != "awaiting":
+        raise UserError(_why_not(operation))
+    assert operation.plan is not None
+    if operation.plan.digest[:DIGEST_PREFIX] != digest[:DIGEST_PREFIX] or len(digest) < DIGEST_PREFIX:
+        raise UserError("This button belongs to an older version of the plan; look at the newest message.")
+    return operation.plan
+
+
+def _why_not(operation: Operation) -> str:
+    match operation.state:
+        case "requested":
+            return "The plan is not ready yet."
+        case "running" | "undoing":
+            return f"Already confirmed by {operation.confirmed_by}; it is being worked on."
+        case "stale":
+            return "The network has changed since this plan was made; there is a newer card with a fresh plan."
+        case "expired":
+            return "This plan has expired; nothing was changed. Ask again for a fresh one."
+        case _:
+            return f"This change is over ({operation.state}); nothing was done now."
+
+
+async def _gate(context: Context, operation: Operation, plan: Plan, actor: Person) -> None:
+    """Raises UserError, after writing it down, unless this person's yes counts here and now."""
+    refusal = await _refusal(context, actor, Permission.CONFIRM, plan.cluster, plan.command.namespace)
+    if refusal is None and actor == operation.request.actor and not context.cluster(plan.cluster).self_confirm:
+        refusal = Refusal(
+            reason="Somebody else must confirm what you asked for "
+            f"(clusters.{plan.cluster}.self_confirm is off in app.yaml)."
+        )
+    if refusal is not None:
+        await _deny(context, operation.id, actor, refusal)
+
+
+async def _deny(context: Context, operation_id: str, actor: Person, refusal: Refusal) -> None:
+    await context.journal.append(Denied(operation=operation_id, actor=actor, reason=refusal.reason))
+    raise UserError(refusal.reason)
+
+
+async def _refusal(
+    context: Context, actor: Person, permission: Permission, cluster: str, namespace: str | None
+) -> Refusal | None:
+    profile = await context.directory.profile(actor)
+    return may(profile, permission, context.grants, cluster, namespace)
+
+
+def _decide(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
+    operation = world.operations[entry.operation]
+    if operation.state != "awaiting":
+        return Refusal(reason=_why_not(operation))
+    if world.intent(plan.cluster) != plan.intent_before:
+        return Refusal(reason="Another change of this cluster was just made; ask again for a fresh plan.")
+    holder = world.holder(plan.targets)
+    if holder is not None:
+        return Refusal(
+            reason=f"Change {holder.id}, confirmed by {holder.confirmed_by}, is being applied to "
+            f"{', '.join(holder.plan.targets) if holder.plan else 'the same devices'}; try again when it has ended."
+        )
+    return entry
+
+
+async def _replace(context: Context, operation: Operation, actor: Person, changed: tuple[str, ...]) -> str:
+    """Refuse a yes to a plan that no longer fits, and make a new card for the same wish."""
+    old = operation.request
+    successor = Requested(
+        operation=context.env.new_id(),
+        actor=old.actor,
+        command=old.command,
+        channel=old.channel,
+        delivery=f"{old.delivery}/{operation.id}",
+    )
+    stale = Stale(operation=operation.id, actor=actor, differences=changed, successor=successor.operation)
+    await _commit_if(context, operation.id, "awaiting", stale)
+    await context.journal.append(successor)
+    await plan_requested(context, successor)
+    return "The network has changed since this plan was made, so nothing was done. A new card shows the fresh plan."
+
+
+async def _commit_if(context: Context, operation_id: str, state: str, entry: AnyEntry) -> Record:
+    """Append when the operation is still in that state. Raises UserError with what it is instead."""
+    answer = await context.journal.commit(
+        lambda world: entry if world.operations[operation_id].state == state else world.operations[operation_id]
+    )
+    if isinstance(answer, Operation):
+        raise UserError(_why_not(answer))
+    return answer

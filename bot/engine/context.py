@@ -1,0 +1,52 @@
+"""What every use case is given: the site, who may what, and the doors to the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.engine.journal import Journal
+from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Target
+from bot.model.errors import UserError
+from bot.model.people import Grant
+from bot.model.resources import TargetId
+from bot.model.site import ClusterSite, Site
+from bot.model.suggest import suggestion
+
+
+@dataclass(frozen=True)
+class Context:
+    """Composed once in bot/app.py. `vantage` says in words from where this bot probes."""
+
+    site: Site
+    grants: Sequence[Grant]
+    targets: Mapping[TargetId, Target]
+    clusters: Mapping[str, ClusterReader]
+    prober: Prober
+    directory: Directory
+    announcer: Announcer
+    journal: Journal
+    env: Env
+    vantage: str
+    instance: str  # this bot's name among its replicas; stable over restarts
+
+    def cluster(self, name: str | None) -> ClusterSite:
+        """The named cluster, or the only one. Raises UserError that lists the choices."""
+        known = [cluster.name for cluster in self.site.clusters]
+        if name is None:
+            if len(known) == 1:
+                return self.site.clusters[0]
+            raise UserError(f"Which cluster? Add `on <cluster>`: {', '.join(known)}.")
+        cluster = self.site.cluster(name)
+        if cluster is None:
+            raise UserError(f"There is no cluster {name}.{suggestion(name, known)} Clusters: {', '.join(known)}.")
+        return cluster
+
+    def office(self, name: str | None) -> str:
+        """The named office, or the only one. Raises UserError that lists the choices."""
+        known = [office.name for office in self.site.offices]
+        if name is None:
+            if len(known) == 1:
+                return known[0]
+            raise UserError(f"From which office? Add `from <office>`: {', '.join(known)}.")
+        if name not in known:
+            raise UserError(f"There is no office {name}.{suggestion(name, known)} Offices: {', '.join(known)}.")
+        return name

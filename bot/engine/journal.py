@@ -1,0 +1,101 @@
+"""The journal above a store: read on, decide on what it says, append only if nothing came in between."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar, cast
+
+from bot.engine.ports import Store, Stored
+from bot.model.errors import OutcomeUnknown, Unreachable
+from bot.model.journal import AnyEntry, Event, Record, Sealed
+from bot.model.world import World
+
+STREAM = "journal"
+CONTENTION_LIMIT = 200
+
+Other = TypeVar("Other")
+
+
+class TooLate(Exception):
+    """The store's clock had passed the moment until which an entry was acceptable."""
+
+
+class Journal:
+    """One instance's view of the log. Every state change of the product is one `commit`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._world = World()
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def world(self) -> World:
+        """Everything appended so far, by whatever instance. Do not keep it across an await: it grows."""
+        async with self._lock:
+            return await self._read_on()
+
+    async def commit(
+        self, decide: Callable[[World], AnyEntry | Other], not_after: datetime | None = None
+    ) -> Record | Other:
+        """Append what `decide` says about the newest world, or return its answer when that is no entry.
+
+        When another instance was faster, `decide` is asked again with the newer world, so a decision is never
+        taken on an old one. Raises TooLate, Unreachable (nothing was appended).
+        """
+        async with self._lock:
+            for _ in range(CONTENTION_LIMIT):
+                world = await self._read_on()
+                answer = decide(world)
+                if not isinstance(answer, Event):
+                    return answer
+                stored = await self._append(world, cast(AnyEntry, answer), not_after)
+                if stored is not None:
+                    return self._add(stored)
+                if not_after is not None and await self._store.now() > not_after:
+                    raise TooLate
+        raise Unreachable("store", "too many writers at once; try again")
+
+    async def append(self, entry: AnyEntry) -> Record:
+        """Commit an entry that is right whatever the newest world says."""
+        record = await self.commit(lambda _: entry)
+        assert isinstance(record, Record)
+        return record
+
+    async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
+        """Take or renew the right to drive something; see `Store.lease`."""
+        return await self._store.lease(name, owner, ttl_s)
+
+    async def release(self, name: str, owner: str) -> None:
+        await self._store.release(name, owner)
+
+    async def now(self) -> datetime:
+        """The store's clock: the only one that decides whether something has expired."""
+        return await self._store.now()
+
+    async def changed(self) -> None:
+        """Wait until this instance has seen a new record."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    async def _append(self, world: World, entry: AnyEntry, not_after: datetime | None) -> Stored | None:
+        body = Sealed(previous=world.head, entry=entry).model_dump_json()
+        try:
+            return await self._store.append(STREAM, world.seq, body, not_after)
+        except OutcomeUnknown:
+            # The answer got lost: the log itself tells whether the record is in it.
+            for stored in await self._store.read(STREAM, world.seq):
+                if stored.seq == world.seq + 1 and stored.body == body:
+                    return stored
+            return None
+
+    async def _read_on(self) -> World:
+        for stored in await self._store.read(STREAM, self._world.seq):
+            self._add(stored)
+        return self._world
+
+    def _add(self, stored: Stored) -> Record:
+        sealed = Sealed.model_validate_json(stored.body)
+        record = Record(seq=stored.seq, at=stored.at, entry=sealed.entry, previous=sealed.previous)
+        self._world.add(record)
+        self._changed.set()
+        return record

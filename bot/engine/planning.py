@@ -1,0 +1,127 @@
+"""From a person's wish to a plan: read everything concerned, concurrently; then decide, purely."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.engine.context import Context
+from bot.engine.ports import NumbersRows
+from bot.model import names
+from bot.model.commands import Change, Expose, Unexpose
+from bot.model.desired import Placed, desired
+from bot.model.diff import Difference, Place, diff
+from bot.model.errors import UserError
+from bot.model.facts import ClusterFacts
+from bot.model.intent import ClusterIntent, Exposure
+from bot.model.people import Person
+from bot.model.plan import Plan, flows
+from bot.model.proof import checks_for, warnings_for
+from bot.model.resources import Key, Kind, Mark, Policy, Resource, Route, TargetId
+from bot.model.steps import Step
+from bot.model.suggest import suggestion
+
+
+async def make_plan(
+    context: Context, command: Change, requester: Person, operation: str, expires_at: datetime | None = None
+) -> Plan:
+    """The plan for a change as of now. Reads, never writes.
+
+    Raises UserError (a wrong name, nothing to do, a conflict, a missing fact) and BackendErrors.
+    """
+    names.namespace(command.namespace)
+    cluster = context.cluster(command.cluster)
+    world = await context.journal.world()
+    before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
+    facts = await context.clusters[cluster.name].facts()
+    after = _intended(context, command, before, facts)
+    wanted = _normalised(context, desired(after, cluster, context.site, facts))
+    actual = await _read(context, wanted, owned)
+    difference = diff(wanted, owned, actual, cluster.name, operation)
+    _refuse_conflicts(difference)
+    steps = await _with_rows(context, difference.steps)
+    return Plan(
+        operation=operation,
+        requester=requester,
+        command=command,
+        cluster=cluster.name,
+        intent_before=before,
+        intent_after=after,
+        steps=steps,
+        found=difference.found,
+        opens=flows(steps, opening=True),
+        closes=flows(steps, opening=False),
+        warnings=warnings_for(command, cluster, after, facts, steps),
+        checks=checks_for(command, context.site, after, facts, operation),
+        expires_at=expires_at or context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
+    )
+
+
+def _intended(context: Context, command: Change, before: ClusterIntent, facts: ClusterFacts) -> ClusterIntent:
+    match command:
+        case Expose():
+            _known_namespace(command.namespace, facts)
+            return before.exposing(Exposure(namespace=command.namespace, office=context.office(command.office)))
+        case Unexpose():
+            if not before.exposes(command.namespace):
+                exposed = sorted({exposure.namespace for exposure in before.exposures})
+                raise UserError(
+                    f"Namespace {command.namespace} of cluster {facts.cluster} is not exposed by k8snet."
+                    f"{suggestion(command.namespace, exposed)} Exposed: {', '.join(exposed) or 'nothing'}."
+                )
+            return before.without(command.namespace, command.office and context.office(command.office))
+
+
+def _known_namespace(namespace: str, facts: ClusterFacts) -> None:
+    if namespace not in facts.namespaces:
+        raise UserError(
+            f"Cluster {facts.cluster} has no namespace {namespace}.{suggestion(namespace, facts.namespaces)}"
+        )
+
+
+def _normalised(context: Context, wanted: Sequence[Placed]) -> list[Placed]:
+    return [
+        Placed(target=placed.target, resource=context.targets[placed.target].normalise(placed.resource))
+        for placed in wanted
+    ]
+
+
+async def _read(context: Context, wanted: Sequence[Placed], owned: Mapping[Place, Mark]) -> dict[Place, Resource]:
+    """What exists under every key concerned; where a device keeps no marks, the journal's mark is put on."""
+    keys: dict[TargetId, set[Key]] = defaultdict(set)
+    for target, key in owned:
+        keys[target].add(key)
+    for placed in wanted:
+        keys[placed.target].add(placed.resource.key)
+    answers = await asyncio.gather(*(context.targets[target].read(of_target) for target, of_target in keys.items()))
+    actual = {}
+    for target, answer in zip(keys, answers, strict=True):
+        for key, resource in answer.items():
+            place = (target, key)
+            if not context.targets[target].keeps_marks and place in owned:
+                resource = resource.model_copy(update={"mark": owned[place]})
+            actual[place] = resource
+    return actual
+
+
+def _refuse_conflicts(difference: Difference) -> None:
+    if difference.conflicts:
+        lines = [f"• {conflict.key} on {conflict.target} {conflict.problem}" for conflict in difference.conflicts]
+        raise UserError("No plan is possible, nothing was changed:\n" + "\n".join(lines))
+
+
+async def _with_rows(context: Context, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Give every route and policy that will be created a free row number of its own."""
+    needed: dict[tuple[TargetId, Kind], list[int]] = defaultdict(list)
+    for index, step in enumerate(steps):
+        if step.before is None and isinstance(step.after, Route | Policy):
+            needed[step.target, step.after.kind].append(index)
+    placed = list(steps)
+    for (target, kind), indexes in needed.items():
+        device = context.targets[target]
+        if isinstance(device, NumbersRows):
+            for index, row in zip(indexes, await device.free_rows(kind, len(indexes)), strict=True):
+                step = steps[index]
+                assert step.after is not None
+                placed[index] = step.model_copy(update={"after": step.after.model_copy(update={"row": row})})
+    return tuple(placed)

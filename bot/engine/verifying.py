@@ -1,0 +1,78 @@
+"""Proof on the wire: nothing is done before its checks have passed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.engine.context import Context
+from bot.model.journal import CheckResult, Verified
+from bot.model.operation import Operation
+from bot.model.plan import CarriesData, Check, DoesNotResolve, Resolves
+from bot.model.probes import ConnectAnswer, DnsAnswer
+
+ATTEMPTS = 6
+PAUSE_S = 2.0
+PROBE_TIMEOUT_S = 4.0
+
+
+async def verify(context: Context, operation: Operation) -> Verified:
+    """Run the operation's checks until all pass, or until a device has had time enough to act on what it was told."""
+    results: Sequence[CheckResult] = ()
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            await context.env.sleep(PAUSE_S)
+        results = await asyncio.gather(*(_run(context, check) for check in operation.checks))
+        if all(result.passed for result in results):
+            break
+    return Verified(operation=operation.id, results=tuple(results))
+
+
+async def _run(context: Context, check: Check) -> CheckResult:
+    match check:
+        case Resolves():
+            answer = await context.prober.dns(check.address, check.name, "udp", PROBE_TIMEOUT_S)
+            return CheckResult(
+                what=f"{check.server} resolves {check.name}", passed=_resolved(check, answer), evidence=describe(answer)
+            )
+        case DoesNotResolve():
+            answer = await context.prober.dns(check.address, check.name, "udp", PROBE_TIMEOUT_S)
+            return CheckResult(
+                what=f"{check.server} no longer forwards {check.zone}",
+                passed=_not_forwarded(check, answer),
+                evidence=describe(answer),
+            )
+        case CarriesData():
+            reply = await context.prober.connect(
+                check.address, check.port, check.protocol, check.speak, PROBE_TIMEOUT_S
+            )
+            return CheckResult(
+                what=f"{check.label} {check.address}:{check.port} answers",
+                passed=reply.outcome == "data",
+                evidence=describe_connection(reply),
+            )
+
+
+def _resolved(check: Resolves, answer: DnsAnswer) -> bool:
+    if not check.expected:
+        return answer.outcome in ("answer", "nodata")
+    # A DNS server may hold an answer for its TTL while pods come and go: some of the expected is enough.
+    return answer.outcome == "answer" and bool(set(answer.addresses) & set(check.expected))
+
+
+def _not_forwarded(check: DoesNotResolve, answer: DnsAnswer) -> bool:
+    """A negative answer that does not come from the cluster. Silence is no proof: the server may just be slow."""
+    if answer.outcome == "nxdomain":
+        return answer.soa_owner is None or not f".{answer.soa_owner}".endswith(f".{check.zone}")
+    return answer.outcome in ("servfail", "refused-rcode")
+
+
+def describe(answer: DnsAnswer) -> str:
+    """A DNS answer as evidence: outcome, data, whose negative answer, time."""
+    data = ", ".join(str(address) for address in answer.addresses)
+    soa = f" (SOA {answer.soa_owner})" if answer.soa_owner else ""
+    return f"{data or answer.outcome.upper()}{soa} by {answer.transport} in {answer.elapsed_ms} ms"
+
+
+def describe_connection(reply: ConnectAnswer) -> str:
+    """A connection as evidence: outcome, what the peer said, time."""
+    said = f" ({reply.spoke}: {reply.peer_says})" if reply.peer_says else ""
+    return f"{reply.outcome}{said} in {reply.elapsed_ms} ms"

@@ -1,0 +1,134 @@
+"""The one registry of commands: grammar, permission, help. Slack, the terminal, help and the manifest all read it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.model.people import Permission
+from bot.model.value import Value
+
+
+class Expose(Value):
+    verb: Literal["expose"] = "expose"
+    namespace: str
+    office: str | None = None
+    cluster: str | None = None
+    reason: str = ""
+
+
+class Unexpose(Value):
+    verb: Literal["unexpose"] = "unexpose"
+    namespace: str
+    office: str | None = None
+    cluster: str | None = None
+    reason: str = ""
+
+
+class Check(Value):
+    """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand."""
+
+    verb: Literal["check"] = "check"
+    name: str
+    cluster: str | None = None
+
+
+class DryPlan(Value):
+    verb: Literal["plan"] = "plan"
+    namespace: str
+    cluster: str | None = None
+
+
+class Status(Value):
+    verb: Literal["status"] = "status"
+
+
+class ListExposures(Value):
+    verb: Literal["list"] = "list"
+
+
+class WhoAmI(Value):
+    verb: Literal["whoami"] = "whoami"
+
+
+class Help(Value):
+    verb: Literal["help"] = "help"
+
+
+Change = Annotated[Expose | Unexpose, Field(discriminator="verb")]
+Command = Annotated[
+    Expose | Unexpose | Check | DryPlan | Status | ListExposures | WhoAmI | Help, Field(discriminator="verb")
+]
+
+
+class CommandSpec(Value):
+    """How a command is typed and who may. `permission` None means everybody."""
+
+    verb: str
+    usage: str
+    summary: str
+    permission: Permission | None
+    mutating: bool
+
+
+COMMANDS: tuple[CommandSpec, ...] = (
+    CommandSpec(
+        verb="expose",
+        usage="expose <namespace> [from <office>] [on <cluster>] [because …]",
+        summary="make a namespace's services reachable from the office by name",
+        permission=Permission.REQUEST,
+        mutating=True,
+    ),
+    CommandSpec(
+        verb="unexpose",
+        usage="unexpose <namespace> [from <office>] [on <cluster>] [because …]",
+        summary="take that back; firewall and DNS read as before",
+        permission=Permission.REQUEST,
+        mutating=True,
+    ),
+    CommandSpec(
+        verb="check",
+        usage="check <service>.<namespace>[:port] [on <cluster>]",
+        summary="walk the path to a service and name the broken hop",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
+    CommandSpec(
+        verb="plan",
+        usage="plan <namespace> [on <cluster>]",
+        summary="show what expose would change, without asking anybody",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
+    CommandSpec(
+        verb="status",
+        usage="status",
+        summary="clusters, gateways, changes under way",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
+    CommandSpec(
+        verb="list",
+        usage="list",
+        summary="what is exposed, since when, by whom",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
+    CommandSpec(verb="whoami", usage="whoami", summary="your roles here", permission=None, mutating=False),
+    CommandSpec(verb="help", usage="help", summary="this list", permission=None, mutating=False),
+)
+
+SPEC = {spec.verb: spec for spec in COMMANDS}
+
+
+def typed(command: Command) -> str:
+    """The command as one would type it, for audit lines and cards."""
+    words: list[str] = [command.verb]
+    match command:
+        case Expose() | Unexpose() | DryPlan():
+            words.append(command.namespace)
+        case Check():
+            words.append(command.name)
+    for preposition, field in (("from", "office"), ("on", "cluster"), ("because", "reason")):
+        if value := getattr(command, field, None):
+            words += [preposition, value]
+    return " ".join(words)

@@ -1,0 +1,257 @@
+"""The journal: everything that was asked, agreed, done and found, in one hash-chained log.
+
+It is the only state there is. What exists (operations, intents, ownership, locks, what was announced) is a fold of
+its records, so nothing can be written "also" and nothing can be lost beside it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.model.commands import Command
+from bot.model.people import Person
+from bot.model.plan import Check, Plan
+from bot.model.value import Value, digest
+
+Direction = Literal["forward", "back"]
+GENESIS = "0" * 64
+
+
+class Event(Value):
+    """Base of everything that can stand in the journal."""
+
+    kind: str
+
+
+class Asked(Event):
+    """A command that changes nothing, with how it was answered; or one that was refused."""
+
+    kind: Literal["asked"] = "asked"
+    actor: Person
+    command: Command
+    channel: str
+    answer: str
+    allowed: bool
+
+
+class Requested(Event):
+    """Somebody asked for a change. `delivery` is the chat system's key of that one message, against duplicates."""
+
+    kind: Literal["requested"] = "requested"
+    operation: str
+    actor: Person
+    command: Command
+    channel: str
+    delivery: str
+
+
+class Planned(Event):
+    """The plan, whole. A second one for the same operation replaces the first and voids every yes to it."""
+
+    kind: Literal["planned"] = "planned"
+    operation: str
+    plan: Plan
+
+
+class Unplannable(Event):
+    """No plan could be made: the answer says why. Nothing was changed."""
+
+    kind: Literal["unplannable"] = "unplannable"
+    operation: str
+    reason: str
+
+
+class Confirmed(Event):
+    """The right person's yes to exactly this digest. `checks` is the proof as of that moment."""
+
+    kind: Literal["confirmed"] = "confirmed"
+    operation: str
+    actor: Person
+    digest: str
+    checks: tuple[Check, ...]
+
+
+class Denied(Event):
+    """Somebody who may not tried to confirm or cancel."""
+
+    kind: Literal["denied"] = "denied"
+    operation: str
+    actor: Person
+    reason: str
+
+
+class Cancelled(Event):
+    kind: Literal["cancelled"] = "cancelled"
+    operation: str
+    actor: Person
+
+
+class Expired(Event):
+    """Nobody said yes in time, or the yes was not begun in time."""
+
+    kind: Literal["expired"] = "expired"
+    operation: str
+
+
+class Stale(Event):
+    """The world had changed between plan and yes; `successor` is the operation with the new plan."""
+
+    kind: Literal["stale"] = "stale"
+    operation: str
+    actor: Person
+    differences: tuple[str, ...]
+    successor: str
+
+
+class Intended(Event):
+    """Durable before anything is sent: this run is about to take this step."""
+
+    kind: Literal["intended"] = "intended"
+    operation: str
+    step: int
+    direction: Direction
+    run: str
+
+
+class Wrote(Event):
+    """The step's wish is what the device now holds. `ours` is False when it was so before we wrote anything."""
+
+    kind: Literal["wrote"] = "wrote"
+    operation: str
+    step: int
+    direction: Direction
+    ours: bool
+
+
+class NotWritten(Event):
+    """Read back: the device still holds what it held before the step."""
+
+    kind: Literal["not-written"] = "not-written"
+    operation: str
+    step: int
+    direction: Direction
+
+
+class Failed(Event):
+    """The step cannot be taken. `touched` is True when the device holds neither before nor after."""
+
+    kind: Literal["failed"] = "failed"
+    operation: str
+    step: int
+    direction: Direction
+    reason: str
+    touched: bool
+
+
+class CheckResult(Value):
+    """What one check of the plan found on the wire."""
+
+    what: str
+    passed: bool
+    evidence: str
+
+
+class Verified(Event):
+    kind: Literal["verified"] = "verified"
+    operation: str
+    results: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(result.passed for result in self.results)
+
+
+class TurnedBack(Event):
+    """From here on the operation undoes what it wrote."""
+
+    kind: Literal["turned-back"] = "turned-back"
+    operation: str
+    reason: str
+
+
+class Stuck(Event):
+    """A person is needed. The operation keeps its locks until somebody resumes or releases it."""
+
+    kind: Literal["stuck"] = "stuck"
+    operation: str
+    reason: str
+
+
+class Resumed(Event):
+    """A person says: try again to undo."""
+
+    kind: Literal["resumed"] = "resumed"
+    operation: str
+    actor: Person
+
+
+class Finished(Event):
+    """The end; nothing follows. `released` means that a person took over what was left."""
+
+    kind: Literal["finished"] = "finished"
+    operation: str
+    result: Literal["done", "rolled-back", "nothing-to-do", "released"]
+    reason: str = ""
+
+
+class Announced(Event):
+    """The chat shows the operation as it was at record `upto`."""
+
+    kind: Literal["announced"] = "announced"
+    operation: str
+    channel: str
+    message: str
+    upto: int
+
+
+class Audited(Event):
+    """The audit channel has a line for every record up to `upto`."""
+
+    kind: Literal["audited"] = "audited"
+    upto: int
+
+
+OperationEntry = (
+    Requested
+    | Planned
+    | Unplannable
+    | Confirmed
+    | Denied
+    | Cancelled
+    | Expired
+    | Stale
+    | Intended
+    | Wrote
+    | NotWritten
+    | Failed
+    | Verified
+    | TurnedBack
+    | Stuck
+    | Resumed
+    | Finished
+    | Announced
+)
+AnyEntry = OperationEntry | Asked | Audited
+Entry = Annotated[AnyEntry, Field(discriminator="kind")]
+
+
+class Sealed(Value):
+    """What is stored: an entry and the hash of the record before it."""
+
+    v: Literal[1] = 1
+    previous: str
+    entry: Entry
+
+
+class Record(Value):
+    """An entry at its place. `hash` covers entry, place, the store's time and, through `previous`, all before."""
+
+    seq: int
+    at: datetime
+    entry: Entry
+    previous: str
+
+    @property
+    def hash(self) -> str:
+        return digest(self)

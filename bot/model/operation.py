@@ -1,0 +1,289 @@
+"""One operation as the fold of its journal entries, and the one decision what to do next."""
+
+from typing import Literal
+
+from bot.model.journal import (
+    Announced,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Direction,
+    Expired,
+    Failed,
+    Finished,
+    Intended,
+    NotWritten,
+    OperationEntry,
+    Planned,
+    Record,
+    Requested,
+    Resumed,
+    Stale,
+    Stuck,
+    TurnedBack,
+    Unplannable,
+    Verified,
+    Wrote,
+)
+from bot.model.people import Person
+from bot.model.plan import Check, Plan
+from bot.model.value import Value
+
+State = Literal[
+    "requested",
+    "awaiting",
+    "running",
+    "undoing",
+    "stuck",
+    "done",
+    "rolled-back",
+    "nothing-to-do",
+    "released",
+    "unplannable",
+    "cancelled",
+    "expired",
+    "stale",
+]
+FINAL: frozenset[State] = frozenset(
+    {"done", "rolled-back", "nothing-to-do", "released", "unplannable", "cancelled", "expired", "stale"}
+)
+
+
+class Message(Value):
+    """Where the chat shows an operation, and the newest record it shows."""
+
+    channel: str
+    id: str
+    upto: int
+
+
+class Operation(Value):
+    """All that is known of one requested change. Records are in journal order, without announcements."""
+
+    request: Requested
+    records: tuple[Record, ...]
+    plan: Plan | None = None
+    state: State = "requested"
+    confirmed_by: Person | None = None
+    checks: tuple[Check, ...] = ()
+    successor: str | None = None
+    message: Message | None = None
+
+    @property
+    def id(self) -> str:
+        return self.request.operation
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def holds_locks(self) -> bool:
+        """From the yes to the end, stuck or not, nobody else may write to the same targets."""
+        return self.state in ("running", "undoing", "stuck")
+
+    @property
+    def entries(self) -> tuple[OperationEntry, ...]:
+        return tuple(record.entry for record in self.records)  # type: ignore[misc]  # only this operation's are kept
+
+    @property
+    def last_seq(self) -> int:
+        return self.records[-1].seq
+
+    def written(self) -> tuple[int, ...]:
+        """Steps that hold now because we wrote them, in the order written."""
+        held: list[int] = []
+        for entry in self.entries:
+            if isinstance(entry, Wrote) and entry.direction == "forward" and entry.ours:
+                held.append(entry.step)
+            elif isinstance(entry, Wrote) and entry.direction == "back" and entry.step in held:
+                held.remove(entry.step)
+        return tuple(held)
+
+    def satisfied(self) -> frozenset[int]:
+        """Steps whose wish holds, whoever wrote it."""
+        return frozenset(e.step for e in self.entries if isinstance(e, Wrote) and e.direction == "forward")
+
+    def open_intent(self) -> Intended | None:
+        """The step that was announced and of which it is not yet known whether it was taken."""
+        pending: Intended | None = None
+        for entry in self.entries:
+            if isinstance(entry, Intended):
+                pending = entry
+            elif isinstance(entry, Wrote | NotWritten | Failed):
+                pending = None
+        return pending
+
+
+class Intend(Value):
+    """Record that this step comes next."""
+
+    step: int
+    direction: Direction
+
+
+class Write(Value):
+    """Send it."""
+
+    step: int
+    direction: Direction
+
+
+class Observe(Value):
+    """A step was announced and we do not know what became of it: read."""
+
+    step: int
+    direction: Direction
+
+
+class Verify(Value):
+    """All steps hold: prove it on the wire."""
+
+
+class TurnBack(Value):
+    reason: str
+
+
+class Stop(Value):
+    """Nothing more can be done without a person."""
+
+    reason: str
+
+
+class Finish(Value):
+    result: Literal["done", "rolled-back"]
+    reason: str = ""
+
+
+class Rest(Value):
+    """Nothing to do (any more): the operation has ended, waits for a yes, or waits for a person."""
+
+
+FORWARD_TRIES = 3
+BACK_TRIES = 5
+
+Action = Intend | Write | Observe | Verify | TurnBack | Stop | Finish | Rest
+
+
+def next_action(operation: Operation, run: str) -> Action:
+    """What a run of the bot must do next with an operation. Calling it after a crash *is* the recovery.
+
+    | state    | journal                                          | action                              |
+    |----------|--------------------------------------------------|-------------------------------------|
+    | running  | step intended by this run                        | write                               |
+    | running  | step intended by an earlier run                  | observe                             |
+    | running  | step failed                                      | turn back                           |
+    | running  | steps left, an earlier run had begun             | turn back (its approval covered one |
+    |          |                                                  | uninterrupted change)               |
+    | running  | the same step not written three times            | turn back                           |
+    | running  | steps left                                       | intend the next                     |
+    | running  | none left, not verified                          | verify                              |
+    | running  | verified, passed / not passed                    | finish done / turn back             |
+    | undoing  | step intended by this run / an earlier one       | write / observe                     |
+    | undoing  | step failed, or not written five times           | stop: a person is needed            |
+    | undoing  | it is not known what a step left behind          | stop; once a person resumes: observe|
+    | undoing  | written steps left                               | intend the newest                   |
+    | undoing  | none left                                        | finish rolled back                  |
+    | other    |                                                  | rest                                |
+    """
+    if operation.plan is None or operation.state not in ("running", "undoing"):
+        return Rest()
+    pending = operation.open_intent()
+    if pending is not None:
+        return (Write if pending.run == run else Observe)(step=pending.step, direction=pending.direction)
+    return _forward(operation, operation.plan, run) if operation.state == "running" else _back(operation)
+
+
+def _forward(operation: Operation, plan: Plan, run: str) -> Action:
+    last = operation.entries[-1]
+    if isinstance(last, Failed):
+        return TurnBack(reason=last.reason)
+    left = [index for index in range(len(plan.steps)) if index not in operation.satisfied()]
+    if left:
+        if any(isinstance(entry, Intended) and entry.run != run for entry in operation.entries):
+            return TurnBack(reason="the bot stopped in the middle of this change")
+        if _tries(operation, left[0], "forward") >= FORWARD_TRIES:
+            return TurnBack(reason=f"step {left[0] + 1} did not take effect in {FORWARD_TRIES} tries")
+        return Intend(step=left[0], direction="forward")
+    if not isinstance(last, Verified):
+        return Verify()
+    if last.passed:
+        return Finish(result="done")
+    failed = next(result for result in last.results if not result.passed)
+    return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
+
+
+def _back(operation: Operation) -> Action:
+    last = operation.entries[-1]
+    if isinstance(last, Failed):
+        return Stop(reason=last.reason)
+    unclear = _unclear(operation)
+    if unclear and isinstance(last, Resumed):
+        return Observe(step=min(unclear), direction="forward")
+    held = operation.written()
+    if held:
+        if _tries(operation, held[-1], "back") >= BACK_TRIES:
+            return Stop(reason=f"undoing step {held[-1] + 1} did not take effect in {BACK_TRIES} tries")
+        return Intend(step=held[-1], direction="back")
+    if unclear:
+        return Stop(reason=unclear[min(unclear)])
+    turned = next((e.reason for e in reversed(operation.entries) if isinstance(e, TurnedBack)), "")
+    return Finish(result="rolled-back", reason=turned)
+
+
+def _tries(operation: Operation, step: int, direction: Direction) -> int:
+    """How often the device was read back without the wish, since a person last said "try again"."""
+    tries = 0
+    for entry in operation.entries:
+        if isinstance(entry, Resumed):
+            tries = 0
+        elif isinstance(entry, NotWritten) and (entry.step, entry.direction) == (step, direction):
+            tries += 1
+    return tries
+
+
+def _unclear(operation: Operation) -> dict[int, str]:
+    """Steps of which it is not known what the device holds now, with the reason."""
+    reasons: dict[int, str] = {}
+    for entry in operation.entries:
+        if isinstance(entry, Failed) and entry.direction == "forward" and entry.touched:
+            reasons[entry.step] = entry.reason
+        elif isinstance(entry, Wrote | NotWritten):
+            reasons.pop(entry.step, None)
+    return reasons
+
+
+def advance(operation: Operation, record: Record) -> Operation:
+    """The operation after one more of its records. The fold that `World` runs; knows every entry kind."""
+    entry = record.entry
+    if isinstance(entry, Announced):
+        return operation.model_copy(
+            update={"message": Message(channel=entry.channel, id=entry.message, upto=entry.upto)}
+        )
+    if isinstance(entry, Denied):
+        return operation  # a fact about a person, not about the operation
+    changes: dict[str, object] = {"records": (*operation.records, record)}
+    match entry:
+        case Planned(plan=plan):
+            changes |= {"plan": plan, "state": "awaiting" if plan.steps else "requested"}
+        case Unplannable():
+            changes["state"] = "unplannable"
+        case Confirmed(actor=actor, checks=checks):
+            changes |= {"confirmed_by": actor, "checks": checks, "state": "running"}
+        case Cancelled():
+            changes["state"] = "cancelled"
+        case Expired():
+            changes["state"] = "expired"
+        case Stale(successor=successor):
+            changes |= {"state": "stale", "successor": successor}
+        case TurnedBack() | Resumed():
+            changes["state"] = "undoing"
+        case Stuck():
+            changes["state"] = "stuck"
+        case Finished(result=result):
+            changes["state"] = result
+        case Intended() | Wrote() | NotWritten() | Failed() | Verified() | Requested():
+            pass
+        case _:
+            raise AssertionError(f"{entry.kind} is not an operation's entry")
+    return operation.model_copy(update=changes)

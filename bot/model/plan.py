@@ -1,0 +1,125 @@
+"""A plan: what exactly will be written, what it opens, how it will be proven. An approval names its digest."""
+
+from datetime import datetime
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.model.commands import Change
+from bot.model.diff import Found
+from bot.model.facts import Protocol
+from bot.model.intent import ClusterIntent
+from bot.model.people import Person
+from bot.model.resources import Policy, TargetId
+from bot.model.steps import Step
+from bot.model.value import Value, digest
+
+SCHEMA = 1
+
+
+class Resolves(Value):
+    """The office DNS server answers `name` with these addresses; without any, it must know the name (NODATA)."""
+
+    kind: Literal["resolves"] = "resolves"
+    server: TargetId
+    address: IPv4Address
+    name: str
+    expected: tuple[IPv4Address, ...]
+
+
+class DoesNotResolve(Value):
+    """The office DNS server no longer forwards `name` to the cluster."""
+
+    kind: Literal["does-not-resolve"] = "does-not-resolve"
+    server: TargetId
+    address: IPv4Address
+    name: str
+    zone: str
+
+
+class CarriesData(Value):
+    """A connection from the bot's host to this port carries data both ways."""
+
+    kind: Literal["carries-data"] = "carries-data"
+    label: str
+    address: IPv4Address
+    port: int
+    protocol: Protocol
+    speak: str
+
+
+Check = Annotated[Resolves | DoesNotResolve | CarriesData, Field(discriminator="kind")]
+
+
+class Flow(Value):
+    """Traffic that a plan opens or closes, in words a non-networker reads."""
+
+    source: str
+    destination: str
+    services: tuple[str, ...]
+
+
+class Plan(Value):
+    """Everything a person says yes to. Values only: nothing in here is looked up again when it is applied."""
+
+    schema_version: int = SCHEMA
+    operation: str
+    requester: Person
+    command: Change
+    cluster: str
+    intent_before: ClusterIntent
+    intent_after: ClusterIntent
+    steps: tuple[Step, ...]
+    found: tuple[Found, ...]
+    opens: tuple[Flow, ...]
+    closes: tuple[Flow, ...]
+    warnings: tuple[str, ...]
+    checks: tuple[Check, ...]
+    expires_at: datetime
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
+
+    @property
+    def substance(self) -> str:
+        """Digest of what is written and opened. Warnings and checks are not part of it: pods come and go meanwhile."""
+        return digest([self.cluster, self.intent_before, self.intent_after, *self.steps, "found", *self.found])
+
+    @property
+    def targets(self) -> tuple[TargetId, ...]:
+        """Targets that the plan writes to, in alphabetical order."""
+        return tuple(sorted({step.target for step in self.steps}))
+
+
+def flows(steps: tuple[Step, ...], opening: bool) -> tuple[Flow, ...]:
+    """What the policies among the steps open (or close)."""
+    found = []
+    for step in steps:
+        resource, other = (step.after, step.before) if opening else (step.before, step.after)
+        if isinstance(resource, Policy) and other is None:
+            found.append(
+                Flow(
+                    source=", ".join(resource.sources),
+                    destination=", ".join(resource.destinations),
+                    services=resource.services,
+                )
+            )
+    return tuple(found)
+
+
+def differences(approved: Plan, fresh: Plan) -> tuple[str, ...]:
+    """Why a plan made again from today's facts is not the one that was approved, line by line; empty: it is."""
+    if approved.substance == fresh.substance:
+        return ()
+    lines = []
+    old = {(step.target, step.key): step for step in approved.steps}
+    new = {(step.target, step.key): step for step in fresh.steps}
+    for place, step in old.items():
+        if place not in new:
+            lines.append(f"no longer needed: {step.verb} {step.key} on {step.target}")
+        elif new[place] != step:
+            lines.append(f"now different: {new[place].verb} {step.key} on {step.target}")
+    lines += [f"new: {step.verb} {step.key} on {step.target}" for place, step in new.items() if place not in old]
+    return tuple(lines) or ("another change of this cluster was confirmed in between",)

@@ -1,0 +1,106 @@
+"""What must be true on the wire before a change is called done, and what a person should know before saying yes."""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+
+from bot.model.commands import Change, Expose
+from bot.model.desired import zone_of
+from bot.model.facts import ClusterFacts, Service
+from bot.model.intent import ClusterIntent
+from bot.model.plan import CarriesData, Check, DoesNotResolve, Resolves
+from bot.model.protocols import spoken_on
+from bot.model.resources import Policy
+from bot.model.site import ClusterSite, Site
+from bot.model.steps import Step
+
+# Enough to prove the path; a namespace of a thousand services is proven by a sample, `check` looks at all.
+NAMES_PER_SERVER = 3
+DATA_PROBES = 3
+
+
+def checks_for(
+    command: Change, site: Site, after: ClusterIntent, facts: ClusterFacts, operation: str
+) -> tuple[Check, ...]:
+    """The proof of a change. Depends on nothing but its arguments, so that the same world gives the same plan."""
+    if isinstance(command, Expose):
+        offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
+        services = facts.services_in(command.namespace)
+        return (*_names(command.namespace, offices, site, facts, services), *_data(facts, services))
+    zone = zone_of(command.namespace, facts.domain)
+    kept = {e.office for e in after.exposures if e.namespace == command.namespace}
+    servers = site.dns_servers_of({office.name for office in site.offices})
+    still = {server.name for server in site.dns_servers_of(kept)}
+    # A fresh name: no cache anywhere has seen it, so the answer tells where the server sends such questions now.
+    return tuple(
+        DoesNotResolve(
+            server=server.name, address=server.address, name=f"k8snet-{operation}.{zone}.", zone=f"{facts.domain}."
+        )
+        for server in servers
+        if server.name not in still
+    )
+
+
+def _names(
+    namespace: str, offices: set[str], site: Site, facts: ClusterFacts, services: Sequence[Service]
+) -> Iterator[Resolves]:
+    zone = zone_of(namespace, facts.domain)
+    known = [(f"{service.name}.{zone}.", addresses_of(service)) for service in services]
+    known = [(name, addresses) for name, addresses in known if addresses][:NAMES_PER_SERVER]
+    for server in site.dns_servers_of(offices):
+        for name, addresses in known or [(f"{zone}.", ())]:
+            yield Resolves(server=server.name, address=server.address, name=name, expected=addresses)
+
+
+def addresses_of(service: Service) -> tuple[IPv4Address, ...]:
+    """What the service's name must resolve to: its ClusterIP, or the endpoints of a headless one."""
+    if service.cluster_ip is not None:
+        return (service.cluster_ip,)
+    if not service.headless:
+        return ()
+    endpoints = service.endpoints if service.publish_not_ready else service.ready_endpoints
+    return tuple(sorted({endpoint.address for endpoint in endpoints}))
+
+
+def _data(facts: ClusterFacts, services: Sequence[Service]) -> Iterator[CarriesData]:
+    """Connections with data: kube-dns over TCP always, then ports whose protocol can be spoken without harm."""
+    if facts.kube_dns is not None:
+        yield CarriesData(label="kube-dns", address=facts.kube_dns, port=53, protocol="TCP", speak="dns")
+    count = 0
+    for service in services:
+        if service.internal_traffic_local or not service.ready_endpoints or count == DATA_PROBES:
+            continue
+        for port in service.ports:
+            if port.protocol == "TCP" and (speak := spoken_on(port)):
+                yield CarriesData(
+                    label=service.name, address=addresses_of(service)[0], port=port.port, protocol="TCP", speak=speak
+                )
+                count += 1
+                break
+
+
+def warnings_for(
+    command: Change, cluster: ClusterSite, after: ClusterIntent, facts: ClusterFacts, steps: Sequence[Step]
+) -> tuple[str, ...]:
+    """What a person should know before saying yes."""
+    warnings = []
+    if any(isinstance(step.after, Policy) and step.before is None for step in steps):
+        warnings.append(
+            "The policies open the cluster's whole service and pod networks to the office; "
+            "only the names are limited to the namespace."
+        )
+    if isinstance(command, Expose):
+        warnings += _about_gateway(after.gateway or cluster.gateway, facts)
+        if not any(service.ready_endpoints for service in facts.services_in(command.namespace)):
+            warnings.append(f"Namespace {command.namespace} has no service with a ready endpoint yet.")
+    warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
+    return tuple(warnings)
+
+
+def _about_gateway(name: str, facts: ClusterFacts) -> Iterator[str]:
+    node = facts.node(name)
+    if node is None:
+        return
+    if not node.ready:
+        yield f"The gateway node {name} is not Ready."
+    if not node.schedulable or node.terminating:
+        yield f"The gateway node {name} is cordoned or about to go; everything here passes through it."

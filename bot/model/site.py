@@ -1,0 +1,62 @@
+"""The network around the clusters, as app.yaml describes it: what `desired` needs besides the cluster's own facts."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from bot.model.resources import TargetId
+from bot.model.value import Value
+
+
+class Office(Value):
+    """A source network. `networks` maps the firewall's address object name to the network it stands for."""
+
+    name: str
+    interface: str  # the firewall interface that the office's packets enter
+    networks: dict[str, IPv4Network]
+    dns_servers: tuple[TargetId, ...]
+
+
+class DnsServer(Value):
+    """An office DNS server: a target (it holds forwarders) and a client (it asks kube-dns from its own interface)."""
+
+    name: TargetId
+    address: IPv4Address
+    interface: str
+    address_object: str
+
+
+class ClusterSite(Value):
+    """Where a cluster hangs on the firewall, and what its objects are called there."""
+
+    name: str
+    firewall: TargetId
+    interface: str
+    gateway: str  # node name; the journal's active gateway wins once there was a failover
+    services: tuple[str, ...]  # firewall service names that the office may use
+    service_object: str
+    pod_object: str
+    kube_dns_object: str
+    policy_prefix: str
+    self_confirm: bool
+    plan_lifetime_s: int
+
+
+class Site(Value):
+    """Everything of app.yaml that decides what a change looks like."""
+
+    offices: tuple[Office, ...]
+    dns_servers: tuple[DnsServer, ...]
+    clusters: tuple[ClusterSite, ...]
+
+    def cluster(self, name: str) -> ClusterSite | None:
+        return next((cluster for cluster in self.clusters if cluster.name == name), None)
+
+    def office(self, name: str) -> Office:
+        return next(office for office in self.offices if office.name == name)
+
+    def dns_server(self, name: TargetId) -> DnsServer:
+        return next(server for server in self.dns_servers if server.name == name)
+
+    def dns_servers_of(self, offices: set[str]) -> tuple[DnsServer, ...]:
+        """The servers of these offices, each once, in the order of app.yaml."""
+        names = {name for office in self.offices if office.name in offices for name in office.dns_servers}
+        return tuple(server for server in self.dns_servers if server.name in names)

@@ -1,0 +1,91 @@
+"""Everything the journal tells, folded: operations, intents, ownership, locks."""
+
+from collections.abc import Iterator, Mapping
+
+from bot.model.intent import ClusterIntent
+from bot.model.journal import GENESIS, Asked, Audited, Finished, Record, Requested, Wrote
+from bot.model.operation import Operation, advance
+from bot.model.resources import Key, Mark, TargetId
+
+Place = tuple[TargetId, Key]
+
+
+class World:
+    """Grows by one record at a time; the same records always give the same world.
+
+    Raises ValueError from `add` when a record does not follow the one before it: a broken chain is never acted on.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.head = GENESIS
+        self.audited = 0
+        self.records: list[Record] = []
+        self.deliveries: dict[str, str] = {}
+        self._operations: dict[str, Operation] = {}
+        self._intents: dict[str, ClusterIntent] = {}
+        self._owned: dict[Place, Mark] = {}
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """By id, oldest first."""
+        return self._operations
+
+    def intent(self, cluster: str) -> ClusterIntent:
+        return self._intents.get(cluster, ClusterIntent())
+
+    def owned(self, cluster: str) -> Mapping[Place, Mark]:
+        """What we made for a cluster and did not take away, whether or not its operation has ended."""
+        return {place: mark for place, mark in self._owned.items() if mark.cluster == cluster}
+
+    def mark(self, place: Place) -> Mark | None:
+        return self._owned.get(place)
+
+    def holder(self, targets: tuple[TargetId, ...]) -> Operation | None:
+        """The operation that holds the lock of one of these targets."""
+        for operation in self._operations.values():
+            if operation.holds_locks and operation.plan and set(operation.plan.targets) & set(targets):
+                return operation
+        return None
+
+    def unfinished(self) -> Iterator[Operation]:
+        return (operation for operation in self._operations.values() if not operation.final)
+
+    def unannounced(self) -> Iterator[Operation]:
+        """Operations whose message in the chat does not show their newest record."""
+        for operation in self._operations.values():
+            if operation.message is None or operation.message.upto < operation.last_seq:
+                yield operation
+
+    def add(self, record: Record) -> None:
+        if record.seq != self.seq + 1 or record.previous != self.head:
+            raise ValueError(f"journal record {record.seq} does not follow record {self.seq}: the chain is broken")
+        self.seq, self.head = record.seq, record.hash
+        self.records.append(record)
+        entry = record.entry
+        match entry:
+            case Audited(upto=upto):
+                self.audited = max(self.audited, upto)
+            case Asked():
+                pass
+            case Requested():
+                self._operations[entry.operation] = Operation(request=entry, records=(record,))
+                self.deliveries[entry.delivery] = entry.operation
+            case _:
+                self._operations[entry.operation] = advance(self._operations[entry.operation], record)
+                self._follow(entry.operation, record)
+
+    def _follow(self, operation_id: str, record: Record) -> None:
+        plan = self._operations[operation_id].plan
+        if plan is None:
+            return
+        match record.entry:
+            case Wrote(step=index, direction=direction, ours=True):
+                step = plan.steps[index] if direction == "forward" else plan.steps[index].inverse()
+                place = (step.target, step.key)
+                if step.after is not None and step.after.mark is not None:
+                    self._owned[place] = step.after.mark
+                else:
+                    self._owned.pop(place, None)
+            case Finished(result="done" | "nothing-to-do"):
+                self._intents[plan.cluster] = plan.intent_after
