@@ -1,0 +1,1 @@
+"""Conditional forwarders of a Windows DNS server, over WinRM."""
