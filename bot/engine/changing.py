@@ -3,7 +3,7 @@
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.planning import make_plan
-from bot.model.commands import Change
+from bot.model.commands import Change, Expose, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (
     AnyEntry,
@@ -51,9 +51,9 @@ async def request(context: Context, command: Change, actor: Person, channel: str
 
 async def plan_requested(context: Context, entry: Requested) -> None:
     """Plan a requested change and journal the plan, or why there is none."""
-    assert entry.command.verb in ("expose", "unexpose")
+    assert isinstance(entry.command, Expose | Unexpose)
     try:
-        plan = await make_plan(context, entry.command, entry.actor, entry.operation)  # type: ignore[arg-type]
+        plan = await make_plan(context, entry.command, entry.actor, entry.operation)
     except BotError as error:
         await context.journal.append(Unplannable(operation=entry.operation, reason=str(error)))
         return

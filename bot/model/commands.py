@@ -35,6 +35,7 @@ class Check(Value):
 class DryPlan(Value):
     verb: Literal["plan"] = "plan"
     namespace: str
+    office: str | None = None
     cluster: str | None = None
 
 
@@ -94,7 +95,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         verb="plan",
-        usage="plan <namespace> [on <cluster>]",
+        usage="plan <namespace> [from <office>] [on <cluster>]",
         summary="show what expose would change, without asking anybody",
         permission=Permission.LOOK,
         mutating=False,

@@ -1,0 +1,146 @@
+"""The bot without its edges: what handlers and the command line call."""
+
+import logging
+from collections.abc import Sequence
+
+from bot.engine import changing, checking, planning
+from bot.engine.announcing import deliver
+from bot.engine.context import Context
+from bot.engine.driving import drive
+from bot.engine.overview import Overview, overview
+from bot.model.commands import Change, Check, Command, DryPlan, Expose
+from bot.model.diagnosis import Report
+from bot.model.errors import BotError, UserError
+from bot.model.facts import ClusterFacts
+from bot.model.journal import Asked
+from bot.model.people import Permission, Person, Profile, RoleName, may, roles
+from bot.model.plan import Plan
+
+log = logging.getLogger(__name__)
+
+RECOVERY_INTERVAL_S = 5.0
+LOCAL = Person(team="local", user="terminal")
+
+
+class Engine:
+    """One life of the bot. `start` once; the rest may be called concurrently."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._driving: set[str] = set()
+
+    def start(self) -> None:
+        """Begin to deliver what is unsaid and to take up what is unfinished."""
+        self.context.env.spawn(deliver(self.context), "outbox")
+        self.context.env.spawn(self._recover_forever(), "recovery")
+
+    async def request(self, command: Change, actor: Person, channel: str, delivery: str) -> str:
+        """A wish for a change; answers the operation's id. Raises UserError."""
+        return await changing.request(self.context, command, actor, channel, delivery)
+
+    async def confirm(self, operation: str, digest: str, actor: Person) -> str:
+        """A yes; answers what to tell that person, "" for nothing. Raises UserError, BackendErrors."""
+        answer = await changing.confirm(self.context, operation, digest, actor)
+        self._drive(operation)
+        return answer
+
+    async def cancel(self, operation: str, actor: Person) -> None:
+        """A no. Raises UserError."""
+        await changing.cancel(self.context, operation, actor)
+
+    async def resume(self, operation: str, actor: Person) -> None:
+        """Try again to undo a stuck operation. Raises UserError."""
+        await changing.resume(self.context, operation, actor)
+        self._drive(operation)
+
+    async def release(self, operation: str, actor: Person) -> None:
+        """Give up a stuck operation's locks; a person takes over. Raises UserError."""
+        await changing.release(self.context, operation, actor)
+
+    async def check(self, command: Check, actor: Person = LOCAL) -> Report:
+        """Raises UserError, BackendErrors."""
+        return await checking.check(self.context, command)
+
+    async def dry_plan(self, command: DryPlan, actor: Person = LOCAL) -> Plan:
+        """What expose would do now. Raises UserError, BackendErrors."""
+        change = Expose(namespace=command.namespace, office=command.office, cluster=command.cluster)
+        return await planning.make_plan(self.context, change, actor, "dry-run")
+
+    async def overview(self) -> Overview:
+        """Clusters, exposures, changes under way."""
+        return await overview(self.context)
+
+    async def facts(self, cluster: str | None) -> ClusterFacts:
+        """Everything the bot reads from a cluster. Raises UserError, BackendErrors."""
+        return await self.context.clusters[self.context.cluster(cluster).name].facts()
+
+    async def profile(self, actor: Person) -> Profile:
+        """Who somebody is to the chat. Raises Unreachable."""
+        return await self.context.directory.profile(actor)
+
+    async def roles(self, actor: Person) -> Sequence[RoleName]:
+        """The roles a person holds anywhere."""
+        return roles(await self.profile(actor), self.context.grants, None, None)
+
+    async def permit(self, command: Command, permission: Permission | None, actor: Person, channel: str) -> None:
+        """Raises UserError, after writing it down, when this person may not give a command that changes nothing."""
+        if permission is None:
+            return
+        refusal = may(
+            await self.profile(actor),
+            permission,
+            self.context.grants,
+            getattr(command, "cluster", None),
+            getattr(command, "namespace", None),
+        )
+        if refusal is not None:
+            await self.note(command, actor, channel, refusal.reason, allowed=False)
+            raise UserError(refusal.reason)
+
+    async def note(self, command: Command, actor: Person, channel: str, answer: str, allowed: bool = True) -> None:
+        """Write down a command that changed nothing, and how it was answered."""
+        await self.context.journal.append(
+            Asked(actor=actor, command=command, channel=channel, answer=answer, allowed=allowed)
+        )
+
+    async def recover(self) -> None:
+        """Take up whatever is unfinished: plan what was only asked, end what expired, drive what was confirmed."""
+        world = await self.context.journal.world()
+        now = await self.context.journal.now()
+        for operation in list(world.unfinished()):
+            if operation.state == "requested":
+                await self._plan(operation.id)
+            elif operation.state == "awaiting" and operation.plan and operation.plan.expires_at < now:
+                await changing.expire(self.context, operation.id)
+            elif operation.state in ("running", "undoing"):
+                await self._drive_now(operation.id)
+
+    async def _recover_forever(self) -> None:
+        while True:
+            try:
+                await self.recover()
+            except BotError as error:
+                log.warning("recovery will be tried again: %s", error)
+            await self.context.env.sleep(RECOVERY_INTERVAL_S)
+
+    def _drive(self, operation: str) -> None:
+        self.context.env.spawn(self._drive_now(operation), f"operation {operation}")
+
+    async def _drive_now(self, operation: str) -> None:
+        if operation in self._driving:
+            return
+        self._driving.add(operation)
+        try:
+            await drive(self.context, operation)
+        except BotError as error:
+            # Nothing is lost: the journal holds where it stopped, and recovery takes it up.
+            log.warning("operation %s pauses: %s", operation, error)
+        finally:
+            self._driving.discard(operation)
+
+    async def _plan(self, operation: str) -> None:
+        """Plan what was asked before a crash; a request that is being planned at this moment has its lease taken."""
+        lease = f"plan/{operation}"
+        if await self.context.journal.lease(lease, self.context.env.new_id(), 60.0):
+            request = (await self.context.journal.world()).operations[operation].request
+            await changing.plan_requested(self.context, request)
