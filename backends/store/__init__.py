@@ -1,0 +1,23 @@
+"""The journal's home: SQLite for one host, Redis for several replicas."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from backends.store.settings import StoreSettings
+from backends.store.sqlite import SqliteStore, utc_now
+from bot.engine.ports import Store
+
+
+async def open_store(settings: StoreSettings, now: Callable[[], datetime] = utc_now) -> Store:
+    """The store of `settings.url`, opened and fit for use.
+
+    `now` is the clock of a SQLite store; Redis uses its own. Raises Rejected (with what to mend) or Unreachable.
+    """
+    if settings.sqlite_path is not None:
+        return await SqliteStore.open(settings.sqlite_path, settings.timeout_s, now)
+    from backends.store.redis import RedisStore
+
+    return await RedisStore.open(settings)
+
+
+__all__ = ["StoreSettings", "open_store"]

@@ -1,0 +1,229 @@
+"""The store in one SQLite file, for one host.
+
+Write-ahead log with `synchronous=FULL`: a commit is on disk before it is answered. All work happens on one thread,
+which owns the connection; several processes may share the file, the lock of SQLite orders them.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, TypeVar
+
+from backends.store.moments import from_microseconds, to_microseconds
+from bot.engine.ports import Stored
+from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+
+T = TypeVar("T")
+
+_APPLICATION_ID = 0x6B38736E  # "k8sn": tells our file from another program's
+_SCHEMA = 1
+_TABLES = (
+    """CREATE TABLE record (
+        stream TEXT NOT NULL, seq INTEGER NOT NULL CHECK (seq > 0), at INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (stream, seq))""",
+    "CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL)",
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteStore:
+    """`Store` in a file. Moments in the file are microseconds since 1970."""
+
+    def __init__(self, path: Path, timeout_s: float = 5.0, now: Callable[[], datetime] = utc_now) -> None:
+        """Opens nothing yet: use `open`. `now` is the store's clock."""
+        self._path = path.absolute()
+        self._timeout_s = timeout_s
+        self._now = now
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="k8snet-store")
+        self._connection: sqlite3.Connection | None = None
+
+    @classmethod
+    async def open(cls, path: Path, timeout_s: float = 5.0, now: Callable[[], datetime] = utc_now) -> Self:
+        """Open the file or create it with mode 0600.
+
+        Raises Rejected for a file that is not ours, newer, damaged or not accessible; Unreachable when locked.
+        """
+        store = cls(path, timeout_s, now)
+        try:
+            await store._run(store._connect, writes=False)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+        def work() -> Stored | None:
+            with self._transaction() as database:
+                at = to_microseconds(self._now())  # read under the lock: waiting for it counts against not_after
+                query = "SELECT coalesce(max(seq), 0) FROM record WHERE stream = ?"
+                (last,) = database.execute(query, (stream,)).fetchone()
+                if last != expected or (not_after is not None and at > to_microseconds(not_after)):
+                    return None
+                database.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (stream, last + 1, at, body))
+            return Stored(seq=last + 1, at=from_microseconds(at), body=body)
+
+        return await self._run(work, writes=True)
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
+        def work() -> Sequence[Stored]:
+            query = "SELECT seq, at, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq"
+            rows = self._database().execute(query, (stream, after)).fetchall()
+            return [Stored(seq=seq, at=from_microseconds(at), body=body) for seq, at, body in rows]
+
+        return await self._run(work, writes=False)
+
+    async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
+        def work() -> bool:
+            with self._transaction() as database:
+                now = to_microseconds(self._now())
+                taken = database.execute(
+                    """INSERT INTO lease VALUES (:name, :owner, :until) ON CONFLICT (name) DO UPDATE
+                    SET owner = :owner, until = :until WHERE owner = :owner OR until <= :now""",
+                    {"name": name, "owner": owner, "until": now + round(ttl_s * 1_000_000), "now": now},
+                )
+            return taken.rowcount == 1
+
+        return await self._run(work, writes=True)
+
+    async def release(self, name: str, owner: str) -> None:
+        def work() -> None:
+            with self._transaction() as database:
+                database.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (name, owner))
+
+        await self._run(work, writes=True)
+
+    async def now(self) -> datetime:
+        return self._now()
+
+    async def close(self) -> None:
+        """Close after the work under way. Calling it again is harmless; any other call then raises Unreachable."""
+
+        def work() -> None:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+        try:
+            await asyncio.wrap_future(self._thread.submit(work))
+        except RuntimeError:
+            return  # the thread has ended: closed already
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[], T], *, writes: bool) -> T:
+        """Do it on the store's thread, within the deadline, with errors translated."""
+        try:
+            job = self._thread.submit(work)
+        except RuntimeError:
+            raise Unreachable("store", f"{self._path} is closed") from None
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(job), self._timeout_s)
+        except TimeoutError:
+            # A job that never began was cancelled with the wait; one under way goes on in its thread.
+            if writes and not job.cancelled():
+                raise OutcomeUnknown("store", f"{self._path} {self._silence()}") from None
+            raise Unreachable("store", f"{self._path} {self._silence()}") from None
+        except (sqlite3.Error, OSError) as error:
+            raise self._translated(error, writes) from error
+
+    def _silence(self) -> str:
+        return f"did not answer within {self._timeout_s:g} s; look at its disk"
+
+    # What follows runs on the store's thread.
+
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise Unreachable("store", f"{self._path} is closed")
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One writer at a time, across processes; nothing stays of a body that raises."""
+        database = self._database()
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield database
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:  # SQLite may have rolled back by itself
+                database.execute("ROLLBACK")
+            raise
+
+    def _connect(self) -> None:
+        self._make_private()
+        # Half the deadline: waiting for another process must end before our caller gives up.
+        self._connection = sqlite3.connect(self._path, timeout=self._timeout_s / 2, isolation_level=None)
+        self._check_owner()
+        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise Rejected("store", f"{self._path} is on a file system without shared memory; use a local disk")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with self._transaction() as database:
+            if database.execute("PRAGMA user_version").fetchone() == (0,):
+                for table in _TABLES:
+                    database.execute(table)
+                database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                database.execute(f"PRAGMA user_version = {_SCHEMA}")
+
+    def _make_private(self) -> None:
+        """Create the file before SQLite does, which would leave the mode to the umask; tighten an existing one."""
+        directory = self._path.parent
+        if not directory.is_dir():
+            raise Rejected(
+                "store",
+                f"the directory {directory} does not exist; create it for the user that runs k8snet "
+                "(an absolute path is written with four slashes: sqlite:////var/lib/k8snet/k8snet.db)",
+            )
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(file).st_mode & 0o077:
+                os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
+        folder = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)  # the new name must survive a power cut as well
+        finally:
+            os.close(folder)
+
+    def _check_owner(self) -> None:
+        database = self._database()
+        (application,) = database.execute("PRAGMA application_id").fetchone()
+        (schema,) = database.execute("PRAGMA user_version").fetchone()
+        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application != _APPLICATION_ID and (application or schema or tables):
+            raise Rejected("store", f"{self._path} belongs to another program; choose another file")
+        if schema > _SCHEMA:
+            raise Rejected(
+                "store",
+                f"{self._path} was written by a newer k8snet (schema {schema}, this one knows {_SCHEMA}); "
+                "start that version, or restore the backup made before the upgrade",
+            )
+
+    def _translated(self, error: sqlite3.Error | OSError, writes: bool) -> BackendError:
+        path = self._path
+        if isinstance(error, OSError):
+            return Rejected("store", f"cannot open {path}: {error.strerror}; check its owner and mode")
+        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:  # the low byte is the family
+            case sqlite3.SQLITE_FULL:
+                return Rejected("store", f"nothing was written: the disk of {path} is full; free some space")
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return Unreachable("store", f"another process holds {path} locked; stop it, or try again")
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+                return Rejected("store", f"cannot write {path}: {error}; check owner and mode of file and folder")
+            case sqlite3.SQLITE_NOTADB:
+                return Rejected("store", f"{path} is not a SQLite file; choose another one")
+            case sqlite3.SQLITE_CORRUPT:
+                return Rejected("store", f"{path} is damaged ({error}); restore it from the backup")
+            case sqlite3.SQLITE_IOERR if writes:
+                # A commit whose fsync failed may come back when the log is recovered after a crash.
+                return OutcomeUnknown("store", f"the disk of {path} failed while writing ({error}); check it")
+            case _:
+                return Unreachable("store", f"cannot use {path}: {error}; check its disk")

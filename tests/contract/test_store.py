@@ -1,0 +1,377 @@
+"""What every store promises, asked of the one in memory, of SQLite and of a real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from backends.store import StoreSettings, open_store
+from bot.engine.ports import Store
+from bot.model.errors import Unreachable
+from tests.memory_store import Contents, MemoryStore
+from tests.redis_server import BINARY, DURABLE, MISSING, RedisServer, running_redis
+
+HOUR = timedelta(hours=1)
+_prefixes = count()
+
+
+@dataclass
+class Clock:
+    moment: datetime = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    async def elapse(self, _store: Store, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+async def elapse_on_server(store: Store, seconds: float) -> None:
+    """Redis has no clock to move: wait for its own to get there. Only for spans of milliseconds."""
+    end = await store.now() + timedelta(seconds=seconds)
+    while await store.now() <= end:
+        pass
+
+
+@dataclass
+class Subject:
+    """One place that holds records; `open` gives a further handle on it, `elapse` lets its clock go on."""
+
+    open: Callable[[], Awaitable[Store]]
+    elapse: Callable[[Store, float], Awaitable[None]]
+    opened: list[Store] = field(default_factory=list)
+
+    async def store(self) -> Store:
+        self.opened.append(await self.open())
+        return self.opened[-1]
+
+    async def close(self) -> None:
+        for store in self.opened:
+            await store.close()
+
+
+def in_memory() -> Subject:
+    clock, contents = Clock(), Contents()
+
+    async def opened() -> Store:
+        return MemoryStore(clock, contents)
+
+    return Subject(opened, clock.elapse)
+
+
+def in_file(directory: Path) -> Subject:
+    clock, url = Clock(), f"sqlite:///{directory}/store{next(_prefixes)}.db"
+    return Subject(lambda: open_store(StoreSettings(url=url, timeout_s=60), clock), clock.elapse)
+
+
+def in_redis(server: RedisServer) -> Subject:
+    here = StoreSettings(url=server.url(), prefix=f"test-{next(_prefixes)}", timeout_s=60)
+    return Subject(lambda: open_store(here), elapse_on_server)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    if BINARY is None:
+        pytest.skip(MISSING)
+    with running_redis(*DURABLE) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+    match request.param:
+        case "memory":
+            subject = in_memory()
+        case "sqlite":
+            subject = in_file(tmp_path)
+        case _:
+            subject = in_redis(request.getfixturevalue("redis_server"))
+    yield subject
+    await subject.close()
+
+
+@pytest.fixture
+async def store(subject: Subject) -> Store:
+    return await subject.store()
+
+
+async def test_numbers_count_from_one_without_gaps(store: Store) -> None:
+    written = [await store.append("op/1", number, f"record {number}") for number in range(3)]
+    assert [record.seq for record in written if record] == [1, 2, 3]
+    assert list(await store.read("op/1")) == written
+
+
+async def test_a_record_is_stamped_with_the_stores_clock_in_utc(store: Store) -> None:
+    before = await store.now()
+    record = await store.append("op/1", 0, "x")
+    assert record is not None
+    assert before <= record.at <= await store.now()
+    assert record.at.utcoffset() == timedelta(0)
+    assert (await store.read("op/1"))[0].at == record.at
+
+
+@pytest.mark.parametrize("expected", [0, 2, 7])
+async def test_an_unexpected_number_writes_nothing(store: Store, expected: int) -> None:
+    await store.append("op/1", 0, "first")
+    assert await store.append("op/1", expected, "late") is None
+    assert [record.body for record in await store.read("op/1")] == ["first"]
+
+
+async def test_nothing_is_written_after_not_after(store: Store) -> None:
+    now = await store.now()
+    assert await store.append("op/1", 0, "late", not_after=now - timedelta(microseconds=1)) is None
+    assert await store.read("op/1") == []
+    assert await store.append("op/1", 0, "in time", not_after=now + HOUR) is not None
+
+
+async def test_not_after_of_another_time_zone_is_the_same_moment(store: Store) -> None:
+    now = (await store.now()).astimezone()
+    assert await store.append("op/1", 0, "late", not_after=now - HOUR) is None
+    assert await store.append("op/1", 0, "in time", not_after=now + HOUR) is not None
+
+
+async def test_of_a_hundred_appends_at_once_one_wins(subject: Subject) -> None:
+    handles = [await subject.store() for _ in range(2)]
+    answers = await asyncio.gather(*(handles[n % 2].append("op/1", 0, str(n)) for n in range(100)))
+    winners = [answer for answer in answers if answer is not None]
+    assert len(winners) == 1
+    assert list(await handles[0].read("op/1")) == winners
+
+
+async def test_writers_who_read_and_try_again_all_get_their_own_number(subject: Subject) -> None:
+    handles = [await subject.store() for _ in range(2)]
+
+    async def write(writer: int) -> int:
+        store = handles[writer % 2]
+        while True:
+            record = await store.append("op/1", len(await store.read("op/1")), str(writer))
+            if record is not None:
+                return record.seq
+
+    numbers = await asyncio.gather(*(write(writer) for writer in range(20)))
+    assert sorted(numbers) == list(range(1, 21))
+    records = await handles[0].read("op/1")
+    assert {record.seq: int(record.body) for record in records} == {seq: n for n, seq in enumerate(numbers)}
+
+
+async def test_reading_after_a_number_leaves_out_what_is_known(store: Store) -> None:
+    for number in range(5):
+        await store.append("op/1", number, str(number))
+    assert [(record.seq, record.body) for record in await store.read("op/1", after=3)] == [(4, "3"), (5, "4")]
+    assert list(await store.read("op/1", after=5)) == []
+    assert list(await store.read("op/1", after=99)) == []
+
+
+async def test_streams_know_nothing_of_each_other(store: Store) -> None:
+    names = ["a", "A", "a ", "a/b", "a:b", "{a}", "a*", "ä", "a%"]
+    for name in names:
+        assert await store.append(name, 0, f"body of {name}") is not None
+    for name in names:
+        assert [record.body for record in await store.read(name)] == [f"body of {name}"]
+    assert list(await store.read("never written")) == []
+
+
+BODIES = {
+    "empty": "",
+    "spaces": " leading and trailing ",
+    "unicode": "日本語 🐘 e\u0301 \u202e",
+    "zero byte": "zero\x00byte",
+    "lines": "two\r\nlines\n",
+    "quotes": "'; DROP TABLE record; --",
+    "numbers": "7 8",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+async def test_a_body_comes_back_as_it_was_written(store: Store, body: str) -> None:
+    assert await store.append(body or "stream", 0, body) is not None
+    assert [record.body for record in await store.read(body or "stream")] == [body]
+
+
+async def test_a_large_body_comes_back_whole(store: Store) -> None:
+    body = "Großer Plan ✓ " * 300_000
+    assert await store.append("op/1", 0, body) is not None
+    assert (await store.read("op/1"))[0].body == body
+
+
+async def test_what_was_written_outlives_the_handle(subject: Subject, store: Store) -> None:
+    written = await store.append("op/1", 0, "kept")
+    assert await store.lease("driver", "one", 3600)
+    await store.close()
+    again = await subject.store()
+    assert list(await again.read("op/1")) == [written]
+    assert await again.append("op/1", 0, "late") is None
+    assert not await again.lease("driver", "two", 3600)
+
+
+async def test_two_handles_see_each_others_writes_at_once(subject: Subject) -> None:
+    one, two = await subject.store(), await subject.store()
+    await one.append("op/1", 0, "from one")
+    assert await two.append("op/1", 1, "from two") is not None
+    assert [record.body for record in await one.read("op/1")] == ["from one", "from two"]
+
+
+async def test_a_lease_is_held_by_one_owner_who_may_renew_it(store: Store) -> None:
+    assert await store.lease("driver", "one", 3600)
+    assert not await store.lease("driver", "two", 3600)
+    assert await store.lease("driver", "one", 3600)
+    assert await store.lease("another", "two", 3600)
+
+
+async def test_of_many_who_ask_at_once_one_gets_the_lease(subject: Subject) -> None:
+    handles = [await subject.store() for _ in range(2)]
+    answers = await asyncio.gather(*(handles[n % 2].lease("driver", f"owner {n}", 3600) for n in range(50)))
+    assert sum(answers) == 1
+
+
+async def test_a_lease_that_ran_out_is_free(subject: Subject, store: Store) -> None:
+    assert await store.lease("driver", "one", 0.002)
+    await subject.elapse(store, 0.005)
+    assert await store.lease("driver", "two", 3600)
+    assert not await store.lease("driver", "one", 3600)
+
+
+async def test_renewing_makes_a_lease_last_longer(subject: Subject, store: Store) -> None:
+    assert await store.lease("driver", "one", 0.002)
+    assert await store.lease("driver", "one", 3600)
+    await subject.elapse(store, 0.005)
+    assert not await store.lease("driver", "two", 3600)
+
+
+async def test_only_the_owner_can_release(store: Store) -> None:
+    await store.lease("driver", "one", 3600)
+    await store.release("driver", "two")
+    assert not await store.lease("driver", "two", 3600)
+    await store.release("driver", "one")
+    assert await store.lease("driver", "two", 3600)
+    await store.release("never taken", "one")
+
+
+async def test_the_clock_goes_forward(subject: Subject, store: Store) -> None:
+    before = await store.now()
+    await subject.elapse(store, 0.001)
+    assert await store.now() > before
+    assert before.utcoffset() == timedelta(0)
+
+
+async def test_closing_twice_is_harmless_and_a_closed_store_says_so(store: Store) -> None:
+    await store.close()
+    await store.close()
+    for call in (store.append("s", 0, "x"), store.read("s"), store.lease("l", "o", 1), store.release("l", "o")):
+        with pytest.raises(Unreachable, match="closed"):
+            await call
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_not_after_and_leases_are_exact_to_the_microsecond(kind: str, tmp_path: Path) -> None:
+    """Only where the clock can be held still."""
+    subject = in_memory() if kind == "memory" else in_file(tmp_path)
+    store = await subject.store()
+    now = await store.now()
+    assert await store.append("op/1", 0, "at the last moment", not_after=now) is not None
+    await store.lease("driver", "one", 30)
+    await subject.elapse(store, 29.999999)
+    assert not await store.lease("driver", "two", 30)
+    await subject.elapse(store, 0.000001)
+    assert await store.lease("driver", "two", 30)
+    await subject.close()
+
+
+names = st.sampled_from(["a", "b", "ä:{x}"])
+owners = st.sampled_from(["one", "two"])
+bodies = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+class AllStoresAgree(RuleBasedStateMachine):
+    """Any sequence of calls has the same answers everywhere; the plain lists and the dict below say which."""
+
+    def __init__(self, subjects: list[Subject]) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.subjects = subjects
+        self.stores = [self.runner.run(subject.store()) for subject in subjects]
+        self.streams: dict[str, list[str]] = {}
+        self.holders: dict[str, str] = {}
+
+    def teardown(self) -> None:
+        for subject in self.subjects:
+            self.runner.run(subject.close())
+        self.runner.close()
+
+    def everywhere(self, call: Callable[[Store], Awaitable[Any]]) -> list[Any]:
+        async def ask(store: Store) -> Any:
+            return await call(store)
+
+        return [self.runner.run(ask(store)) for store in self.stores]
+
+    @rule(name=names, offset=st.integers(-1, 1), body=bodies, limit=st.sampled_from([None, -HOUR, HOUR]))
+    def append(self, name: str, offset: int, body: str, limit: timedelta | None) -> None:
+        stream = self.streams.setdefault(name, [])
+        expected = max(0, len(stream) + offset)
+
+        async def call(store: Store) -> tuple[int, str] | None:
+            not_after = None if limit is None else await store.now() + limit
+            record = await store.append(name, expected, body, not_after)
+            return None if record is None else (record.seq, record.body)
+
+        wins = expected == len(stream) and limit != -HOUR
+        assert self.everywhere(call) == [(expected + 1, body) if wins else None] * len(self.stores)
+        if wins:
+            stream.append(body)
+
+    @rule(name=names, after=st.integers(0, 5))
+    def read(self, name: str, after: int) -> None:
+        known = list(enumerate(self.streams.get(name, []), 1))[after:]
+
+        async def call(store: Store) -> list[tuple[int, str]]:
+            return [(record.seq, record.body) for record in await store.read(name, after)]
+
+        assert self.everywhere(call) == [known] * len(self.stores)
+
+    @rule(name=names, owner=owners, runs_out=st.booleans())
+    def lease(self, name: str, owner: str, runs_out: bool) -> None:
+        granted = self.holders.get(name, owner) == owner
+        assert self.everywhere(lambda store: store.lease(name, owner, 0.001 if runs_out else 3600)) == [granted] * len(
+            self.stores
+        )
+        if granted and runs_out:
+            for subject, store in zip(self.subjects, self.stores, strict=True):
+                self.runner.run(_coroutine(subject.elapse(store, 0.003)))
+            self.holders.pop(name, None)
+        elif granted:
+            self.holders[name] = owner
+
+    @rule(name=names, owner=owners)
+    def release(self, name: str, owner: str) -> None:
+        self.everywhere(lambda store: store.release(name, owner))
+        if self.holders.get(name) == owner:
+            del self.holders[name]
+
+    @rule()
+    def reopen(self) -> None:
+        self.everywhere(lambda store: store.close())
+        self.stores = [self.runner.run(subject.store()) for subject in self.subjects]
+
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+def test_all_stores_agree_on_any_sequence_of_calls(redis_server: RedisServer, tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        lambda: AllStoresAgree([in_memory(), in_file(tmp_path), in_redis(redis_server)]),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

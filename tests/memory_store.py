@@ -1,0 +1,61 @@
+"""The smallest store that keeps the contract, for tests that need no disk."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bot.engine.ports import Stored
+from bot.model.errors import Unreachable
+
+
+class MemoryStore:
+    """`Store` in this process. `now` is its clock; two stores share what they hold by sharing `contents`."""
+
+    def __init__(
+        self, now: Callable[[], datetime] = lambda: datetime.now(UTC), contents: "Contents | None" = None
+    ) -> None:
+        self.contents = contents or Contents()
+        self._now = now
+        self._closed = False
+
+    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+        at, records = await self.now(), self.contents.streams.setdefault(stream, [])
+        if len(records) != expected or (not_after is not None and at > not_after):
+            return None
+        records.append(Stored(seq=expected + 1, at=at, body=body))
+        return records[-1]
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
+        self._check_open()
+        return self.contents.streams.get(stream, [])[after:]
+
+    async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
+        now = await self.now()
+        holder, until = self.contents.leases.get(name, (owner, now))
+        if holder != owner and until > now:
+            return False
+        self.contents.leases[name] = (owner, now + timedelta(seconds=ttl_s))
+        return True
+
+    async def release(self, name: str, owner: str) -> None:
+        self._check_open()
+        if self.contents.leases.get(name, ("", None))[0] == owner:
+            del self.contents.leases[name]
+
+    async def now(self) -> datetime:
+        self._check_open()
+        return self._now()
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unreachable("store", "the store in memory is closed")
+
+
+class Contents:
+    """What survives closing a store."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, list[Stored]] = {}
+        self.leases: dict[str, tuple[str, datetime]] = {}
