@@ -17,7 +17,7 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy
 @dataclass(frozen=True)
 class RedisServer:
     port: int
-    directory: Path
+    process_id: int
 
     def url(self, password: str = "") -> str:
         return f"redis://{f':{password}@' if password else ''}127.0.0.1:{self.port}/0"
@@ -34,7 +34,7 @@ def running_redis(*options: str, directory: Path | None = None) -> Iterator[Redi
             process = _start(BINARY, port, home, options)
             try:
                 if _answers(process, port):
-                    yield RedisServer(port, home)
+                    yield RedisServer(port, process.pid)
                     return
             finally:
                 process.terminate()
@@ -59,11 +59,12 @@ def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
     while process.poll() is None:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                connection.sendall(b"INFO server\r\n")
+                connection.sendall(b"INFO\r\n")
                 answer = connection.recv(65536)
         except OSError:
             continue
-        # A password or a loading journal also proves that it serves; a stranger's server has another process id.
-        if f"process_id:{process.pid}".encode() in answer or answer.startswith(b"-NOAUTH"):
+        # One that wants a password serves as well; a stranger's server has another process id.
+        ours = f"process_id:{process.pid}".encode() in answer and b"loading:0" in answer
+        if ours or answer.startswith(b"-NOAUTH"):
             return True
     return False

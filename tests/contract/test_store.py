@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from pydantic import SecretStr
 
 from backends.store import StoreSettings, open_store
 from bot.engine.ports import Store
@@ -68,12 +69,12 @@ def in_memory() -> Subject:
 
 
 def in_file(directory: Path) -> Subject:
-    clock, url = Clock(), f"sqlite:///{directory}/store{next(_prefixes)}.db"
+    clock, url = Clock(), SecretStr(f"sqlite:///{directory}/store{next(_prefixes)}.db")
     return Subject(lambda: open_store(StoreSettings(url=url, timeout_s=60), clock), clock.elapse)
 
 
 def in_redis(server: RedisServer) -> Subject:
-    here = StoreSettings(url=server.url(), prefix=f"test-{next(_prefixes)}", timeout_s=60)
+    here = StoreSettings(url=SecretStr(server.url()), prefix=f"test-{next(_prefixes)}", timeout_s=60)
     return Subject(lambda: open_store(here), elapse_on_server)
 
 
