@@ -1,0 +1,39 @@
+"""What differs between FortiOS releases, decided in this one place from the version in an answer's envelope."""
+
+import re
+
+from bot.model.value import Value
+
+OLDEST = (6, 4, 2)  # the first release with numeric comparison in filters; before 6.4 policies were in two tables
+
+
+class Capabilities(Value):
+    """A FortiOS release and what follows from it. Releases after 7.6 are taken to behave like 7.6."""
+
+    version: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, text: str) -> "Capabilities":
+        """From the envelope's text, such as `v7.4.4`. Raises ValueError for anything else."""
+        match = re.fullmatch(r"v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:[ ,-].*)?", text)
+        if match is None:
+            raise ValueError(f"{text[:40]!r} is not a FortiOS version")
+        major, minor, patch = map(int, match.groups())
+        return cls(version=(major, minor, patch))
+
+    def __str__(self) -> str:
+        return "FortiOS " + ".".join(map(str, self.version))
+
+    @property
+    def supported(self) -> bool:
+        return self.version >= OLDEST
+
+    @property
+    def route_columns(self) -> tuple[str, ...]:
+        """Columns of a static route that exist in this release beside those that exist in all."""
+        return ("sdwan-zone",) if self.version >= (7, 0, 1) else ("sdwan",)
+
+    @property
+    def policy_columns(self) -> tuple[str, ...]:
+        """Columns of a policy that exist in this release beside those that exist in all."""
+        return ("policy-expiry",) if self.version >= (7, 2, 0) else ()

@@ -1,0 +1,142 @@
+"""What may be written, and how a write ended: decided from what was read, never from what the device promised. Pure.
+
+Before a write (`before_writing`), `now` being what is there:
+
+| wish | now | decision |
+|---|---|---|
+| create | nothing, row number free | go |
+| create | nothing, row number taken | refused |
+| create | the wished content, whoever made it | already |
+| change, remove | equals `before` in content and mark | go |
+| change | equals `after` in content and mark | already |
+| remove | nothing | already |
+| remove, change of content | `before` without our mark | refused: foreign |
+| any | anything else | refused |
+
+After a write (`after_writing`), in the order of the columns:
+
+| the device said | now is `after`, with its mark | same content, other mark | now is `before` | anything else |
+|---|---|---|---|---|
+| yes | applied | unknown | unknown: it may still appear | unknown |
+| no | applied: the mark proves it | already (create), else refused | refused | refused |
+| no, and the row is gone (remove) | already | | | |
+| nothing | applied | unknown | unknown: it may still happen | unknown |
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backends.fortigate.mapping import Found
+from bot.engine.ports import Outcome
+from bot.model.resources import Mark, Policy, Resource, Route, content, same_content
+from bot.model.steps import Step
+
+Answered = Literal["yes", "no", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something stands under this key that our model cannot express: several rows, or a row that does more."""
+
+    problem: str
+
+
+Seen = Found | Obstacle | None
+
+
+def before_writing(step: Step, now: Seen, row_taken: bool = False) -> Outcome | None:
+    """The outcome when nothing must be written, or None to go ahead."""
+    if isinstance(now, Obstacle):
+        return refused(now.problem)
+    if _reached(step, now):
+        return Outcome(kind="already")
+    if step.before is None:
+        return _before_create(step, now, row_taken)
+    if now is None:
+        return refused(f"{step.key} is gone")
+    if not same_content(now.resource, step.before):
+        return refused(f"{step.key} was changed since the plan was made: {_difference(step.before, now.resource)}")
+    if now.resource.mark != step.before.mark:
+        return refused(f"{step.key} is {_owner(now.resource.mark)}, and the plan saw it {_owner(step.before.mark)}")
+    if step.before.mark is None and not _adopts(step):
+        return refused(f"{step.key} was made by hand: k8snet changes and removes only what carries its mark")
+    return None
+
+
+def _before_create(step: Step, now: Found | None, row_taken: bool) -> Outcome | None:
+    assert step.after is not None  # a step without before has an after
+    if now is not None:
+        if same_content(now.resource, step.after):
+            return Outcome(kind="already", detail=f"an identical {step.key} is there, {_owner(now.resource.mark)}")
+        return refused(f"another {step.key} is there: {_difference(step.after, now.resource)}")
+    if step.after.mark is None:
+        return refused(f"{step.key} has no mark of ours, and nothing is made without one")
+    if isinstance(step.after, Route | Policy):
+        if step.after.row is None:
+            return refused(f"{step.key} has no row number")
+        if row_taken:
+            return refused(f"row {step.after.row} for {step.key} was taken since the plan was made")
+    return None
+
+
+def after_writing(step: Step, now: Seen, answered: Answered, detail: str) -> Outcome:
+    """How the write ended; `detail` is what the device or the network said."""
+    if not isinstance(now, Obstacle) and _reached(step, now):
+        return Outcome(kind="already" if answered == "no" and step.after is None else "applied", detail=detail)
+    same = isinstance(now, Found) and step.after is not None and same_content(now.resource, step.after)
+    if answered == "no":
+        if same and step.before is None:
+            return Outcome(kind="already", detail=detail)
+        return refused(detail)
+    return Outcome(kind="unknown", detail=f"{detail or 'the firewall said yes'}; {_standing(step, now)}")
+
+
+def reached(step: Step, now: Seen) -> bool:
+    """Whether the wish is fulfilled, our mark included."""
+    return not isinstance(now, Obstacle) and _reached(step, now)
+
+
+def refused(detail: str) -> Outcome:
+    return Outcome(kind="refused", detail=detail)
+
+
+def _reached(step: Step, now: Found | None) -> bool:
+    if now is None or step.after is None:
+        return now is None and step.after is None
+    return same_content(now.resource, step.after) and now.resource.mark == step.after.mark
+
+
+def _adopts(step: Step) -> bool:
+    """Puts a mark on what is there and changes nothing else."""
+    return step.before is not None and step.after is not None and same_content(step.before, step.after)
+
+
+def _standing(step: Step, now: Seen) -> str:
+    match now:
+        case Obstacle():
+            return f"now {now.problem}"
+        case None if step.before is None:
+            return f"{step.key} is not to be seen"
+        case None:
+            return f"{step.key} is gone"
+        case Found():
+            if step.before is not None and same_content(now.resource, step.before):
+                return f"{step.key} is as it was"
+            return f"{step.key} is neither as it was nor as wished"
+
+
+def _owner(mark: Mark | None) -> str:
+    return "made by hand" if mark is None else f"made by operation {mark.operation} for {mark.cluster}"
+
+
+def _difference(wanted: Resource, there: Resource) -> str:
+    want, have = content(wanted).model_dump(mode="json"), content(there).model_dump(mode="json")
+    return ", ".join(
+        f"{field} is {_shown(have.get(field))}, not {_shown(value)}"
+        for field, value in want.items()
+        if value != have.get(field)
+    )
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

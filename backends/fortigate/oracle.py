@@ -1,0 +1,99 @@
+"""What the firewall itself says about a path: its route look-up and its policy look-up."""
+
+from ipaddress import IPv4Address
+from typing import Any
+
+from pydantic import ValidationError
+
+from backends.fortigate.client import Client, Refused
+from backends.fortigate.urls import MonitorUrl, TableUrl, any_of
+from backends.fortigate.wire import PolicyLookup, RouteLookup
+from bot.model.errors import Rejected
+from bot.model.facts import Protocol
+from bot.model.probes import PolicyAnswer, RouteAnswer
+
+_NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
+_IMPLICIT_DENY = "implicit deny"
+
+
+class Oracle:
+    """Missing rights and missing calls are answers ("cannot tell, because"); only an unreachable device is an error."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def route(self, destination: IPv4Address) -> RouteAnswer:
+        """The route that a packet to this address takes now."""
+
+        def undetermined(problem: str) -> RouteAnswer:
+            return RouteAnswer(destination=destination, found=None, problem=problem)
+
+        try:
+            results = await self._ask("router/lookup", [("destination", str(destination))])
+            lookup = RouteLookup.model_validate(results)
+            way = lookup.entries[0] if lookup.entries else lookup
+            gateway = IPv4Address(way.gateway) if way.gateway else None
+        except Rejected as no:
+            return undetermined(no.problem)
+        except ValueError:
+            return undetermined("the firewall's route look-up answered in a form that k8snet does not know")
+        if not lookup.success:
+            return RouteAnswer(destination=destination, found=False)
+        gateway = None if gateway is not None and gateway.is_unspecified else gateway  # directly connected
+        return RouteAnswer(destination=destination, found=True, interface=way.interface, gateway=gateway)
+
+    async def policy(
+        self, interface: str, source: IPv4Address, destination: IPv4Address, protocol: Protocol, port: int
+    ) -> PolicyAnswer:
+        """The first policy that matches such a packet entering at this interface."""
+
+        def answer(allowed: bool | None, policy: str = "", problem: str = "") -> PolicyAnswer:
+            return PolicyAnswer(
+                source=source,
+                destination=destination,
+                protocol=protocol,
+                port=port,
+                allowed=allowed,
+                policy=policy,
+                problem=problem,
+            )
+
+        query = [
+            ("srcintf", interface),
+            ("sourceip", str(source)),
+            ("protocol", str(_NUMBERS[protocol])),
+            ("dest", str(destination)),
+            ("destport", str(port)),
+            ("sourceport", "49152"),
+        ]
+        try:
+            lookup = PolicyLookup.model_validate(await self._ask("firewall/policy-lookup", query))
+            if not lookup.success or lookup.policy_id is None:
+                why = lookup.error_code or "it has no route to the source or the destination"
+                return answer(None, problem=f"the firewall's policy look-up gave no result: {why}")
+            if lookup.policy_id == 0:
+                return answer(False, policy=_IMPLICIT_DENY)
+            allowed, name = await self._row(lookup.policy_id)
+        except Rejected as no:
+            return answer(None, problem=no.problem)
+        except ValidationError:
+            return answer(None, problem="the firewall's policy look-up answered in a form that k8snet does not know")
+        return answer(allowed, policy=name)
+
+    async def _ask(self, table: str, query: list[tuple[str, str]]) -> Any:
+        try:
+            return await self._client.look_up(MonitorUrl(table), query)
+        except Refused as no:
+            if no.status in (404, 405):
+                release = await self._client.capabilities()
+                raise Refused(no.system, f"{release} has no {table}", no.status) from None
+            raise
+
+    async def _row(self, policy: int) -> tuple[bool | None, str]:
+        """Whether the policy accepts, and its name; its number when it has none or is gone by now."""
+        [condition] = any_of("policyid", [str(policy)])
+        query = (("filter", condition), ("format", "policyid|name|action"))
+        for row in await self._client.rows(TableUrl("firewall/policy"), query):
+            if str(row.get("policyid")) == str(policy):
+                return row.get("action") == "accept", str(row.get("name") or policy)
+        return None, str(policy)

@@ -1,0 +1,61 @@
+"""What the device means by its error numbers and status codes, in words that say what to do next. Pure."""
+
+import re
+
+IN_USE = -23
+
+_MEANINGS = {
+    -1: "a value has the wrong length",
+    -2: "a number is out of range",
+    -3: "it refers to an object, interface or profile that does not exist",
+    -4: "the table is full: the device holds no more entries of this kind",
+    -5: "an entry with this key or name exists already",
+    -8: "an IP address is not valid",
+    -9: "a netmask is not valid",
+    -10: "the gateway is not valid",
+    -14: "the API user's access profile lacks the right",
+    -15: "an entry with the same content exists already under another number",
+    IN_USE: "it is still used by other objects",
+    -37: "the API user's access profile lacks the right",
+    -50: "a value has a bad format",
+    -51: "a value is too long",
+    -61: "the device did not understand the input",
+    -72: "a value has too many characters",
+    -163: "an address and a group cannot share a name",
+    -166: "the name is too long",
+    -173: "the text has a character that the device refuses (\" ' < >)",
+    -215: "the interface name is not valid",
+    -360: "the device's configuration database was too slow",
+    -361: "the device's configuration database took no entry",
+    -650: "a number is out of range",
+    -651: "a value is not valid, or it refers to an object or interface that does not exist in this VDOM",
+    -652: "two settings exclude each other",
+}
+
+# Sub-rights of the access profile (config system accprofile) by the table they open.
+_RIGHTS = {
+    "firewall/address": "fwgrp.address",
+    "firewall/addrgrp": "fwgrp.address",
+    "firewall/policy": "fwgrp.policy",
+    "firewall/policy-lookup": "fwgrp.policy",
+    "router/static": "netgrp.route-cfg",
+    "router/lookup": "netgrp.route-cfg",
+}
+
+
+def meaning(error: int, cli_error: str) -> str:
+    """Our words for the number, then the device's own, made harmless."""
+    words = _MEANINGS.get(error, "the device gave no reason that k8snet knows")
+    said = printable(cli_error)
+    return f"{words} (error {error}" + (f": {said})" if said else ")")
+
+
+def right(table: str, writing: bool) -> str:
+    """The right that a refused call lacked."""
+    return f"{_RIGHTS.get(table, 'on ' + table)} {'read-write' if writing else 'read'}"
+
+
+def printable(text: str) -> str:
+    """One short line of printable ASCII: a device's words never shape a message of ours."""
+    plain = re.sub(r"Command fail\. Return code -?\d+", "", text)
+    return " ".join(re.sub(r"[^\x20-\x7e]|[`*_~<>&|]", " ", plain).split())[:160]

@@ -1,0 +1,128 @@
+"""Small, filtered reads, side by side."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from backends.fortigate.client import Client
+from backends.fortigate.decisions import Obstacle
+from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
+from backends.fortigate.settings import Ids
+from backends.fortigate.urls import Query, TableUrl, any_of, between
+from bot.model.errors import Rejected, Unreachable
+from bot.model.resources import Key, Kind
+
+_T = TypeVar("_T")
+Rows = Sequence[dict[str, Any]]
+
+
+class Reader:
+    """Reads rows by natural key or number; never a whole table, never from a cache."""
+
+    def __init__(self, system: str, client: Client, ids: Ids) -> None:
+        self._system = system
+        self._client = client
+        self._ranges: Mapping[Kind, tuple[int, int]] = {"route": ids.routes, "policy": ids.policies}
+
+    async def find(self, keys: Collection[Key]) -> dict[Key, Found | Obstacle]:
+        """What stands under each key. One request a table as a rule. Raises Unreachable or Rejected."""
+        wanted: dict[Kind, list[str]] = defaultdict(list)
+        for key in sorted(set(keys), key=str):
+            wanted[key.kind].append(self._value(key))
+        capabilities = await self._client.capabilities() if wanted else None
+        requests = []
+        for kind, values in wanted.items():
+            table = TABLES[kind]
+            assert capabilities is not None  # asked for as soon as anything is wanted
+            columns = "|".join(table.columns(capabilities))
+            for condition in any_of(table.natural_key, values):
+                requests.append(self._keyed(kind, (("filter", condition), ("format", columns))))
+        rows: dict[Key, Rows] = defaultdict(list)
+        for found in await together(requests):
+            for key, row in found:
+                # The device may compare without regard to case: only what was asked for counts.
+                if key in keys:
+                    rows[key] = [*rows[key], row]
+        return {key: self._seen(key, there) for key, there in rows.items()}
+
+    async def rows_taken(self, wanted: Collection[tuple[Kind, int]]) -> set[tuple[Kind, int]]:
+        """Which of these row numbers are in use."""
+        numbers: dict[Kind, list[int]] = defaultdict(list)
+        for kind, row in wanted:
+            numbers[kind].append(row)
+        requests = [
+            self._numbers(kind, (("filter", condition),))
+            for kind, rows in numbers.items()
+            for condition in any_of(TABLES[kind].row_key, [str(row) for row in rows])
+        ]
+        return {taken for found in await together(requests) for taken in found} & set(wanted)
+
+    async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
+        """See `NumbersRows`."""
+        if kind not in self._ranges:
+            raise Rejected(self._system, f"a row of kind {kind} has a name, not a number")
+        first, last = self._ranges[kind]
+        await self._client.capabilities()
+        taken = {row for _, row in await self._numbers(kind, between(TABLES[kind].row_key, first, last))}
+        free = [row for row in range(first, last + 1) if row not in taken][:count]
+        if len(free) < count:
+            setting = "routes" if kind == "route" else "policies"
+            raise Rejected(
+                self._system,
+                f"only {len(free)} of the row numbers {first} to {last} are free and {count} are needed: "
+                f"widen ids.{setting} in app.yaml",
+            )
+        return free
+
+    async def _numbers(self, kind: Kind, conditions: Iterable[tuple[str, str]]) -> set[tuple[Kind, int]]:
+        table = TABLES[kind]
+        rows = await self._client.rows(TableUrl(table.name), (*conditions, ("format", table.row_key)))
+        try:
+            return {(kind, int(row[table.row_key])) for row in rows}
+        except (KeyError, TypeError, ValueError):
+            raise Unreachable(self._system, f"its list of {table.name} has rows without {table.row_key}") from None
+
+    async def _keyed(self, kind: Kind, query: Query) -> Sequence[tuple[Key, dict[str, Any]]]:
+        table = TABLES[kind]
+        rows = await self._client.rows(TableUrl(table.name), query)
+        try:
+            return [(natural_key(kind, row), row) for row in rows]
+        except ValueError:
+            raise Unreachable(self._system, f"its list of {table.name} has rows without {table.natural_key}") from None
+
+    def _value(self, key: Key) -> str:
+        if key.kind not in TABLES:
+            raise Rejected(self._system, f"a FortiGate holds no {key.kind}")
+        try:
+            return wanted_value(key)
+        except ValueError:
+            raise Rejected(self._system, f"{key.name!r} is not a network such as 10.68.0.0/16") from None
+
+    def _seen(self, key: Key, rows: Rows) -> Found | Obstacle:
+        table = TABLES[key.kind]
+        where = " and ".join(f"{table.row_key} {row.get(table.row_key)}" for row in rows)
+        if len(rows) > 1:
+            return Obstacle(
+                f"{len(rows)} rows of {table.name} are for {key} ({where}): k8snet cannot tell which one counts; "
+                "remove all but one"
+            )
+        try:
+            return table.find(rows[0])
+        except BeyondModel as beyond:
+            return Obstacle(
+                f"{key} ({where}) has settings that k8snet does not handle: {beyond}; it is not touched. "
+                "Set them back to their defaults, or remove or rename the row"
+            )
+        except ValueError:
+            return Obstacle(f"{key} ({where}) has values that k8snet cannot read; it is not touched")
+
+
+async def together(requests: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """All results, in order. The first error cancels the others and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(request) for request in requests]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

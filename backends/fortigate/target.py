@@ -1,0 +1,80 @@
+"""The FortiGate behind the engine's ports: Target, NumbersRows, PathOracle."""
+
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Address
+
+from backends.fortigate import wishes
+from backends.fortigate.client import Client, Clock
+from backends.fortigate.decisions import Obstacle
+from backends.fortigate.oracle import Oracle
+from backends.fortigate.reading import Reader
+from backends.fortigate.settings import FortiGateSettings
+from backends.fortigate.writing import Writer
+from bot.engine.ports import Outcome
+from bot.model.errors import Rejected
+from bot.model.facts import Protocol
+from bot.model.probes import PolicyAnswer, RouteAnswer
+from bot.model.resources import Key, Kind, Resource, TargetId
+from bot.model.steps import Step
+
+
+class FortiGate:
+    """One VDOM of one FortiGate, FortiOS 6.4.2 or later. Opens no connection before it is first asked something."""
+
+    keeps_marks = True
+
+    def __init__(self, name: TargetId, settings: FortiGateSettings, clock: Clock) -> None:
+        self.name = name
+        self._client = Client(name, settings, clock)
+        self._reader = Reader(name, self._client, settings.ids)
+        self._writer = Writer(self._client, self._reader, clock, self.normalise)
+        self._oracle = Oracle(self._client)
+
+    async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
+        """See `Target`. Several rows for one destination, and rows that do more than our model can say (negation,
+        inspection, another address type, …), raise Rejected with a text that names the rows: taken for ours or for
+        absent, either would lead to a wrong plan."""
+        seen = await self._reader.find(keys)
+        problems = [there.problem for there in seen.values() if isinstance(there, Obstacle)]
+        if problems:
+            raise Rejected(self.name, "; ".join(problems))
+        return {key: there.resource for key, there in seen.items() if not isinstance(there, Obstacle)}
+
+    def normalise(self, resource: Resource) -> Resource:
+        """See `Target`."""
+        wish = wishes.canonical(resource)
+        if problems := list(wishes.objections(wish)):
+            raise Rejected(self.name, f"{resource.key}: {'; '.join(problems)}")
+        return wish
+
+    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+        """See `Target` and `apply_all`. Three round trips: compare, write, read back."""
+        [outcome] = await self.apply_all([step], not_after)
+        return outcome
+
+    async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
+        """Steps in their order, with one look before all and one read-back for each run of steps of one kind.
+
+        If any step can be seen to be refused, nothing at all is written. The first step that ends neither applied
+        nor already ends the rest: those are `refused`, "not attempted". No write leaves this machine when
+        `not_after`, on the clock's monotonic scale, has passed. Raises Unreachable or Rejected when the look before
+        the first write fails; afterwards every failure is an outcome.
+        """
+        return await self._writer.apply(steps, not_after)
+
+    async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
+        """See `NumbersRows`."""
+        return await self._reader.free_rows(kind, count)
+
+    async def route(self, destination: IPv4Address) -> RouteAnswer:
+        """See `PathOracle`."""
+        return await self._oracle.route(destination)
+
+    async def policy(
+        self, interface: str, source: IPv4Address, destination: IPv4Address, protocol: Protocol, port: int
+    ) -> PolicyAnswer:
+        """See `PathOracle`."""
+        return await self._oracle.policy(interface, source, destination, protocol, port)
+
+    async def close(self) -> None:
+        await self._client.close()

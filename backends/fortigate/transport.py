@@ -1,0 +1,181 @@
+"""One HTTPS exchange at a time-limited, size-limited connection pool. Knows HTTP and TLS, nothing of FortiOS.
+
+The distinction this file exists for: did the request leave this machine or not?
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import httpx
+
+from backends.fortigate.settings import FortiGateSettings, Tls
+
+_log = logging.getLogger(__name__)
+LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
+_IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
+
+
+class NotSent(Exception):
+    """Nothing left this machine. `again` says whether another try at once has a chance."""
+
+    def __init__(self, problem: str, again: bool = False) -> None:
+        super().__init__(problem)
+        self.again = again
+
+
+class NoAnswer(Exception):
+    """The request left, and no complete answer came: what it did is not known. `again` as in NotSent."""
+
+    def __init__(self, problem: str, again: bool = False) -> None:
+        super().__init__(problem)
+        self.again = again
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    content_type: str
+    retry_after: str
+    body: bytes
+
+
+class Transport:
+    """A pool of kept-alive connections to one device. `headers` go with each request."""
+
+    def __init__(self, system: str, settings: FortiGateSettings, headers: dict[str, str]) -> None:
+        if settings.tls.insecure_i_accept_that_anyone_can_read_the_token:
+            _log.warning(
+                "%s: TLS VERIFICATION IS OFF. Anyone between this machine and %s can read the API token and change "
+                "the firewall with it. Set tls.ca_file or tls.fingerprint instead.",
+                system,
+                settings.url,
+            )
+        self._total_s = settings.request_timeout_s
+        self._http = httpx.AsyncClient(
+            base_url=settings.url,
+            verify=tls_context(settings.tls),
+            headers={**headers, "Accept": "application/json", "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s),
+            limits=httpx.Limits(
+                max_connections=settings.connections,
+                max_keepalive_connections=settings.connections,
+                keepalive_expiry=_IDLE_S,
+            ),
+            follow_redirects=False,
+            trust_env=False,  # no proxy and no .netrc of the environment gets between us and the firewall
+        )
+
+    async def exchange(
+        self, method: str, url: str, body: bytes | None = None, may_go: Callable[[], bool] = lambda: True
+    ) -> Answer:
+        """Send a request and take in the whole answer.
+
+        `may_go` is asked as the last thing before the first byte is sent. Raises NotSent or NoAnswer; takes at most
+        `request_timeout_s`.
+        """
+        sent = False
+
+        async def trace(event: str, _: Any) -> None:
+            nonlocal sent
+            if event.endswith(".send_request_headers.started"):
+                if not may_go():
+                    raise NotSent("its time was over before it could be sent")
+                sent = True
+
+        try:
+            async with asyncio.timeout(self._total_s):
+                return await self._answer(method, url, body, {"trace": trace})
+        except (httpx.HTTPError, TimeoutError, _Unacceptable) as error:
+            again = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and _tls_problem(error) is None
+            problem = self._explained(error)
+            raise (NoAnswer if sent else NotSent)(problem, again) from None
+
+    async def _answer(self, method: str, url: str, body: bytes | None, extensions: dict[str, Any]) -> Answer:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        async with self._http.stream(method, url, content=body, headers=headers, extensions=extensions) as response:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise _Unacceptable("its answer came compressed, which was not asked for")
+            taken = bytearray()
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > LARGEST_ANSWER:
+                    raise _Unacceptable(f"its answer is larger than {LARGEST_ANSWER // 1024**2} MiB")
+            return Answer(
+                status=response.status_code,
+                content_type=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
+                retry_after=response.headers.get("retry-after", ""),
+                body=bytes(taken),
+            )
+
+    def _explained(self, error: Exception) -> str:
+        if (problem := _tls_problem(error)) is not None:
+            return problem
+        match error:
+            case _Unacceptable():
+                return str(error)
+            case httpx.ConnectTimeout():
+                return "it did not accept a connection in time: check address, port and the way there"
+            case TimeoutError() | httpx.TimeoutException():
+                return f"no complete answer within {self._total_s:g} s"
+            case httpx.ConnectError():
+                return "no connection: check address, port (config system global / admin-sport) and the way there"
+            case _:
+                return "the connection was cut"
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+class _Unacceptable(Exception):
+    """An answer that is not taken in."""
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """The context for these settings. Raises OSError or ssl.SSLError when the CA file cannot be used."""
+    if tls.fingerprint is None and not tls.insecure_i_accept_that_anyone_can_read_the_token:
+        return ssl.create_default_context(cafile=tls.ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if tls.fingerprint is not None:
+        context.sslobject_class = _pinned(tls.fingerprint)
+    return context
+
+
+def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
+    class Pinned(ssl.SSLObject):
+        """A TLS connection that ends, before a byte of ours is sent, unless the peer shows exactly this certificate."""
+
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
+            if shown != fingerprint:
+                raise ssl.SSLCertVerificationError(f"its certificate has the SHA-256 fingerprint {shown}")
+
+    return Pinned
+
+
+def _tls_problem(error: BaseException) -> str | None:
+    """Why TLS failed, from anywhere in the chain of causes; None when TLS was not the reason."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            why = getattr(link, "verify_message", "") or str(link)
+            return (
+                f"its TLS certificate is not the expected one ({why}); nothing was sent. Set tls.ca_file to its CA, "
+                "or tls.fingerprint to its SHA-256 fingerprint after comparing it on the device's own console"
+            )
+        if isinstance(link, ssl.SSLError):
+            return f"TLS failed ({link.reason or 'no reason given'}): is this the administrative HTTPS port?"
+        link = link.__cause__ or link.__context__
+    return None

@@ -1,0 +1,87 @@
+"""Addresses of the REST API. A row's address cannot be made without a key, so no request can name a whole table
+where it means a row: the API's DELETE on a table wiped it on older firmware."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+_LONGEST_FILTER = 2000  # characters; web servers commonly take 8000 for the whole request line
+
+
+def encoded(text: str) -> str:
+    """Percent-encoded with nothing left as it is: `/`, `?`, `#`, `,` and `&` all have a meaning in these addresses."""
+    return quote(text, safe="")
+
+
+@dataclass(frozen=True, slots=True)
+class TableUrl:
+    """A configuration table, such as `firewall/address`."""
+
+    table: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/cmdb/{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class RowUrl:
+    """One row of a configuration table.
+
+    Raises ValueError for the keys that do not name one row: empty text, number 0 (which the API takes for "a new
+    one"), negative numbers, and the dot segments that would climb up to the table or above.
+    """
+
+    table: str
+    key: str | int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.key, int):
+            if self.key < 1:
+                raise ValueError(f"{self.key} is not a row of {self.table}")
+        elif not self.key.strip() or self.key in (".", "..", "0"):
+            raise ValueError(f"{self.key!r} is not a row of {self.table}")
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/cmdb/{self.table}/{encoded(str(self.key))}"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorUrl:
+    """A question about the running device, such as `router/lookup`."""
+
+    table: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/monitor/{self.table}"
+
+
+Query = Sequence[tuple[str, str]]
+
+
+def query_string(query: Query) -> str:
+    """Names and values encoded, except the comparison and the comma of a filter: see `any_of`."""
+    return "&".join(f"{name}={value if name == 'filter' else encoded(value)}" for name, value in query)
+
+
+def any_of(column: str, values: Sequence[str]) -> Iterator[str]:
+    """Filters that together match the rows whose column equals one of the values; a few, so that none grows long.
+
+    The comma between comparisons means "or"; a comma inside a value is encoded and means itself.
+    """
+    batch: list[str] = []
+    for value in values:
+        comparison = f"{column}=={encoded(value)}"
+        if batch and sum(map(len, batch)) + len(batch) + len(comparison) > _LONGEST_FILTER:
+            yield ",".join(batch)
+            batch = []
+        batch.append(comparison)
+    if batch:
+        yield ",".join(batch)
+
+
+def between(column: str, first: int, last: int) -> Query:
+    """A repeated filter means "and"."""
+    return (("filter", f"{column}>={first}"), ("filter", f"{column}<={last}"))

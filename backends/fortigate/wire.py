@@ -1,0 +1,157 @@
+"""Their JSON. Fields that k8snet does not look at are ignored; numbers may come as text; a missing field has the
+device's default. Names follow FortiOS, with `_` for `-`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
+
+Switch = Literal["enable", "disable"]
+
+
+def _hyphens(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Wire(BaseModel):
+    """A JSON object of theirs."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=_hyphens, populate_by_name=True, coerce_numbers_to_str=True
+    )
+
+
+class Envelope(BaseModel):
+    """What surrounds every answer. Some fields are missing on some releases, and from answers of the monitor."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    status: Literal["success", "error"]
+    http_method: str = ""
+    results: Any = None
+    vdom: str = ""
+    path: str = ""
+    name: str = ""
+    error: int | None = None
+    cli_error: str = ""
+    serial: str
+    version: str
+
+
+def _names(value: Any) -> Any:
+    """A list of references: `[{"name": "a", "q_origin_key": "a"}]`."""
+    if not isinstance(value, list):
+        return value
+    return [item["name"] if isinstance(item, dict) and "name" in item else item for item in value]
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class AddressRow(Wire):
+    """A row of firewall/address."""
+
+    name: str
+    type: str = "ipmask"
+    subnet: str = "0.0.0.0 0.0.0.0"
+    associated_interface: str = ""
+    comment: str = ""
+
+
+class AddressGroupRow(Wire):
+    """A row of firewall/addrgrp."""
+
+    name: str
+    type: str = "default"
+    category: str = "default"
+    member: Names = ()
+    exclude: Switch = "disable"
+    comment: str = ""
+
+
+class RouteRow(Wire):
+    """A row of router/static."""
+
+    seq_num: int
+    status: Switch = "enable"
+    dst: str = "0.0.0.0 0.0.0.0"
+    src: str = "0.0.0.0 0.0.0.0"
+    gateway: str = "0.0.0.0"  # noqa: S104 - the device's "none", nobody binds to it
+    distance: int = 10
+    device: str = ""
+    comment: str = ""
+    blackhole: Switch = "disable"
+    dynamic_gateway: Switch = "disable"
+    dstaddr: str = ""
+    internet_service: int = 0
+    internet_service_custom: str = ""
+    vrf: int | str = 0
+    sdwan: Switch = "disable"
+    sdwan_zone: Names = ()
+
+
+class PolicyRow(Wire):
+    """A row of firewall/policy."""
+
+    policyid: int
+    name: str = ""
+    status: Switch = "enable"
+    srcintf: Names = ()
+    dstintf: Names = ()
+    srcaddr: Names = ()
+    dstaddr: Names = ()
+    action: str = "deny"
+    schedule: str = ""
+    service: Names = ()
+    nat: Switch = "disable"
+    comments: str = ""
+    srcaddr_negate: Switch = "disable"
+    dstaddr_negate: Switch = "disable"
+    service_negate: Switch = "disable"
+    internet_service: Switch = "disable"
+    internet_service_src: Switch = "disable"
+    users: Names = ()
+    groups: Names = ()
+    ippool: Switch = "disable"
+    utm_status: Switch = "disable"
+    policy_expiry: Switch = "disable"
+
+
+class RouteLookup(Wire):
+    """Results of router/lookup: the route itself up to 7.4, a list of entries from 7.6."""
+
+    class Entry(Wire):
+        gateway: str = ""
+        interface: str = ""
+
+    success: bool
+    gateway: str = ""
+    interface: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
+# Names in this answer are spelt with underscores, other than in the tables.
+class PolicyLookup(BaseModel):
+    """Results of firewall/policy-lookup; up to 6.4 only `success` and `policy_id`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    success: bool
+    policy_id: int | None = None
+    error_code: str = ""
+
+
+class Use(Wire):
+    """Who refers to an object."""
+
+    path: str
+    name: str
+    mkey: str
+
+
+class ObjectUsage(BaseModel):
+    """Results of system/object/usage."""
+
+    currently_using: tuple[Use, ...] = ()
+
+
+ROWS: TypeAdapter[list[dict[str, Any]]] = TypeAdapter(list[dict[str, Any]])

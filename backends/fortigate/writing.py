@@ -1,0 +1,164 @@
+"""Writes, one at a time, each compared before and read back after."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from pydantic import ValidationError
+
+from backends.fortigate import problems
+from backends.fortigate.client import Client, Clock, Refused
+from backends.fortigate.decisions import Answered, Seen, after_writing, before_writing, reached, refused
+from backends.fortigate.mapping import TABLES, Found, comment_with, row_body
+from backends.fortigate.reading import Reader
+from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
+from backends.fortigate.wire import ObjectUsage
+from bot.engine.ports import Outcome
+from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+from bot.model.resources import Key, Kind, Policy, Resource, Route
+from bot.model.steps import Step
+
+_READ_BACK_PAUSES_S = (0.25, 0.5, 1.0)  # under load a fresh row may be invisible for a moment
+_GOOD = ("applied", "already")
+
+
+class Writer:
+    """The one writer of a device: its lock makes compare, write and read-back of a batch one piece."""
+
+    def __init__(
+        self,
+        client: Client,
+        reader: Reader,
+        clock: Clock,
+        normalise: Callable[[Resource], Resource],
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._clock = clock
+        self._normalise = normalise
+        self._lock = asyncio.Lock()
+
+    async def apply(self, steps: Sequence[Step], not_after: float | None) -> Sequence[Outcome]:
+        """One outcome a step; see `FortiGate.apply_all`."""
+        if len({step.key for step in steps}) != len(steps):
+            raise ValueError("two steps for one resource cannot go together: the second needs a fresh look")
+        try:
+            steps = [self._wish(step) for step in steps]
+        except Rejected as rejected:
+            return [refused(rejected.problem)] * len(steps)
+        async with self._lock:
+            return await self._apply(steps, lambda: not_after is None or self._clock.monotonic() < not_after)
+
+    def _wish(self, step: Step) -> Step:
+        return step if step.after is None else step.model_copy(update={"after": self._normalise(step.after)})
+
+    async def _apply(self, steps: Sequence[Step], may_go: Callable[[], bool]) -> Sequence[Outcome]:
+        seen, taken = await self._look(steps)
+        done: dict[Key, Outcome] = {}
+        for step in steps:
+            outcome = before_writing(step, seen.get(step.key), _row(step) in taken)
+            if outcome is not None:
+                done[step.key] = outcome
+        for level in self._levels(step for step in steps if step.key not in done):
+            if all(outcome.kind in _GOOD for outcome in done.values()):
+                done |= await self._write_level(level, seen, may_go)
+        stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
+        return [done.get(step.key) or refused(f"not attempted because of {stopper}") for step in steps]
+
+    async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]]]:
+        rows = {row for step in steps if step.before is None and (row := _row(step)) is not None}
+        try:
+            async with asyncio.TaskGroup() as group:
+                seen = group.create_task(self._reader.find([step.key for step in steps]))
+                taken = group.create_task(self._reader.rows_taken(rows))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return seen.result(), taken.result()
+
+    @staticmethod
+    def _levels(steps: Iterator[Step]) -> Iterator[Sequence[Step]]:
+        """Neighbours of one kind do not depend on each other: they are read back together."""
+        return (list(level) for _, level in groupby(steps, key=lambda step: step.key.kind))
+
+    async def _write_level(
+        self, level: Sequence[Step], seen: Mapping[Key, Seen], may_go: Callable[[], bool]
+    ) -> dict[Key, Outcome]:
+        done: dict[Key, Outcome] = {}
+        answers: dict[Key, tuple[Answered, str]] = {}
+        for step in level:
+            try:
+                await self._send(step, seen.get(step.key), may_go)
+                answers[step.key] = ("yes", "")
+            except Unreachable as unsent:
+                done[step.key] = refused(unsent.problem)
+                break
+            except Refused as no:
+                answers[step.key] = ("no", await self._reason(step, no))
+                if no.final:
+                    done[step.key] = refused(no.problem)
+                break
+            except OutcomeUnknown as lost:
+                answers[step.key] = ("nothing", lost.problem)
+                break
+        written = [step for step in level if step.key in answers and step.key not in done]
+        return done | await self._read_back(written, answers)
+
+    async def _send(self, step: Step, now: Seen, may_go: Callable[[], bool]) -> None:
+        table = TABLES[step.key.kind]
+        if now is None:
+            assert step.after is not None  # a removal of nothing is `already`
+            body = row_body(step.after, comment_with(step.after.mark, "", table.comment_limit))
+            row = {} if (number := _row(step)) is None else {table.row_key: number[1]}
+            return await self._client.create(TableUrl(table.name), {**body, **row}, may_go)
+        assert isinstance(now, Found)  # an obstacle is refused before
+        url = RowUrl(table.name, now.row)
+        if step.after is None:
+            return await self._client.delete(url, may_go)
+        comment = comment_with(step.after.mark, now.comment, table.comment_limit)
+        return await self._client.update(url, row_body(step.after, comment), may_go)
+
+    async def _read_back(
+        self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]
+    ) -> dict[Key, Outcome]:
+        if not steps:
+            return {}
+        try:
+            seen = await self._settled(steps, answers)
+        except BackendError as blind:
+            return {
+                step.key: Outcome(kind="unknown", detail=f"{answers[step.key][1] or 'written'}; {blind.problem}")
+                for step in steps
+            }
+        return {step.key: after_writing(step, seen.get(step.key), *answers[step.key]) for step in steps}
+
+    async def _settled(self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]) -> Mapping[Key, Seen]:
+        """What stands there now; read again, a few times, while something that was not refused does not show."""
+        keys = [step.key for step in steps]
+        seen: Mapping[Key, Seen] = await self._reader.find(keys)
+        for pause in _READ_BACK_PAUSES_S:
+            if all(answers[step.key][0] == "no" or reached(step, seen.get(step.key)) for step in steps):
+                break
+            await self._clock.sleep(pause)
+            seen = await self._reader.find(keys)
+        return seen
+
+    async def _reason(self, step: Step, no: Refused) -> str:
+        """The device's reason; for an object in use, also who uses it, if the device tells."""
+        if no.error != problems.IN_USE:
+            return no.problem
+        path, _, name = TABLES[step.key.kind].name.partition("/")
+        query = (("q_path", path), ("q_name", name), ("mkey", step.key.name))
+        try:
+            results = await self._client.look_up(MonitorUrl("system/object/usage"), query)
+            uses = ObjectUsage.model_validate(results).currently_using
+        except (BackendError, ValidationError):
+            return no.problem
+        users = ", ".join(problems.printable(f"{use.path}.{use.name} {use.mkey}") for use in uses[:10])
+        return f"{no.problem}; used by {users}" if users else no.problem
+
+
+def _row(step: Step) -> tuple[Kind, int] | None:
+    """The row number that the wish asks for."""
+    if isinstance(step.after, Route | Policy) and step.after.row is not None:
+        return step.after.kind, step.after.row
+    return None
