@@ -1,0 +1,114 @@
+"""The TCP connections of one call: bounded in time and size, and cut from another thread when time is up.
+
+`requests` knows a time-out per read only: a peer that sends one byte now and then, or a body without end, would hold
+its thread for ever.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectionError, ContentDecodingError, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import BaseHTTPResponse
+
+MAX_BODY = 4 * 1024 * 1024  # bytes; an envelope is 500 kB at most by default
+
+
+class Line:
+    """Every socket of one call. `cut` may be called from any thread, at any time, more than once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._cut = False
+
+    def remaining(self) -> float:
+        """Seconds left, never negative; none once the line is cut."""
+        return 0.0 if self._cut else max(0.0, self._ends - time.monotonic())
+
+    def mount(self, session: Session) -> None:
+        """Let all traffic of the session go over this line."""
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(self))
+
+    def adopt(self, connected: socket.socket) -> socket.socket:
+        """Watch a new connection. Raises OSError when the line is cut already."""
+        with self._lock:
+            if self._cut:
+                connected.close()
+                raise OSError("the call was over before the connection stood")
+            # A duplicate, because TLS takes the original over; shutting down either ends the connection.
+            self._sockets.append(connected.dup())
+        return connected
+
+    def cut(self) -> None:
+        """End every connection at once and let no new one begin: after this, nothing more is sent."""
+        with self._lock:
+            self._cut = True
+            for watched in self._sockets:
+                with contextlib.suppress(OSError):
+                    watched.shutdown(socket.SHUT_RDWR)
+                watched.close()
+            self._sockets.clear()
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pools(self._line)
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        remaining = self._line.remaining()
+        if remaining <= 0:
+            raise Timeout("the call's time was up before this request", request=request)
+        kwargs["timeout"] = min(kwargs.get("timeout") or remaining, remaining)
+        return super().send(request, *args, **kwargs)
+
+    def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
+        # The body is left where it is: the NTLM handler still wants to see the socket behind an unread answer.
+        stream = resp.stream
+
+        def bounded(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            size = 0
+            for piece in stream(*args, **kwargs):
+                size += len(piece)
+                if size > MAX_BODY:
+                    raise ContentDecodingError(f"an answer of more than {MAX_BODY} bytes")
+                if self._line.remaining() <= 0:
+                    raise ConnectionError("the call's time was up in the middle of an answer")
+                yield piece
+
+        resp.stream = bounded  # type: ignore[method-assign]
+        return super().build_response(req, resp)
+
+
+def _pools(line: Line) -> dict[str, type[HTTPConnectionPool]]:
+    """Connection pools whose connections the line watches from their first moment, the TLS handshake included."""
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return line.adopt(super()._new_conn())
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return line.adopt(super()._new_conn())
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    return {"http": PlainPool, "https": TlsPool}

@@ -1,0 +1,138 @@
+"""Between the server's zones and our forwarders. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from backends.windows_dns.names import ancestors
+from backends.windows_dns.settings import Storage
+from backends.windows_dns.wire import Facts, Zone
+from bot.model.resources import Forwarder
+from bot.model.value import Value
+
+TICKS_PER_SECOND = 10_000_000  # the server's clock counts steps of 100 ns
+
+_SCOPES: Mapping[Storage, str] = {"file": "", "domain": "Domain", "forest": "Forest", "legacy": "Legacy"}
+# A server never forwards a name for which it holds the data itself, nor anything below it.
+_HOSTED = ("Primary", "Secondary")
+
+
+class Unfit(Exception):
+    """The server holds something under a name that a forwarder of ours cannot live with; the text says what."""
+
+
+class ServerFacts(Value):
+    """What a Windows DNS server says about itself; None where it would not tell, `unreadable` says why.
+
+    `directory`: whether Active Directory is there for storage. Times in seconds.
+    """
+
+    computer: str
+    version: str | None
+    directory: bool | None
+    addresses: tuple[str, ...] | None
+    forwarders: tuple[str, ...] | None
+    root_hints: bool | None
+    max_ttl_s: int | None
+    max_negative_ttl_s: int | None
+    recursion: bool | None
+    recursion_timeout_s: int | None
+    unreadable: tuple[str, ...]
+
+
+def state(forwarder: Forwarder | None) -> str:
+    """What `Get-State` in forwarder.write.ps1 says for the same content; "" for none."""
+    if forwarder is None:
+        return ""
+    masters = ",".join(str(master) for master in forwarder.masters)
+    return f"{masters} {forwarder.timeout_s} {forwarder.recursion}"
+
+
+def write_parameters(before: Forwarder | None, after: Forwarder | None, storage: Storage) -> dict[str, Any]:
+    """The wish of forwarder.write. Both forwarders are canonical and at least one is there."""
+    some = after or before
+    assert some is not None
+    wish: dict[str, Any] = {"zone": some.zone, "pre": state(before), "post": state(after)}
+    if after is not None:
+        wish |= {
+            "masters": [str(master) for master in after.masters],
+            "timeout": after.timeout_s,
+            "recursion": after.recursion,
+            "scope": _SCOPES[storage],
+        }
+    return wish
+
+
+def names_to_read(zones: Iterable[str]) -> list[str]:
+    """The zones and everything above them, each once: what decides whether a forwarder exists or could."""
+    names: dict[str, None] = {}
+    for zone in zones:
+        names |= dict.fromkeys((zone, *ancestors(zone)))
+    return list(names)
+
+
+def batches(names: Iterable[str], limit: int) -> Iterator[list[str]]:
+    """The names in lists of at most `limit` characters in JSON."""
+    batch: list[str] = []
+    size = 0
+    for name in names:
+        cost = len(name) + 4  # quotes, comma, space
+        if batch and size + cost > limit:
+            yield batch
+            batch, size = [], 0
+        batch.append(name)
+        size += cost
+    if batch:
+        yield batch
+
+
+def by_name(zones: Iterable[Zone]) -> dict[str, Zone]:
+    """The server keeps the spelling of whoever made a zone; names are equal without regard to case."""
+    return {zone.name.lower().removesuffix("."): zone for zone in zones}
+
+
+def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
+    """The forwarder of that name. Raises Unfit when another zone stands in its place or above it."""
+    zone = zones.get(name)
+    if zone is None:
+        _refuse_below_hosted(zones, name)
+        return None
+    if zone.type != "Forwarder":
+        raise Unfit(
+            f"{name} is already a {zone.type.lower()} zone there, so no forwarder can have that name; remove that"
+            " zone if nothing needs it, or have it answer for the cluster's names itself"
+        )
+    try:
+        masters = tuple(IPv4Address(master) for master in zone.masters)
+    except AddressValueError:
+        raise Unfit(
+            f"the forwarder {name} has masters that are not IPv4 ({', '.join(zone.masters)}), which k8snet does not"
+            " handle; change it by hand"
+        ) from None
+    return Forwarder(zone=name, masters=masters, timeout_s=zone.timeout, recursion=zone.recursion)
+
+
+def _refuse_below_hosted(zones: Mapping[str, Zone], name: str) -> None:
+    for above in ancestors(name):
+        zone = zones.get(above)
+        if zone is not None and zone.type in _HOSTED:
+            raise Unfit(
+                f"it holds the {zone.type.lower()} zone {above} itself and would answer {name} from there instead of"
+                f" forwarding; delegate {name} in that zone, or remove the zone if nothing needs it"
+            )
+
+
+def server_facts(computer: str, facts: Facts) -> ServerFacts:
+    return ServerFacts(
+        computer=computer,
+        version=facts.version,
+        directory=facts.directory,
+        addresses=None if facts.addresses is None else tuple(facts.addresses),
+        forwarders=None if facts.forwarders is None else tuple(facts.forwarders),
+        root_hints=facts.root_hints,
+        max_ttl_s=facts.max_ttl,
+        max_negative_ttl_s=facts.max_negative_ttl,
+        recursion=facts.recursion,
+        recursion_timeout_s=facts.recursion_timeout,
+        unreadable=tuple(f"{part.part}: {part.fault.id}" for part in facts.unreadable),
+    )

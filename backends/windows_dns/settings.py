@@ -1,0 +1,153 @@
+"""How to reach a Windows DNS server and what to write there."""
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from bot.model.secrets import Secret
+from bot.model.value import Value
+
+Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate"]
+Storage = Literal["file", "domain", "forest", "legacy"]
+
+_EXAMPLE = "https://dc1.corp.example:5986/wsman"
+_PLAIN_PORT, _TLS_PORT = 5985, 5986
+
+
+class ForwarderDefaults(Value):
+    """What a new forwarder is made with when the exposure says nothing else."""
+
+    timeout_s: int = Field(
+        default=3,
+        ge=1,
+        le=15,
+        description="Seconds the DNS server waits for one master before it asks the next. With the usual 8 s for"
+        " the whole recursion, more than 3 means that the second master is never asked in time.",
+    )
+    recursion: bool = Field(
+        default=False,
+        description="Ask the root servers when every master is silent. That leaks private names to the internet"
+        " and answers them with a public 'does not exist'.",
+    )
+
+
+class WindowsDnsSettings(Value):
+    """One Windows DNS server, reached over WinRM."""
+
+    type: Literal["windows_dns"]
+    endpoint: str = Field(
+        description=f"The WinRM listener of the DNS server itself, in full: {_EXAMPLE}. Name one server, never a"
+        " name shared by several: a forwarder is written and read on exactly this machine.",
+    )
+    transport: Transport = Field(
+        default="ntlm",
+        description="How to log in. ntlm works for domain and local accounts and is on by default; basic knows"
+        " local accounts only; kerberos, credssp and certificate need the server and this host to be set up.",
+    )
+    user: str = Field(
+        default="", description="CORP\\\\name, name@corp.example or HOST\\\\name; unused with certificate."
+    )
+    password: Secret | None = Field(
+        default=None, description="{env: NAME} or {file: PATH}; unused with certificate and kerberos."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with the authority that signed the listener's certificate, if a private one.",
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="PEM file with the client certificate, for transport certificate."
+    )
+    certificate_key_file: Path | None = Field(
+        default=None, description="PEM file with the key of the client certificate."
+    )
+    message_encryption: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Encrypt inside HTTP. auto does so exactly where TLS does not, if the transport can.",
+    )
+    insecure_accept_any_certificate: bool = Field(
+        default=False,
+        description="DANGEROUS: talk to whoever answers. Anybody on the path can then take over the account.",
+    )
+    insecure_plain_text: bool = Field(
+        default=False,
+        description="DANGEROUS: allow basic, or any transport with encryption off, over http. The password or"
+        " the whole conversation crosses the network readable.",
+    )
+    storage: Storage = Field(
+        default="file",
+        description="Where new forwarders live: file is this server only; domain, forest and legacy put them"
+        " into Active Directory with that replication scope, so that the other DNS servers learn them.",
+    )
+    forwarder: ForwarderDefaults = Field(
+        default=ForwarderDefaults(), description="Defaults of new forwarders on this server."
+    )
+    timeout_s: int = Field(
+        default=60, ge=1, le=300, description="Seconds after which any one call to this server is over."
+    )
+    write_limit_s: int = Field(
+        default=20,
+        ge=1,
+        le=25,
+        description="Seconds after which the server itself refuses to begin a write that was sent to it. Must"
+        " stay below the 30 s after which another instance of k8snet may take an operation over.",
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _full_url(cls, endpoint: str) -> str:
+        """WinRM clients guess what is missing, and guess wrongly; so nothing may be missing."""
+        try:
+            url = urlsplit(endpoint)
+            port = url.port
+        except ValueError as error:
+            raise ValueError(f"no usable URL ({error}); write it as {_EXAMPLE}") from None
+        if url.scheme not in ("https", "http"):
+            raise ValueError(f"begins with neither https:// nor http://; write it as {_EXAMPLE}")
+        if not url.hostname or any(character.isspace() for character in endpoint):
+            raise ValueError(f"names no host; write it as {_EXAMPLE}")
+        if url.username is not None or url.password is not None:
+            raise ValueError("holds a user or password; they belong in `user` and `password`")
+        if port is None:
+            raise ValueError(f"names no port; WinRM listens on 5986 (https) or 5985 (http): {_EXAMPLE}")
+        if (url.scheme, port) in (("https", _PLAIN_PORT), ("http", _TLS_PORT)):
+            raise ValueError(f"port {port} does not speak {url.scheme}; https is on 5986, http on 5985")
+        if url.path in ("", "/") or url.query or url.fragment:
+            raise ValueError(f"must end in the listener's path, usually /wsman: {_EXAMPLE}")
+        return endpoint
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.transport == "certificate":
+            if not self.tls or self.certificate_file is None or self.certificate_key_file is None:
+                raise ValueError("transport certificate needs https, `certificate_file` and `certificate_key_file`")
+        elif not self.user:
+            raise ValueError(f"transport {self.transport} needs `user`")
+        elif self.password is None and self.transport != "kerberos":
+            raise ValueError(f"transport {self.transport} needs `password`")
+        return self
+
+    @model_validator(mode="after")
+    def _readable_by_nobody_else(self) -> Self:
+        encrypts = self.transport in ("ntlm", "kerberos", "credssp")
+        if self.message_encryption == "always" and not encrypts:
+            raise ValueError(f"transport {self.transport} cannot encrypt messages: set `message_encryption: auto`")
+        plain = not self.tls and (not encrypts or self.message_encryption == "never")
+        if plain and not self.insecure_plain_text:
+            raise ValueError(
+                f"transport {self.transport} over http would be readable on the network: use an https endpoint,"
+                " or, in a lab, `insecure_plain_text: true`"
+            )
+        return self
+
+    @property
+    def tls(self) -> bool:
+        return self.endpoint.startswith("https:")
+
+    @property
+    def encrypts_messages(self) -> bool:
+        """Whether bodies are sealed inside HTTP."""
+        if self.message_encryption == "auto":
+            return not self.tls and self.transport in ("ntlm", "kerberos", "credssp")
+        return self.message_encryption == "always"

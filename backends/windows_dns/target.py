@@ -1,0 +1,230 @@
+"""A Windows DNS server as a target: conditional forwarders, compared and written inside one script on the server."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from backends.windows_dns import mapping, scripts
+from backends.windows_dns.faults import Failure, dns_fault
+from backends.windows_dns.names import canonical_forwarder, canonical_zone
+from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.winrm_shell import WinRmShell
+from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
+from bot.engine.ports import Outcome
+from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+from bot.model.resources import Forwarder, Key, Resource, TargetId
+from bot.model.steps import Step
+
+# How long a write that began just in time may take until everybody can see it.
+SETTLE_TICKS = 5 * mapping.TICKS_PER_SECOND
+_BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
+_PATIENCE = 3  # how often to wait for the server's clock
+
+
+class WindowsDns:
+    """Conditional forwarders of one server. `sleep` waits that many seconds; tests bring their own.
+
+    A write carries a time limit by the server's own clock and the name of the computer it was meant for. When its
+    outcome is unknown, the next read or write first waits until the server would refuse to begin it.
+    """
+
+    keeps_marks = False  # a forwarder has no comment; our journal says what is ours
+
+    def __init__(
+        self,
+        name: TargetId,
+        settings: WindowsDnsSettings,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._sleep = sleep
+        self._shell = WinRmShell(name, settings)
+        self._writing = asyncio.Lock()
+        self._computer: str | None = None
+        # The moment of the server's clock after which a write of unknown outcome can no longer have an effect.
+        self._settled_after: int | None = None
+
+    @property
+    def name(self) -> TargetId:
+        return self._name
+
+    async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
+        """The forwarders that exist. Raises Rejected also where another kind of zone is in the way."""
+        for key in keys:
+            self._check_key(key)
+        async with self._writing:
+            await self._settle()
+        zones = mapping.by_name(await self._zones(key.name for key in keys))
+        held: dict[Key, Resource] = {}
+        for key in keys:
+            try:
+                forwarder = mapping.forwarder_in(zones, key.name)
+            except mapping.Unfit as problem:
+                raise Rejected(self._name, str(problem)) from None
+            if forwarder is not None:
+                held[key] = forwarder
+        return held
+
+    def normalise(self, resource: Resource) -> Resource:
+        if not isinstance(resource, Forwarder):
+            raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
+        try:
+            return canonical_forwarder(resource)
+        except ValueError as problem:
+            raise Rejected(self._name, str(problem)) from None
+
+    async def apply(self, step: Step) -> Outcome:
+        before, after = self._wish(step)
+        async with self._writing:
+            await self._settle()
+            deadline = self._deadline()
+            clock = await self._ask("clock.read", Answer, {}, deadline)
+            not_after = clock.clock + self._settings.write_limit_s * mapping.TICKS_PER_SECOND
+            wish = mapping.write_parameters(before, after, self._settings.storage)
+            wish |= {"server": clock.server, "not_after": not_after}
+            # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
+            self._settled_after = not_after + SETTLE_TICKS
+            try:
+                answer = await self._ask("forwarder.write", WriteAnswer, wish, deadline, writes=True)
+            except OutcomeUnknown as problem:
+                return Outcome(kind="unknown", detail=problem.problem)
+            except Unreachable:
+                self._settled_after = None
+                raise
+            except Rejected as problem:
+                self._settled_after = None
+                return Outcome(kind="refused", detail=problem.problem)
+            self._settled_after = None  # the script has ended
+            return judge(answer, mapping.state(before), mapping.state(after))
+
+    async def server_facts(self) -> mapping.ServerFacts:
+        """What the server says about itself. Raises Unreachable or Rejected; single parts may be missing."""
+        answer = await self._ask("facts.read", FactsAnswer, {}, self._deadline())
+        return mapping.server_facts(answer.server, answer.facts)
+
+    async def close(self) -> None:
+        await self._shell.close()
+
+    def _check_key(self, key: Key) -> None:
+        if key.kind != "forwarder":
+            raise Rejected(self._name, f"a DNS server holds forwarders, not {key}")
+        try:
+            canonical = canonical_zone(key.name)
+        except ValueError as problem:
+            raise Rejected(self._name, str(problem)) from None
+        if canonical != key.name:
+            raise Rejected(self._name, f"the zone {key.name} is spelt {canonical} here; ask for that")
+
+    def _wish(self, step: Step) -> tuple[Forwarder | None, Forwarder | None]:
+        self._check_key(step.key)
+        after = None if step.after is None else self.normalise(step.after)
+        # Both are forwarders, because their key is one. `before` was read from the server and may be anything.
+        assert step.before is None or isinstance(step.before, Forwarder)
+        assert after is None or isinstance(after, Forwarder)
+        return step.before, after
+
+    async def _zones(self, names: Iterable[str]) -> list[Zone]:
+        deadline = self._deadline()
+        zones: list[Zone] = []
+        for batch in mapping.batches(mapping.names_to_read(names), _BATCH):
+            zones += (await self._ask("forwarder.read", ReadAnswer, {"names": batch}, deadline)).zones
+        return zones
+
+    async def _settle(self) -> None:
+        """Wait until a write of unknown outcome has either had its effect or never will."""
+        for _ in range(_PATIENCE):
+            if self._settled_after is None:
+                return
+            clock = (await self._ask("clock.read", Answer, {}, self._deadline())).clock
+            left = self._settled_after - clock
+            if left < 0:
+                self._settled_after = None
+                return
+            longest = self._settings.write_limit_s * mapping.TICKS_PER_SECOND + SETTLE_TICKS
+            await self._sleep((min(left, longest) + 1) / mapping.TICKS_PER_SECOND)
+        raise Unreachable(
+            self._name, "a write of unknown outcome may still take effect, because the server's clock does not move on"
+        )
+
+    async def _ask(
+        self,
+        operation: scripts.Operation,
+        expected: type[AnyAnswer],
+        data: Mapping[str, Any],
+        deadline: float,
+        *,
+        writes: bool = False,
+    ) -> AnyAnswer:
+        """The answer of one operation. `deadline` is a moment of the loop's clock."""
+        ref = secrets.token_hex(8)
+        output = await self._shell.run(
+            scripts.PROGRAM,
+            scripts.arguments(operation),
+            {scripts.PARAMETERS: scripts.parameters({**data, "ref": ref})},
+            timeout_s=max(0.0, deadline - asyncio.get_running_loop().time()),
+            writes=writes,
+        )
+        answer = parse(output.stdout, expected, ref)
+        if answer is None:
+            problem = f"{operation} ended with exit code {output.exit_code} and without an answer to this request"
+            raise (OutcomeUnknown if writes else Unreachable)(self._name, problem)
+        if not writes:  # a write judges for itself, on the server
+            self._check_computer(answer.server)
+            if answer.fault is not None:
+                raise self._error(dns_fault(answer.fault))
+        return answer
+
+    def _check_computer(self, computer: str) -> None:
+        """A name that leads to several servers would let us write on one and read on another."""
+        if self._computer is None:
+            self._computer = computer
+        elif computer != self._computer:
+            raise Rejected(
+                self._name,
+                f"{self._settings.endpoint} was {self._computer!a} before and is {computer!a} now; let"
+                " `endpoint` name one server, and restart k8snet if that server was replaced",
+            )
+
+    def _error(self, failure: Failure) -> BackendError:
+        return (Unreachable if failure.passing else Rejected)(self._name, failure.text)
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._settings.timeout_s
+
+
+def judge(answer: WriteAnswer, pre: str, post: str) -> Outcome:
+    """What a write came to: decided by what was read back, not by what a cmdlet said."""
+    fault = "" if answer.fault is None else dns_fault(answer.fault).text
+    match answer.verdict:
+        case "already":
+            return Outcome(kind="already", detail="it was so before")
+        case "changed":
+            return Outcome(
+                kind="refused",
+                detail=f"it changed since it was read: expected {_told(pre)}, found {_told(answer.found)}",
+            )
+        case "late":
+            return Outcome(kind="refused", detail="the server got the request too late and did not begin")
+        case "elsewhere":
+            return Outcome(
+                kind="refused",
+                detail="two servers answer under this endpoint, so nothing was written; let it name one",
+            )
+        case "unread":
+            return Outcome(kind="refused", detail=f"it could not be read before writing: {fault}")
+    if answer.left == post:
+        note = "" if answer.cleared else f"; the server's cache was not cleared, old answers live on: {fault}"
+        return Outcome(kind="applied", detail=f"read back as wished{note}")
+    if answer.left == pre:
+        return Outcome(
+            kind="refused", detail=f"nothing changed: {fault or 'the server took the change without effect'}"
+        )
+    return Outcome(kind="unknown", detail=f"found {_told(answer.left)} afterwards{fault and ': '}{fault}")
+
+
+def _told(state: str | None) -> str:
+    if state is None:
+        return "something unreadable"
+    return ascii(state[:200]) if state else "no forwarder"

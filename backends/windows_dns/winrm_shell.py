@@ -1,0 +1,69 @@
+"""The one place where the blocking WinRM client meets asyncio."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from backends.windows_dns.faults import Failure
+from backends.windows_dns.settings import WindowsDnsSettings
+from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+
+if TYPE_CHECKING:
+    from backends.windows_dns.wsman import Conversation, Output
+
+
+class WinRmShell:
+    """Runs programs on one Windows server, one at a time. `system` is the server's name in app.yaml."""
+
+    def __init__(self, system: str, settings: WindowsDnsSettings) -> None:
+        self._system = system
+        self._settings = settings
+        # One thread: the client is not thread-safe, and the server counts the shells of an account.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"winrm-{system}")
+
+    async def run(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        timeout_s: float,
+        writes: bool,
+    ) -> "Output":
+        """The output of a program that ran to its end.
+
+        Raises Unreachable or Rejected when it had no effect, OutcomeUnknown when it `writes` and may have. All of it,
+        waiting for the thread included, takes at most `timeout_s`; after that, and when cancelled, the connection is
+        cut, so that nothing more is sent.
+        """
+        # Only here: the command line starts without `requests` and `winrm`.
+        from backends.windows_dns.line import Line
+        from backends.windows_dns.wsman import Conversation
+
+        line = Line(timeout_s)
+        conversation = Conversation(self._settings, line, program, arguments, environment)
+        held = asyncio.get_running_loop().run_in_executor(self._executor, conversation.hold)
+        try:
+            done, _ = await asyncio.wait({held}, timeout=timeout_s)
+        finally:
+            line.cut()
+            held.cancel()  # it may still be waiting for its turn
+        result = held.result() if done else Failure(f"no result within {timeout_s:g} s", passing=True)
+        if isinstance(result, Failure):
+            raise self._error(result, conversation, writes)
+        return result
+
+    def _error(
+        self, failure: Failure, conversation: "Conversation", writes: bool
+    ) -> Unreachable | Rejected | OutcomeUnknown:
+        from backends.windows_dns.wsman import Phase
+
+        told_no = conversation.phase is Phase.SENT and failure.refused
+        if writes and conversation.phase is not Phase.NOTHING_SENT and not told_no:
+            return OutcomeUnknown(self._system, f"the write was sent, but {failure.text}")
+        return (Unreachable if failure.passing else Rejected)(self._system, failure.text)
+
+    async def close(self) -> None:
+        """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

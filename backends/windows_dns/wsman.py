@@ -1,0 +1,226 @@
+"""One conversation with WinRM: open a shell, run one script, close the shell. Blocking; runs on a thread of its own."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from spnego.exceptions import SpnegoError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from winrm.exceptions import (
+    InvalidCredentialsError,
+    WinRMError,
+    WinRMOperationTimeoutError,
+    WinRMTransportError,
+    WSManFaultError,
+)
+from winrm.protocol import Protocol
+
+from backends.windows_dns.faults import TIMED_OUT, Failure, shell_fault
+from backends.windows_dns.line import Line
+from backends.windows_dns.settings import WindowsDnsSettings
+
+log = logging.getLogger(__name__)
+
+UTF8_CODE_PAGE = 65001
+IDLE_TIMEOUT = "PT120S"  # a shell we failed to close occupies one of the account's few places that long
+MAX_OUTPUT = 1024 * 1024  # bytes of both streams together
+MAX_RECEIVES = 1000  # a server that answers "nothing yet" at once must not be asked for ever
+
+
+class Phase(IntEnum):
+    """How far a conversation has come: what may have happened on the server."""
+
+    NOTHING_SENT = 0  # logging in and opening a shell changes nothing
+    SENT = 1
+    STARTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the script printed, and the exit code of its process."""
+
+    stdout: bytes
+    exit_code: int
+
+
+class Conversation:
+    """Runs one command. `phase` may be read from another thread once the line is cut."""
+
+    def __init__(
+        self,
+        settings: WindowsDnsSettings,
+        line: Line,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        self._line = line
+        self._program = program
+        self._arguments = arguments
+        self._environment = dict(environment)
+        self._allowance = line.remaining()
+        self.phase = Phase.NOTHING_SENT
+
+    def hold(self) -> Output | Failure:
+        """Have the conversation. Never raises: an exception may carry the request, and so the password."""
+        try:
+            return self._exchange()
+        except Exception as error:
+            log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
+            return explain(error)
+        finally:
+            self._line.cut()
+
+    def _exchange(self) -> Output:
+        with connected(self._settings, self._line) as protocol:
+            shell = protocol.open_shell(codepage=UTF8_CODE_PAGE, idle_timeout=IDLE_TIMEOUT, env_vars=self._environment)
+            try:
+                self.phase = Phase.SENT
+                command = protocol.run_command(shell, self._program, self._arguments)
+                self.phase = Phase.STARTED
+                output = self._receive(protocol, shell, command)
+            except Exception:
+                self._abandon(shell)
+                raise
+            # The result is there: what goes wrong now costs a shell until its idle time-out, nothing else.
+            with contextlib.suppress(Exception):
+                protocol.cleanup_command(shell, command)
+            with contextlib.suppress(Exception):
+                protocol.close_shell(shell)
+            return output
+
+    def _receive(self, protocol: Protocol, shell: str, command: str) -> Output:
+        stdout, size = bytearray(), 0
+        # What is left at the end is for telling the server to stop the command.
+        reserve = min(5.0, self._allowance / 4)
+        for _ in range(MAX_RECEIVES):
+            if self._line.remaining() <= reserve:
+                raise TimeoutError
+            try:
+                out, err, exit_code, done = protocol.get_command_output_raw(shell, command)
+            except WinRMOperationTimeoutError:
+                continue  # nothing printed yet
+            stdout += out
+            size += len(out) + len(err)
+            if err:
+                log.debug("%s wrote to stderr: %r", self._settings.endpoint, err[:400])
+            if size > MAX_OUTPUT:
+                raise ValueError("more output than any script of ours prints")
+            if done:
+                return Output(bytes(stdout), exit_code)
+        raise TimeoutError
+
+    def _abandon(self, shell: str) -> None:
+        """End the command by closing its shell, over a new connection: the old one may be what failed."""
+        with contextlib.suppress(Exception), connected(self._settings, self._line) as protocol:
+            protocol.close_shell(shell)
+
+
+@contextlib.contextmanager
+def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
+    """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
+    if settings.ca_file is not None and not settings.ca_file.is_file():
+        raise FileNotFoundError(str(settings.ca_file))
+    operation_s = max(1, min(10, int(line.remaining()) // 4))
+    protocol = Protocol(
+        endpoint=settings.endpoint,
+        transport=settings.transport,
+        # None is documented, and means: nothing but the certificate authorities that `requests` brings along.
+        ca_trust_path=None if settings.ca_file is None else str(settings.ca_file),  # type: ignore[arg-type]
+        server_cert_validation="ignore" if settings.insecure_accept_any_certificate else "validate",
+        cert_pem=None if settings.certificate_file is None else str(settings.certificate_file),
+        cert_key_pem=None if settings.certificate_key_file is None else str(settings.certificate_key_file),
+        operation_timeout_sec=operation_s,
+        read_timeout_sec=operation_s + 5,
+        message_encryption="never",  # set up below, once the line carries the session
+        proxy=None,
+        **_credentials(settings),
+    )
+    try:
+        session = protocol.transport.build_session()
+        session.trust_env = False  # no proxy, no .netrc
+        line.mount(session)
+        if settings.encrypts_messages:
+            protocol.transport.setup_encryption(session)
+        yield protocol
+    finally:
+        protocol.transport.close_session()
+
+
+def _credentials(settings: WindowsDnsSettings) -> dict[str, Any]:
+    password = None if settings.password is None else settings.password.get_secret_value()
+    if settings.transport == "basic" and password is not None:
+        # As bytes, because `requests` would encode text as Latin-1 and fail on anything else.
+        return {"username": settings.user.encode(), "password": password.encode()}
+    return {"username": settings.user or None, "password": password}
+
+
+def explain(error: Exception) -> Failure:
+    """Sort what pywinrm and the libraries below it raise; a server's own text is never passed on."""
+    match error:
+        case InvalidCredentialsError():
+            return Failure(
+                "WinRM did not accept the login; check `user`, `password` and `transport`, and whether the server"
+                " allows that transport",
+                passing=False,
+                refused=True,
+            )
+        case WSManFaultError():
+            return _explain_fault(error)
+        case WinRMOperationTimeoutError():
+            return Failure(f"WinRM gave up waiting for itself (WSManFault {TIMED_OUT})", passing=True)
+        case WinRMTransportError():
+            return _explain_status(error.code)
+        case WinRMError():
+            return Failure(
+                "pywinrm cannot use these settings; is the optional library of the transport installed?",
+                passing=False,
+                refused=True,
+            )
+        case FileNotFoundError():
+            return Failure(f"`ca_file` {error} does not exist", passing=False, refused=True)
+        case PermissionError():
+            return Failure("WinRM offers no login that `transport` could use", passing=False, refused=True)
+        case TimeoutError():
+            return Failure("the script did not end in time", passing=True)
+        case SpnegoError():
+            return Failure("the encryption of the conversation broke", passing=True)
+        case RequestException() | HTTPError() | OSError():
+            return _explain_network(error)
+        case _:
+            # StopIteration, AttributeError, AssertionError, ParseError …: the answer was not WS-Management.
+            return Failure(f"the answer was not WS-Management ({type(error).__name__})", passing=True)
+
+
+def _explain_fault(error: WSManFaultError) -> Failure:
+    known = shell_fault(error.wsman_fault_code) or shell_fault(error.wmierror_code)
+    code = error.wsman_fault_code if error.wsman_fault_code is not None else error.wmierror_code
+    if known is not None:
+        return Failure(f"{known.text} (WSManFault {code})", known.passing, known.refused)
+    return Failure(f"WinRM reports a fault that k8snet does not know (WSManFault {code})", passing=True)
+
+
+def _explain_status(status: int) -> Failure:
+    if status == 404:
+        return Failure("no WinRM listener has that path (HTTP 404); check `endpoint`", passing=False, refused=True)
+    if status == 403:
+        return Failure("the server forbids the request (HTTP 403)", passing=False, refused=True)
+    return Failure(f"WinRM answered HTTP {status}", passing=True, refused=400 <= status < 500)
+
+
+def _explain_network(error: Exception) -> Failure:
+    if isinstance(error, SSLError):
+        return Failure(
+            "the TLS handshake failed; is the certificate for this host name, and `ca_file` its authority?",
+            passing=True,
+        )
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else None
+    if isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError):
+        return Failure("no connection; is the server up, and does a firewall stand between?", passing=True)
+    return Failure("the connection broke, or stayed silent too long", passing=True)
