@@ -9,6 +9,7 @@ until it is programmed (`lab.network.kernel_firewall`).
 """
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -85,6 +86,7 @@ class KernelNetwork:
         await self.add_pods(pods)
         await self._nft(FIREWALL, CLOSED_FIREWALL)
         await self._program(self._rules)
+        await self._links_up([*parameters, *self.pods])
 
     # -- programs and sockets
 
@@ -139,7 +141,6 @@ class KernelNetwork:
     async def add_pods(self, pods: Iterable[Pod]) -> None:
         """Make pods' namespaces and plug them into their nodes."""
         new = list(pods)
-        nodes = {pod.name: kernel_layout.node_of(self.topology, pod) for pod in new}
         paths = {**self._nodes_paths, **await self.sandbox.create([pod.name for pod in new])}
         batches: dict[str, list[str]] = {}
         for pod in new:
@@ -149,7 +150,6 @@ class KernelNetwork:
                 batches.setdefault(name, []).extend(batch)
         await self._ip("", [line for pod in new for line in kernel_layout.pod_links(self.topology, pod, paths)])
         await asyncio.gather(*(self._ip(name, batch) for name, batch in batches.items()))
-        assert len(nodes) == len(new)
         self.pods |= {pod.name: pod for pod in new}
 
     async def remove_pod(self, name: str) -> None:
@@ -212,6 +212,8 @@ class KernelNetwork:
             assert segment is not None
             namespace = kernel_layout.segment_namespace(segment.interface)
         await self._ip(namespace, [f"link set {kernel_layout.port(host)} {'up' if up else 'down'}"])
+        if up:
+            await self._links_up([namespace, host])
 
     async def kill_node(self, node: str) -> None:
         """Power off: its link is down, its programs and its pods' programs are gone. `restore` powers it on."""
@@ -261,6 +263,18 @@ class KernelNetwork:
                 for name in nodes
             )
         )
+
+    async def _links_up(self, namespaces: Iterable[str]) -> None:
+        """Wait until the kernel has noticed every carrier; before, one end of a cable drops what is sent."""
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(self._link_up(name) for name in namespaces))
+
+    async def _link_up(self, namespace: str) -> None:
+        while True:
+            listed = await self.sandbox.run(namespace, ["ip", "-j", "link", "show", "up"], check=True)
+            states = {row["operstate"] for row in json.loads(listed.stdout) if row}
+            if states <= {"UP", "UNKNOWN"}:
+                return
 
     async def _ip(self, namespace: str, batch: Iterable[str]) -> None:
         await self.sandbox.run(namespace, ["ip", "-batch", "-"], stdin="\n".join(batch) + "\n", check=True)

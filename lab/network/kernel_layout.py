@@ -16,6 +16,8 @@ POD_BRIDGE = "cni0"
 UPLINK = "eth0"
 """Every machine's and every pod's only interface; the firewall's legs bear the names the firewall gives them."""
 
+NEAR_INDEX = 1000
+
 BASE_SYSCTLS = {
     # Addresses here are IPv4; without IPv6 nothing chatters on the segments.
     "net.ipv6.conf.all.disable_ipv6": 1,
@@ -79,9 +81,9 @@ def namespaces(topology: Topology) -> dict[str, Mapping[str, int]]:
 
 def links(topology: Topology, paths: Mapping[str, str]) -> Iterator[str]:
     """Batch that lays every cable; *paths* tells ``ip`` where each namespace is."""
-    for segment in topology.segments:
+    for number, segment in enumerate(topology.segments):
         bridge = paths[segment_namespace(segment.interface)]
-        yield _cable(segment.interface, paths[FIREWALL], port(FIREWALL), bridge)
+        yield _cable(segment.interface, paths[FIREWALL], port(FIREWALL), bridge, number)
     for machine in topology.machines():
         bridge = paths[segment_namespace(_segment(topology, machine).interface)]
         yield _cable(UPLINK, paths[machine.name], port(machine.name), bridge)
@@ -149,8 +151,16 @@ def _segment(topology: Topology, machine: Host) -> Segment:
     return segment
 
 
-def _cable(near: str, near_namespace: str, far: str, far_namespace: str) -> str:
-    return f"link add name {near} netns {near_namespace} type veth peer name {far} netns {far_namespace}"
+def _cable(near: str, near_namespace: str, far: str, far_namespace: str, number: int = 0) -> str:
+    """A virtual Ethernet pair whose ends have different indexes.
+
+    The kernel reports the carrier of a pair with equal indexes only once a second (``linkwatch_urgent_event``),
+    and until then one end silently drops what is sent.
+    """
+    return (
+        f"link add name {near} index {NEAR_INDEX + number} netns {near_namespace} "
+        f"type veth peer name {far} netns {far_namespace}"
+    )
 
 
 def _plug(device: str, bridge: str) -> list[str]:

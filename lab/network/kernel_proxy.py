@@ -167,8 +167,8 @@ def _refusals(ports: Sequence[ServicePort]) -> Iterator[str]:
 
 
 def _forward(rules: NodeRules) -> Iterator[str]:
-    if rules.loss:
-        yield f"numgen random mod 1000 < {round(rules.loss * 1000)} drop"
+    if lost := round(rules.loss * 1000):
+        yield f"numgen random mod 1000 <= {lost - 1} drop"
     yield "ct state new jump refusals"
     if not rules.running:
         return
