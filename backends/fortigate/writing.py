@@ -1,7 +1,8 @@
 """Writes, one at a time, each compared before and read back after."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ from bot.model.steps import Step
 
 _READ_BACK_PAUSES_S = (0.25, 0.5, 1.0)  # under load a fresh row may be invisible for a moment
 _GOOD = ("applied", "already")
+
+Write = Callable[[Callable[[], bool]], Awaitable[None]]
+"""A prepared call; its argument is asked for leave as the last thing before it is sent."""
 
 
 class Writer:
@@ -55,13 +59,19 @@ class Writer:
     async def _apply(self, steps: Sequence[Step], may_go: Callable[[], bool]) -> Sequence[Outcome]:
         seen, taken = await self._look(steps)
         done: dict[Key, Outcome] = {}
+        writes: dict[Key, Write] = {}
         for step in steps:
             outcome = before_writing(step, seen.get(step.key), _row(step) in taken)
             if outcome is not None:
                 done[step.key] = outcome
-        for level in self._levels(step for step in steps if step.key not in done):
+                continue
+            try:
+                writes[step.key] = self._prepared(step, seen.get(step.key))
+            except ValueError as problem:
+                done[step.key] = refused(f"{step.key}: {problem}")
+        for level in self._levels(step for step in steps if step.key in writes):
             if all(outcome.kind in _GOOD for outcome in done.values()):
-                done |= await self._write_level(level, seen, may_go)
+                done |= await self._write_level(level, writes, may_go)
         stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
         return [done.get(step.key) or refused(f"not attempted because of {stopper}") for step in steps]
 
@@ -81,13 +91,13 @@ class Writer:
         return (list(level) for _, level in groupby(steps, key=lambda step: step.key.kind))
 
     async def _write_level(
-        self, level: Sequence[Step], seen: Mapping[Key, Seen], may_go: Callable[[], bool]
+        self, level: Sequence[Step], writes: Mapping[Key, Write], may_go: Callable[[], bool]
     ) -> dict[Key, Outcome]:
         done: dict[Key, Outcome] = {}
         answers: dict[Key, tuple[Answered, str]] = {}
         for step in level:
             try:
-                await self._send(step, seen.get(step.key), may_go)
+                await writes[step.key](may_go)
                 answers[step.key] = ("yes", "")
             except Unreachable as unsent:
                 done[step.key] = refused(unsent.problem)
@@ -103,19 +113,20 @@ class Writer:
         written = [step for step in level if step.key in answers and step.key not in done]
         return done | await self._read_back(written, answers)
 
-    async def _send(self, step: Step, now: Seen, may_go: Callable[[], bool]) -> None:
+    def _prepared(self, step: Step, now: Seen) -> Write:
+        """The one call that this step is. Raises ValueError when the mark has no room beside a person's comment."""
         table = TABLES[step.key.kind]
         if now is None:
             assert step.after is not None  # a removal of nothing is `already`
             body = row_body(step.after, comment_with(step.after.mark, "", table.comment_limit))
             row = {} if (number := _row(step)) is None else {table.row_key: number[1]}
-            return await self._client.create(TableUrl(table.name), {**body, **row}, may_go)
+            return partial(self._client.create, TableUrl(table.name), {**body, **row})
         assert isinstance(now, Found)  # an obstacle is refused before
         url = RowUrl(table.name, now.row)
         if step.after is None:
-            return await self._client.delete(url, may_go)
+            return partial(self._client.delete, url)
         comment = comment_with(step.after.mark, now.comment, table.comment_limit)
-        return await self._client.update(url, row_body(step.after, comment), may_go)
+        return partial(self._client.update, url, row_body(step.after, comment))
 
     async def _read_back(
         self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]
