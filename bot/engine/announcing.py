@@ -42,7 +42,7 @@ class Outbox:
         self._shown_at: dict[str, float] = {}
 
     async def flush(self) -> None:
-        """Say everything that is due. Raises Unreachable when the chat cannot be reached: nothing is lost, try later."""
+        """Say everything that is due. Raises Unreachable when the chat is away: nothing is lost, try later."""
         world = await self._context.journal.world()
         due = list(world.unannounced())
         backlog = [record for record in world.records if record.seq > world.audited]

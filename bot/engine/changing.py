@@ -54,12 +54,19 @@ async def plan_requested(context: Context, entry: Requested) -> None:
     assert isinstance(entry.command, Expose | Unexpose)
     try:
         plan = await make_plan(context, entry.command, entry.actor, entry.operation)
+        answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
     except BotError as error:
-        await context.journal.append(Unplannable(operation=entry.operation, reason=str(error)))
-        return
-    await context.journal.append(Planned(operation=entry.operation, plan=plan))
-    if not plan.steps:
-        await context.journal.append(Finished(operation=entry.operation, result="nothing-to-do"))
+        plan, answer = None, Unplannable(operation=entry.operation, reason=str(error))
+    await _if_requested(context, answer)
+    if plan is not None and not plan.steps:
+        await _if_requested(context, Finished(operation=entry.operation, result="nothing-to-do"))
+
+
+async def _if_requested(context: Context, entry: Planned | Unplannable | Finished) -> None:
+    """Recovery and the request itself may plan at the same time; the first one counts."""
+    await context.journal.commit(
+        lambda world: entry if world.operations[entry.operation].state == "requested" else None
+    )
 
 
 async def confirm(context: Context, operation_id: str, digest: str, actor: Person) -> str:

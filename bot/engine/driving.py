@@ -22,7 +22,8 @@ from bot.model.resources import Resource, same_content
 from bot.model.steps import Step
 from bot.model.world import World
 
-LEASE_S = 30.0
+# Longer than any one call to a device may live; the same instance takes its own lease again at once.
+LEASE_S = 120.0
 OBSERVE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 

@@ -57,7 +57,7 @@ class Engine:
         """Give up a stuck operation's locks; a person takes over. Raises UserError."""
         await changing.release(self.context, operation, actor)
 
-    async def check(self, command: Check, actor: Person = LOCAL) -> Report:
+    async def check(self, command: Check) -> Report:
         """Raises UserError, BackendErrors."""
         return await checking.check(self.context, command)
 
@@ -109,7 +109,7 @@ class Engine:
         now = await self.context.journal.now()
         for operation in list(world.unfinished()):
             if operation.state == "requested":
-                await self._plan(operation.id)
+                await changing.plan_requested(self.context, operation.request)
             elif operation.state == "awaiting" and operation.plan and operation.plan.expires_at < now:
                 await changing.expire(self.context, operation.id)
             elif operation.state in ("running", "undoing"):
@@ -137,10 +137,3 @@ class Engine:
             log.warning("operation %s pauses: %s", operation, error)
         finally:
             self._driving.discard(operation)
-
-    async def _plan(self, operation: str) -> None:
-        """Plan what was asked before a crash; a request that is being planned at this moment has its lease taken."""
-        lease = f"plan/{operation}"
-        if await self.context.journal.lease(lease, self.context.env.new_id(), 60.0):
-            request = (await self.context.journal.world()).operations[operation].request
-            await changing.plan_requested(self.context, request)

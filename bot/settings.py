@@ -1,0 +1,242 @@
+"""app.yaml and the environment, read once into frozen settings; every problem is reported at once, with its path."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, model_validator
+
+from backends.fortigate.settings import FortiGateSettings
+from backends.kubernetes.settings import KubernetesSettings
+from backends.probes.settings import ProbeSettings
+from backends.store.settings import StoreSettings
+from backends.windows_dns.settings import WindowsDnsSettings
+from bot.model.errors import ConfigurationError
+from bot.model.people import Grant, Person, RoleName
+from bot.model.site import ClusterSite, DnsServer, Office, Site
+from bot.model.value import Value
+from handlers.settings import SlackSettings
+
+# Names become part of object names on devices, of comments and of commands.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,79}$")]
+Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,35}$")]
+
+
+def _person(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    team, slash, user = text.partition("/")
+    if not (slash and team and user):
+        raise ValueError(f"{text!r} must be TEAM_ID/USER_ID, such as T0LAB0001/U0OMAR0001: names decide nothing")
+    return {"team": team, "user": user}
+
+
+class OfficeSettings(Value):
+    """A network whose people use the cluster."""
+
+    interface: Interface = Field(description="The firewall interface that this office's packets enter.")
+    networks: dict[ObjectName, IPv4Network] = Field(
+        min_length=1, description="Address object name on the firewall -> network; made if missing."
+    )
+    dns_servers: tuple[Name, ...] = Field(min_length=1, description="The DNS servers that these people's machines ask.")
+
+
+class DnsServerSettings(Value):
+    """A DNS server of the office: what it is on the network, and how to write to it."""
+
+    address: IPv4Address = Field(description="The address it answers on, and from which it asks kube-dns.")
+    interface: Interface = Field(description="The firewall interface that its packets enter.")
+    address_object: ObjectName | None = Field(default=None, description="Its address object; k8snet-dns-<name>.")
+    server: WindowsDnsSettings
+
+
+class ClusterSettings(Value):
+    """A Kubernetes cluster and where it hangs on the firewall."""
+
+    kubernetes: KubernetesSettings
+    firewall: Name
+    interface: Interface = Field(description="The firewall interface towards the nodes.")
+    gateway: str = Field(min_length=1, max_length=253, description="Name of the node that the routes point at.")
+    services: tuple[ObjectName, ...] = Field(
+        default=("ALL_TCP", "ALL_UDP"), min_length=1, description="Firewall services that the office may use."
+    )
+    service_object: ObjectName | None = Field(default=None, description="Address object of the service network.")
+    pod_object: ObjectName | None = Field(default=None, description="Address object of the pod network.")
+    self_confirm: bool = Field(default=False, description="Whether a requester may confirm the own request.")
+    plan_lifetime_s: int = Field(default=1800, ge=60, le=86400, description="How long a plan waits for its yes.")
+
+
+class RoleSettings(Value):
+    """These people have this role there."""
+
+    role: RoleName
+    users: tuple[Annotated[Person, BeforeValidator(_person)], ...] = ()
+    groups: tuple[str, ...] = Field(default=(), description="Slack user-group ids (S…), not handles.")
+    clusters: tuple[str, ...] = ("*",)
+    namespaces: tuple[str, ...] = ("*",)
+
+
+class Settings(Value):
+    """Everything of app.yaml."""
+
+    instance: str = Field(default_factory=socket.gethostname, description="This bot's name among its replicas.")
+    slack: SlackSettings
+    store: StoreSettings = StoreSettings()
+    firewalls: dict[Name, FortiGateSettings] = Field(min_length=1)
+    dns_servers: dict[Name, DnsServerSettings] = Field(min_length=1)
+    offices: dict[Name, OfficeSettings] = Field(min_length=1)
+    clusters: dict[Name, ClusterSettings] = Field(min_length=1)
+    roles: tuple[RoleSettings, ...] = ()
+    probes: ProbeSettings = ProbeSettings()
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        problems = list(self._dangling())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _dangling(self) -> Iterator[str]:
+        for name, office in self.offices.items():
+            for server in office.dns_servers:
+                if server not in self.dns_servers:
+                    yield f"offices.{name}.dns_servers: there is no dns_servers.{server}"
+        for name, cluster in self.clusters.items():
+            if cluster.firewall not in self.firewalls:
+                yield f"clusters.{name}.firewall: there is no firewalls.{cluster.firewall}"
+        for name in set(self.firewalls) & set(self.dns_servers):
+            yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
+        for number, role in enumerate(self.roles):
+            for person in role.users:
+                if person.team != self.slack.team:
+                    yield f"roles.{number}.users: {person} is not of workspace {self.slack.team} (slack.team)"
+
+    def site(self) -> Site:
+        """The network as the model sees it."""
+        return Site(
+            offices=tuple(
+                Office(name=name, interface=o.interface, networks=o.networks, dns_servers=o.dns_servers)
+                for name, o in self.offices.items()
+            ),
+            dns_servers=tuple(
+                DnsServer(
+                    name=name,
+                    address=server.address,
+                    interface=server.interface,
+                    address_object=server.address_object or f"k8snet-dns-{name}",
+                )
+                for name, server in self.dns_servers.items()
+            ),
+            clusters=tuple(
+                ClusterSite(
+                    name=name,
+                    firewall=cluster.firewall,
+                    interface=cluster.interface,
+                    gateway=cluster.gateway,
+                    services=cluster.services,
+                    service_object=cluster.service_object or f"k8snet-{name}-services",
+                    pod_object=cluster.pod_object or f"k8snet-{name}-pods",
+                    kube_dns_object=f"k8snet-{name}-kube-dns",
+                    policy_prefix=f"k8snet-{name}",
+                    self_confirm=cluster.self_confirm,
+                    plan_lifetime_s=cluster.plan_lifetime_s,
+                )
+                for name, cluster in self.clusters.items()
+            ),
+        )
+
+    def grants(self) -> tuple[Grant, ...]:
+        """Who may what."""
+        return tuple(
+            Grant(
+                role=role.role,
+                people=frozenset(role.users),
+                groups=frozenset(role.groups),
+                clusters=role.clusters,
+                namespaces=role.namespaces,
+            )
+            for role in self.roles
+        )
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping: the first would vanish without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]  # PyYAML's stub
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands here twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read app.yaml. Raises ConfigurationError with every problem at once; no secret is ever in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read {path}: {reason}. Give the file with --config.") from None
+    try:
+        tree = yaml.load(text, _StrictLoader)  # noqa: S506  # a SafeLoader, only stricter
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+    problems: list[str] = []
+    resolved = _secrets(tree, "", path.parent, environ, problems)
+    try:
+        settings = Settings.model_validate(resolved)
+    except ValidationError as error:
+        problems += _described(error, problems)
+    else:
+        if not problems:
+            return settings
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    raise ConfigurationError(f"{path} has {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
+
+
+def _secrets(tree: Any, where: str, base: Path, environ: Mapping[str, str], problems: list[str]) -> Any:
+    """The tree with every {env: NAME} and {file: PATH} replaced by the secret; paths are relative to app.yaml."""
+    match tree:
+        case {"env": str() as name, **rest} if not rest:
+            if name in environ:
+                return SecretStr(environ[name])
+            problems.append(f"{where}: the environment has no variable {name}")
+        case {"file": str() as name, **rest} if not rest:
+            try:
+                return SecretStr((base / name).read_text(encoding="utf-8").strip())
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+                problems.append(f"{where}: cannot read {base / name}: {reason}")
+        case dict():
+            return {
+                key: _secrets(value, f"{where}.{key}".lstrip("."), base, environ, problems)
+                for key, value in tree.items()
+            }
+        case list():
+            return [_secrets(value, f"{where}.{i}", base, environ, problems) for i, value in enumerate(tree)]
+        case _:
+            return tree
+    return SecretStr("")
+
+
+def _described(error: ValidationError, known: list[str]) -> list[str]:
+    """One line a problem. What is already known to be missing is not reported twice."""
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        if any(line.startswith(f"{where}:") for line in known):
+            continue
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            text = "there is no such setting; check the spelling"
+        if problem["type"] == "missing":
+            text = "is missing"
+        lines += text.splitlines() if not where else [f"{where}: {text}"]
+    return lines

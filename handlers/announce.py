@@ -1,0 +1,80 @@
+"""The outbox' way into Slack: one message per operation, found again after a crash; one line per audit record."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.model.journal import Record
+from bot.model.operation import Message, Operation
+from handlers.views.audit import audit_line
+from handlers.views.operation import operation_view
+from handlers.web_api import SYSTEM, call
+
+EVENT = "k8snet_operation"
+AUDIT_EVENT = "k8snet_audit"
+SEARCHED_MESSAGES = 100
+
+
+class SlackAnnouncer:
+    """Implements the engine's Announcer. Never posts before looking for what it may have posted already."""
+
+    def __init__(self, client: AsyncWebClient, audit_channel: str) -> None:
+        self._client = client
+        self._audit_channel = audit_channel
+
+    async def show(self, operation: Operation) -> Message:
+        """Raises Unreachable, Rejected."""
+        channel = operation.request.channel
+        known = operation.message.id if operation.message else None
+        timestamp = known or await self._find(channel, EVENT, "operation", operation.id)
+        text, blocks = operation_view(operation)
+        content: dict[str, Any] = {"channel": channel, "text": text, "blocks": blocks}
+        if timestamp is None:
+            content["metadata"] = {"event_type": EVENT, "event_payload": {"operation": operation.id}}
+            timestamp = await self._post(content)
+        else:
+            await self._write("chat.update", self._client.chat_update(ts=timestamp, **content))
+        return Message(channel=channel, id=timestamp, upto=operation.last_seq)
+
+    async def audit(self, records: Sequence[Record]) -> None:
+        """Raises Unreachable, Rejected."""
+        first, last = records[0].seq, records[-1].seq
+        if await self._find(self._audit_channel, AUDIT_EVENT, "last", last) is not None:
+            return
+        await self._post(
+            {
+                "channel": self._audit_channel,
+                "text": "\n".join(audit_line(record) for record in records),
+                "metadata": {"event_type": AUDIT_EVENT, "event_payload": {"first": first, "last": last}},
+            }
+        )
+
+    async def _post(self, content: dict[str, Any]) -> str:
+        posting = self._client.chat_postMessage(unfurl_links=False, unfurl_media=False, **content)
+        return str((await self._write("chat.postMessage", posting))["ts"])
+
+    async def _write(self, what: str, request: Any) -> dict[str, Any]:
+        try:
+            return await call(what, request)
+        except OutcomeUnknown as error:
+            # The outbox comes back and looks for the message by its metadata before it posts again.
+            raise Unreachable(SYSTEM, error.problem) from None
+
+    async def _find(self, channel: str, event: str, field: str, value: str | int) -> str | None:
+        """The newest message of ours with that metadata. A history we may not read counts as empty."""
+        try:
+            history = await call(
+                "conversations.history",
+                self._client.conversations_history(channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True),
+            )
+        except Rejected:
+            return None
+        except OutcomeUnknown as error:
+            raise Unreachable(SYSTEM, error.problem) from None
+        for message in history.get("messages", []):
+            metadata = message.get("metadata") or {}
+            if metadata.get("event_type") == event and metadata.get("event_payload", {}).get(field) == value:
+                return str(message["ts"])
+        return None

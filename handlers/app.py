@@ -1,0 +1,76 @@
+"""The Bolt application and its Socket Mode connection."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.websockets import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.model.errors import ConfigurationError, Rejected
+from handlers.settings import SlackSettings
+from handlers.web_api import TIMEOUT, call, web_client
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """The one connection pool to Slack."""
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        yield session
+
+
+async def bolt_app(settings: SlackSettings, client: AsyncWebClient) -> AsyncApp:
+    """An app that knows who it is before its first request, so that no request waits for auth.test.
+
+    Raises ConfigurationError for a refused token or another workspace's, Unreachable when Slack is away.
+    """
+    try:
+        identity = await call("auth.test", client.auth_test())
+    except Rejected as error:
+        raise ConfigurationError(f"slack.bot_token: {error}. Reinstall the app or give its current token.") from None
+    if identity["team_id"] != settings.team:
+        raise ConfigurationError(
+            f"slack.bot_token belongs to workspace {identity['team_id']} ({identity.get('team')}), "
+            f"but slack.team is {settings.team}."
+        )
+
+    async def authorize(**_: Any) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=identity["team_id"],
+            bot_user_id=identity["user_id"],
+            bot_id=identity.get("bot_id"),
+            bot_token=settings.bot_token.get_secret_value(),
+        )
+
+    return AsyncApp(client=_tokenless(settings, client), authorize=authorize, logger=log)
+
+
+def _tokenless(settings: SlackSettings, client: AsyncWebClient) -> AsyncWebClient:
+    """Bolt warns of a client that has a token of its own beside `authorize`."""
+    return AsyncWebClient(
+        base_url=settings.api_url,
+        session=client.session,
+        retry_handlers=client.retry_handlers,
+        trust_env_in_session=False,
+    )
+
+
+@asynccontextmanager
+async def socket_mode(settings: SlackSettings, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
+    """Connected while inside. Raises ConfigurationError for a refused app token."""
+    handler = AsyncSocketModeHandler(app, settings.app_token.get_secret_value())
+    await handler.connect_async()  # type: ignore[no-untyped-call]  # as Bolt ships it
+    try:
+        yield handler
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
+
+
+__all__ = ["bolt_app", "http_session", "socket_mode", "web_client"]

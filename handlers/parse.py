@@ -1,0 +1,173 @@
+"""From what people type, and what chat clients make of it, to commands. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from bot.model.commands import (
+    COMMANDS,
+    SPEC,
+    Check,
+    Command,
+    DryPlan,
+    Expose,
+    Help,
+    ListExposures,
+    Status,
+    Unexpose,
+    WhoAmI,
+)
+from bot.model.errors import UserError
+from bot.model.people import Person
+from bot.model.suggest import suggestion
+from bot.model.value import Value
+
+MAX_LENGTH = 1000
+
+# Slack's clients replace what was typed: see the sources named in `clean`.
+_QUOTES = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’‚", "'"), **dict.fromkeys("–—‑‐", "-")})
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+_LINK = re.compile(r"<(?:https?|mailto):[^<>|]*\|([^<>|]*)>")
+_BARE_LINK = re.compile(r"<https?://([^<>|]*?)/?>")
+
+
+def clean(text: str) -> str:
+    """Undo what chat clients do to text: links, entities, typographic quotes and dashes, invisible characters, spaces.
+
+    The cases are those of Slack's documentation on escaping and of bug reports of other bots (smart quotes, NBSP).
+    """
+    text = _LINK.sub(r"\1", text)
+    text = _BARE_LINK.sub(r"\1", text)
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_QUOTES)
+    return " ".join(text.split())
+
+
+def command(text: str) -> Command:
+    """The command of a line such as `expose default because sprint 12`.
+
+    Raises UserError that says what is wrong and how to type it; an unknown verb gets the nearest known one.
+    """
+    if len(text) > MAX_LENGTH:
+        raise UserError(f"That is {len(text)} characters long; a command has at most {MAX_LENGTH}.")
+    verb, _, rest = clean(text).partition(" ")
+    verb = verb.lower()
+    if not verb:
+        return Help()
+    if verb not in SPEC:
+        known = ", ".join(spec.verb for spec in COMMANDS)
+        raise UserError(f"I do not know {verb[:40]!r}.{suggestion(verb, SPEC)} Commands: {known}.")
+    return _BUILD[verb](rest)
+
+
+def _words(verb: str, rest: str) -> dict[str, str]:
+    """`<object> [from <office>] [on <cluster>] [because <reason>]` as a mapping of what is there."""
+    head, because, reason = f" {rest} ".partition(" because ")
+    words = head.split()
+    if not words or words[0] in ("from", "on"):
+        raise UserError(f"`{verb}` needs to know what. Type: {SPEC[verb].usage}")
+    found = {"object": words.pop(0)}
+    while words:
+        word = words.pop(0)
+        field = {"from": "office", "on": "cluster"}.get(word)
+        if field is None or not words or field in found:
+            raise UserError(f"I do not understand {word[:40]!r} there. Type: {SPEC[verb].usage}")
+        found[field] = words.pop(0)
+    if because:
+        if not reason.strip():
+            raise UserError(f"`because` needs a reason after it. Type: {SPEC[verb].usage}")
+        found["reason"] = reason.strip()
+    return found
+
+
+def _expose(rest: str) -> Command:
+    words = _words("expose", rest)
+    return Expose.model_validate({"namespace": words.pop("object"), **words})
+
+
+def _unexpose(rest: str) -> Command:
+    words = _words("unexpose", rest)
+    return Unexpose.model_validate({"namespace": words.pop("object"), **words})
+
+
+def _plan(rest: str) -> Command:
+    words = _without_reason("plan", rest)
+    return DryPlan.model_validate({"namespace": words.pop("object"), **words})
+
+
+def _check(rest: str) -> Command:
+    words = _without_reason("check", rest)
+    if "office" in words:
+        raise UserError(f"`check` looks from every office. Type: {SPEC['check'].usage}")
+    return Check.model_validate({"name": words.pop("object"), **words})
+
+
+def _without_reason(verb: str, rest: str) -> dict[str, str]:
+    words = _words(verb, rest)
+    if "reason" in words:
+        raise UserError(f"`{verb}` changes nothing and takes no reason. Type: {SPEC[verb].usage}")
+    return words
+
+
+def _plain(build: Callable[[], Command], verb: str) -> Callable[[str], Command]:
+    def parse(rest: str) -> Command:
+        if rest and verb != "help":
+            raise UserError(f"`{verb}` takes nothing after it.")
+        return build()
+
+    return parse
+
+
+_BUILD: dict[str, Callable[[str], Command]] = {
+    "expose": _expose,
+    "unexpose": _unexpose,
+    "check": _check,
+    "plan": _plan,
+    "status": _plain(Status, "status"),
+    "list": _plain(ListExposures, "list"),
+    "whoami": _plain(WhoAmI, "whoami"),
+    "help": _plain(Help, "help"),
+}
+
+
+class Typed(Value):
+    """A slash command as Slack delivered it. `delivery` is unique per typed command."""
+
+    actor: Person
+    channel: str
+    text: str
+    delivery: str
+
+
+class Click(Value):
+    """A click on a button of ours: who, where, which button, and the value it carries; nothing else is trusted."""
+
+    actor: Person
+    channel: str
+    action: str
+    value: str
+    delivery: str
+
+
+def typed(body: dict[str, Any]) -> Typed:
+    """Raises KeyError for a body that is no slash command; Bolt routes no other here."""
+    return Typed(
+        actor=Person(team=body["team_id"], user=body["user_id"]),
+        channel=body["channel_id"],
+        text=body.get("text", ""),
+        delivery=body["trigger_id"],
+    )
+
+
+def click(body: dict[str, Any]) -> Click:
+    """The clicker's own team counts, not the channel's: people of other workspaces can click in shared channels."""
+    user, action = body["user"], body["actions"][0]
+    return Click(
+        actor=Person(team=user.get("team_id") or body["team"]["id"], user=user["id"]),
+        channel=(body.get("channel") or {}).get("id", ""),
+        action=action["action_id"],
+        value=action.get("value", ""),
+        delivery=body["trigger_id"],
+    )

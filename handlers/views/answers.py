@@ -1,0 +1,72 @@
+"""Answers to commands that change nothing, and refusals."""
+
+from collections.abc import Sequence
+
+from bot.engine.overview import Overview
+from bot.model.commands import Check, Expose, typed
+from bot.model.diagnosis import Report
+from bot.model.people import Person, RoleName
+from bot.model.plan import Plan
+from handlers.views import lines
+from handlers.views.blocks import Block, actions, button, context, escape, mention, preformatted, section
+
+View = tuple[str, list[Block]]
+
+
+def report_view(report: Report, command: Check) -> View:
+    """A check's answer, with the button that mends what can be mended by an intent change."""
+    text = lines.report_lines(report)
+    blocks = [
+        section(f"{lines.MARKS[report.verdict]} *{escape(report.summary)}*"),
+        section(escape(lines.path_line(report))),
+    ]
+    if len(text) > 3:
+        blocks += preformatted(text[2:-1])
+    blocks.append(context(escape(lines.vantage_line(report))))
+    buttons = []
+    if any(finding.fix == "expose" for finding in report.findings):
+        change = Expose(namespace=report.namespace, cluster=report.cluster)
+        buttons.append(button(f"Expose {report.namespace}"[:75], "ask", typed(change), "primary"))
+    buttons.append(button("Check again", "check", typed(command)))
+    return escape("\n".join(text)), [*blocks, actions(*buttons)]
+
+
+def checking_view(command: Check) -> View:
+    """Shown while the path is being walked."""
+    text = f":hourglass_flowing_sand: Checking {escape(command.name)} …"
+    return text, [section(text)]
+
+
+def plan_view(plan: Plan) -> View:
+    """A dry plan: no buttons, nothing to confirm."""
+    text = lines.plan_lines(plan)
+    head = f"*{escape(typed(plan.command))}* would do this; nothing is changed:"
+    if not plan.steps:
+        head = f"*{escape(typed(plan.command))}* would change nothing: it is so already."
+    return escape("\n".join(text)), [section(head), *preformatted(text)]
+
+
+def overview_view(picture: Overview) -> View:
+    text = lines.overview_lines(picture)
+    return escape("\n".join(text)), [section("*Status*"), *preformatted(text)]
+
+
+def exposures_view(picture: Overview) -> View:
+    text = lines.exposure_lines(picture)
+    return escape("\n".join(text)), [section("*Exposed namespaces*"), *preformatted(text)]
+
+
+def help_view() -> View:
+    text = lines.help_lines()
+    return escape("\n".join(text)), [section("*What I can do*"), *preformatted(text)]
+
+
+def whoami_view(actor: Person, roles: Sequence[RoleName]) -> View:
+    held = ", ".join(roles) if roles else "none; ask an admin to add you to roles: in app.yaml"
+    text = f"You are {mention(actor)} ({actor}). Roles: {held}."
+    return text, [section(text)]
+
+
+def sentence_view(text: str) -> View:
+    """A refusal or a short answer, as written."""
+    return escape(text), [section(escape(text))]

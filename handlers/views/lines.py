@@ -1,0 +1,208 @@
+"""Plain text of every value that people are shown: the chat's cards and the terminal say the same words."""
+
+from collections.abc import Iterator, Sequence
+
+from bot.engine.overview import Overview
+from bot.model.commands import SPEC, CommandSpec, typed
+from bot.model.diagnosis import Report, Verdict
+from bot.model.journal import Failed, NotWritten, Verified, Wrote
+from bot.model.operation import Operation
+from bot.model.plan import Flow, Plan
+from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
+from bot.model.steps import Step
+
+MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
+SIGNS = {"create": "+", "change": "~", "remove": "−"}
+
+
+def resource_line(resource: Resource) -> str:
+    """What a resource does, on one line."""
+    match resource:
+        case Address():
+            return f"address {resource.name} = {resource.network}"
+        case AddressGroup():
+            return f"address group {resource.name} = {', '.join(resource.members)}"
+        case Route():
+            row = f" (row {resource.row})" if resource.row else ""
+            return f"route {resource.destination} via {resource.gateway} on {resource.device}{row}"
+        case Policy():
+            row = f" (row {resource.row})" if resource.row else ""
+            return (
+                f"policy {resource.name}: {', '.join(resource.sources)} ({', '.join(resource.source_interfaces)}) "
+                f"→ {', '.join(resource.destinations)} ({', '.join(resource.destination_interfaces)}), "
+                f"{', '.join(resource.services)}, {resource.action}{row}"
+            )
+        case Forwarder():
+            return f"forwarder {resource.zone} → {', '.join(map(str, resource.masters))}"
+
+
+def step_line(step: Step) -> str:
+    """`+ route 10.68.0.0/16 via 172.16.1.106 on Test` and for changes the way it was."""
+    shown = step.after or step.before
+    assert shown is not None
+    was = f"  (was: {resource_line(step.before)})" if step.before and step.after else ""
+    return f"{SIGNS[step.verb]} {resource_line(shown)}{was}"
+
+
+def steps_by_target(plan: Plan) -> Iterator[tuple[str, list[str]]]:
+    """Step lines under the name of the device they are written to, in the order they are taken."""
+    current: tuple[str, list[str]] | None = None
+    for step in plan.steps:
+        if current is None or current[0] != step.target:
+            if current is not None:
+                yield current
+            current = (step.target, [])
+        current[1].append(step_line(step))
+    if current is not None:
+        yield current
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """A plan, whole: what opens, every step, what was found, warnings, and how it will be proven."""
+    lines = [f"opens   {flow_line(flow)}" for flow in plan.opens]
+    lines += [f"closes  {flow_line(flow)}" for flow in plan.closes]
+    for target, steps in steps_by_target(plan):
+        lines += [f"on {target}:", *(f"  {line}" for line in steps)]
+    lines += [f"= {found.key} on {found.target} (found, made by hand, left alone)" for found in plan.found]
+    lines += [f"! {warning}" for warning in plan.warnings]
+    lines.append(f"Proven afterwards by {len(plan.checks)} checks on the wire." if plan.checks else "")
+    return [line for line in lines if line]
+
+
+def flow_line(flow: Flow) -> str:
+    return f"{flow.source} → {flow.destination}: {', '.join(flow.services)}"
+
+
+def title(operation: Operation) -> str:
+    """`expose default on qa`, as asked."""
+    return typed(operation.request.command)
+
+
+def progress(operation: Operation) -> tuple[int, int]:
+    """Steps that hold, and steps in all."""
+    return len(operation.satisfied()), len(operation.plan.steps) if operation.plan else 0
+
+
+def state_line(operation: Operation) -> str:
+    """What the operation is now, in one sentence."""
+    done, total = progress(operation)
+    last = operation.entries[-1]
+    match operation.state:
+        case "requested":
+            return "Looking at firewall, DNS and cluster …"
+        case "awaiting":
+            return "Plan: waits for a yes"
+        case "running" if isinstance(last, Verified):
+            return "Applied; proven on the wire" if last.passed else "Applied, but not proven"
+        case "running":
+            return f"Applying: {done} of {total} steps" if done < total else f"All {total} steps hold; proving it …"
+        case "undoing":
+            return f"Going back: {len(operation.written())} steps left to undo"
+        case "stuck":
+            return "A person is needed"
+        case "done":
+            return f"Done: {total} step{'s' * (total != 1)} applied and proven"
+        case "rolled-back":
+            return "Not done: everything that was written was taken back"
+        case "nothing-to-do":
+            return "Nothing to do: it is so already"
+        case "released":
+            return "Taken over by a person; k8snet does not touch it any more"
+        case "unplannable":
+            return "No plan is possible"
+        case "cancelled":
+            return "Cancelled; nothing was changed"
+        case "expired":
+            return "Expired: nobody said yes in time; nothing was changed"
+        case "stale":
+            return "Out of date: the network changed before the yes; nothing was done"
+
+
+def reason_line(operation: Operation) -> str:
+    """Why an operation ended or waits as it does; empty when the state says it all."""
+    for entry in reversed(operation.entries):
+        match entry:
+            case _ if operation.state == "done":
+                return ""
+            case _ if hasattr(entry, "differences"):
+                return "; ".join(entry.differences)
+            case _ if getattr(entry, "reason", ""):
+                return str(entry.reason)  # type: ignore[union-attr]  # tested one line above
+    return ""
+
+
+def proof_lines(operation: Operation) -> list[str]:
+    """What the last verification found."""
+    verified = next((entry for entry in reversed(operation.entries) if isinstance(entry, Verified)), None)
+    if verified is None:
+        return []
+    return [f"{'✓' if r.passed else '✗'} {r.what} — {r.evidence}" for r in verified.results]
+
+
+def step_marks(operation: Operation) -> list[str]:
+    """A mark for each step: ✓ holds, ↶ undone, ✗ failed, … under way, · not begun."""
+    assert operation.plan is not None
+    marks = ["·"] * len(operation.plan.steps)
+    for entry in operation.entries:
+        match entry:
+            case Wrote():
+                marks[entry.step] = "✓" if entry.direction == "forward" else "↶"
+            case NotWritten():
+                marks[entry.step] = "·"
+            case Failed():
+                marks[entry.step] = "✗"
+    pending = operation.open_intent()
+    if pending is not None:
+        marks[pending.step] = "…"
+    return marks
+
+
+def report_lines(report: Report) -> list[str]:
+    """A check's answer: verdict, path, findings with their evidence, vantage."""
+    lines = [f"{MARKS[report.verdict]} {report.summary}", path_line(report)]
+    for finding in report.findings:
+        lines.append(f"{MARKS[finding.verdict]} {finding.code} at the {finding.hop}: {finding.explanation}")
+        lines.append(f"    seen: {finding.evidence}")
+        if finding.remedy:
+            lines.append(f"    do:   {finding.remedy}")
+    lines.append(vantage_line(report))
+    return lines
+
+
+def path_line(report: Report) -> str:
+    return " → ".join(f"{name} {MARKS[verdict]}" for name, verdict in report.hops)
+
+
+def vantage_line(report: Report) -> str:
+    return f"Checked from {report.vantage} in {report.elapsed_ms} ms."
+
+
+def overview_lines(picture: Overview) -> list[str]:
+    """Clusters, exposures, changes under way."""
+    lines = []
+    for cluster in picture.clusters:
+        if cluster.problem:
+            lines.append(f"✗ cluster {cluster.name}: {cluster.problem}")
+            continue
+        health = "Ready" if cluster.gateway_ready else "NOT Ready"
+        lines.append(
+            f"cluster {cluster.name} {cluster.version}: {cluster.nodes} nodes, gateway {cluster.gateway} {health}"
+        )
+    lines += exposure_lines(picture)
+    lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
+    lines.append(f"journal: {picture.records} records, head {picture.head[:12]}")
+    return lines
+
+
+def exposure_lines(picture: Overview) -> list[str]:
+    """One line an exposure."""
+    lines = []
+    for state in picture.exposures:
+        since = f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.by}" if state.since else ""
+        lines.append(f"{state.exposure.namespace} on {state.cluster} → office {state.exposure.office}{since}")
+    return lines or ["Nothing is exposed."]
+
+
+def help_lines(specs: Sequence[CommandSpec] = tuple(SPEC.values()), prefix: str = "/k8snet") -> list[str]:
+    """One line a command."""
+    return [f"{prefix} {spec.usage} – {spec.summary}" for spec in specs]

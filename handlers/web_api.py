@@ -1,0 +1,48 @@
+"""The Web API client, and what its errors mean for us."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from handlers.settings import SlackSettings
+
+SYSTEM = "Slack"
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+
+
+def web_client(settings: SlackSettings, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """A client on one shared connection pool that retries nothing but a 429.
+
+    slack-sdk's default would repeat a post whose answer got lost, and so show it twice.
+    """
+    return AsyncWebClient(
+        token=settings.bot_token.get_secret_value(),
+        base_url=settings.api_url,
+        session=session,
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+        trust_env_in_session=False,
+    )
+
+
+async def call(what: str, request: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
+    """The answer of a Web API call. Raises Rejected for Slack's no, Unreachable, or OutcomeUnknown for silence."""
+    try:
+        response = await request
+    except SlackApiError as error:
+        answer = error.response
+        if answer.status_code >= 500 or answer.get("error") in ("ratelimited", "internal_error", "fatal_error"):
+            raise Unreachable(SYSTEM, f"{what}: {answer.get('error') or answer.status_code}") from None
+        needed = f" (needs scope {answer['needed']})" if answer.get("needed") else ""
+        raise Rejected(SYSTEM, f"{what}: {answer.get('error')}{needed}") from None
+    except aiohttp.ClientConnectorError as error:
+        raise Unreachable(SYSTEM, f"{what}: cannot connect ({error.strerror})") from None
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise OutcomeUnknown(SYSTEM, f"{what}: no usable answer ({type(error).__name__})") from None
+    data = response.data
+    return data if isinstance(data, dict) else {}
