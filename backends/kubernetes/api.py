@@ -1,0 +1,181 @@
+"""The official client, which blocks, wrapped once: every call has a time limit, no call is repeated by the library.
+
+Answers are plain JSON: the typed models cost three to five times the time and reject what newer servers add.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from backends.kubernetes.settings import KubernetesSettings
+from bot.model.errors import BackendError, Rejected, Unreachable
+
+Json = dict[str, Any]
+_PAGE = 500
+_MAX_BYTES = 64 * 1024 * 1024  # of one page; 500 nodes with their images are about 4 MB
+
+
+@dataclass(frozen=True)
+class Read:
+    """One thing to ask: a method of the client's API classes, and the right it needs, in words for people."""
+
+    api: str
+    method: str
+    right: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+class Absent(Exception):
+    """404: the cluster has no such object or is too old to have such a kind."""
+
+
+class Expired(Exception):
+    """410: the server has forgotten the state that a list was being read from."""
+
+
+class Refused(Rejected):
+    """401 or 403. `credentials` is true when the account itself was not accepted."""
+
+    def __init__(self, system: str, problem: str, *, credentials: bool) -> None:
+        super().__init__(system, problem)
+        self.credentials = credentials
+
+
+class Api:
+    """One cluster's API server. Every method blocks: call it from a worker thread."""
+
+    def __init__(self, cluster: str, settings: KubernetesSettings) -> None:
+        """Reads the kubeconfig, explicitly: never the credentials of a pod the bot may run in.
+
+        Raises Rejected when the file cannot be used. May run the login command that the file names.
+        """
+        from kubernetes import client, config
+
+        self._cluster = cluster
+        self._settings = settings
+        self._classes = client
+        configuration = client.Configuration()
+        try:
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(settings.kubeconfig), settings.context, client_configuration=configuration, persist_config=False
+            )
+        except Exception as error:  # the loader lets YAML, type and file errors of any kind through
+            reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
+            raise Rejected(
+                cluster, f"cannot use the kubeconfig {settings.kubeconfig} ({reason}); check the file and its context"
+            ) from error
+        configuration.retries = False
+        configuration.connection_pool_maxsize = 16
+        self._host = configuration.host
+        self._client = client.ApiClient(configuration)
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def read_one(self, read: Read, deadline: float) -> Json:
+        """One object. `deadline` is a moment of `time.monotonic`. Raises Absent or a BackendError."""
+        return self._call(read, deadline, {})
+
+    def read_all(self, read: Read, deadline: float) -> list[Json]:
+        """All objects, page by page; from the start once more if the server forgets where we were."""
+        try:
+            return self._pages(read, deadline)
+        except Expired:
+            pass
+        try:
+            return self._pages(read, deadline)
+        except Expired:
+            raise Unreachable(self._cluster, f"{self._host} keeps forgetting a list while we read it") from None
+
+    def _pages(self, read: Read, deadline: float) -> list[Json]:
+        items: list[Json] = []
+        options: dict[str, Any] = {"limit": _PAGE}
+        while True:
+            page = self._call(read, deadline, options)
+            found, metadata = page.get("items") or [], page.get("metadata") or {}
+            if not isinstance(found, list) or not isinstance(metadata, dict):
+                raise self._garbled()
+            items += found
+            if not metadata.get("continue"):
+                return items
+            options["_continue"] = metadata["continue"]
+
+    def _call(self, read: Read, deadline: float, options: Mapping[str, Any]) -> Json:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise self._late()
+        method: Callable[..., Any] = getattr(getattr(self._classes, read.api)(self._client), read.method)
+        timeout = (min(self._settings.connect_timeout_s, remaining), min(self._settings.read_timeout_s, remaining))
+        try:
+            response = method(**read.arguments, **options, _request_timeout=timeout, _preload_content=False)
+            body = self._body(response, deadline)
+        except BackendError:
+            raise
+        except Exception as error:
+            raise self._translated(error, read) from error
+        try:
+            document = json.loads(body)
+        except ValueError:
+            raise self._garbled() from None
+        if not isinstance(document, dict):
+            raise self._garbled()
+        return document
+
+    def _body(self, response: Any, deadline: float) -> bytes:
+        """The whole body. The read time-out only limits silence, so a dripping answer is cut here."""
+        body = bytearray()
+        try:
+            for chunk in response.stream(65536, decode_content=True):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise self._late()
+                if len(body) > _MAX_BYTES:
+                    raise Rejected(self._cluster, f"{self._host} sent more than {_MAX_BYTES >> 20} MB in one answer")
+        except BaseException:
+            response.close()  # half-read: not fit for another request
+            raise
+        response.release_conn()
+        return bytes(body)
+
+    def _late(self) -> Unreachable:
+        return Unreachable(self._cluster, f"{self._host} did not answer in time; check it and the way to it")
+
+    def _garbled(self) -> Unreachable:
+        return Unreachable(self._cluster, f"{self._host} answered, but not as a Kubernetes API server does")
+
+    def _translated(self, error: Exception, read: Read) -> Exception:
+        from urllib3 import exceptions
+
+        status = getattr(error, "status", None)
+        match status:
+            case 401:
+                problem = f"{self._host} does not accept our credentials; renew those in {self._settings.kubeconfig}"
+                return Refused(self._cluster, problem, credentials=True)
+            case 403:
+                return Refused(self._cluster, f"our account may not {read.right}", credentials=False)
+            case 404:
+                return Absent(read.right)
+            case 410:
+                return Expired(read.right)
+            case int() if 400 <= status < 500 and status != 429:
+                return Rejected(self._cluster, f"{self._host} refused to {read.right} (HTTP {status})")
+            case int() if status:
+                return Unreachable(self._cluster, f"{self._host} could not {read.right} (HTTP {status}); try again")
+        match error:
+            case exceptions.SSLError():
+                reason = "its certificate is not the one the kubeconfig trusts, or it does not speak TLS"
+            case exceptions.TimeoutError() if not isinstance(error, exceptions.NewConnectionError):
+                reason = "no answer in time"
+            case exceptions.NameResolutionError():
+                reason = "its name is unknown here"
+            case exceptions.NewConnectionError() if isinstance(error.__cause__, ConnectionRefusedError):
+                reason = "nobody listens there"
+            case exceptions.NewConnectionError():
+                reason = "no way there"
+            case exceptions.HTTPError() | OSError():
+                reason = "the connection broke"
+            case _:
+                reason = type(error).__name__
+        return Unreachable(self._cluster, f"cannot reach {self._host}: {reason}; check it and the way to it")

@@ -1,0 +1,153 @@
+"""Reads one cluster: all lists at once, on threads of its own, within one deadline."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from backends.kubernetes.api import Absent, Api, Read, Refused
+from backends.kubernetes.mapping import Raw, cluster_facts
+from backends.kubernetes.settings import KubernetesSettings
+from bot.model.errors import BackendError, Unreachable
+from bot.model.facts import ClusterFacts
+
+_CUSTOM = "CustomObjectsApi"  # reads any group, so it also reads kinds that the installed client does not know
+_CIDRS = {"group": "networking.k8s.io", "plural": "servicecidrs"}
+
+_LISTS = {
+    "namespaces": Read("CoreV1Api", "list_namespace", "list namespaces"),
+    "services": Read("CoreV1Api", "list_service_for_all_namespaces", "list services in all namespaces"),
+    "nodes": Read("CoreV1Api", "list_node", "list nodes"),
+    "leases": Read(
+        "CoordinationV1Api",
+        "list_namespaced_lease",
+        "list leases (coordination.k8s.io) in namespace kube-node-lease",
+        {"namespace": "kube-node-lease"},
+    ),
+    "endpointslices": Read(
+        "DiscoveryV1Api",
+        "list_endpoint_slice_for_all_namespaces",
+        "list endpointslices (discovery.k8s.io) in all namespaces",
+    ),
+}
+_SERVICE_CIDRS = tuple(
+    Read(_CUSTOM, "list_cluster_custom_object", "list servicecidrs (networking.k8s.io)", {**_CIDRS, "version": version})
+    for version in ("v1", "v1beta1")  # 1.33 and newer; 1.31 and 1.32
+)
+_OBJECTS = {
+    "version": Read("VersionApi", "get_code", "get /version"),
+    **{
+        key: Read(
+            "CoreV1Api",
+            "read_namespaced_config_map",
+            f"get the configmap {name} in namespace kube-system",
+            {"namespace": "kube-system", "name": name},
+        )
+        for key, name in (("coredns", "coredns"), ("kubeadm_config", "kubeadm-config"), ("kube_proxy", "kube-proxy"))
+    },
+}
+_REQUIRED = ("namespaces", "services")
+
+
+class KubernetesReader:
+    """`ClusterReader` over the API server. `cluster` is the name from app.yaml; it is the system in every error."""
+
+    def __init__(self, cluster: str, settings: KubernetesSettings) -> None:
+        """Neither the kubeconfig nor the network is touched before the first `facts`."""
+        self._cluster = cluster
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(len(_LISTS) + len(_OBJECTS) + 1, f"k8snet-{cluster}")
+        self._api: asyncio.Future[Api] | None = None
+        self._closed = False
+
+    async def facts(self) -> ClusterFacts:
+        if self._closed:
+            raise Unreachable(self._cluster, "the reader is closed")
+        deadline = time.monotonic() + self._settings.deadline_s
+        api = await self._connected(deadline)
+        answers = await self._read(api, deadline)
+        for name in _REQUIRED:
+            if isinstance(answer := answers[name], BackendError):
+                raise answer
+        problems = [f"{name}: {answer.problem}" for name, answer in answers.items() if isinstance(answer, BackendError)]
+        readable = {name: answer for name, answer in answers.items() if not isinstance(answer, BackendError)}
+        try:
+            return cluster_facts(self._cluster, Raw(**readable, unreadable=tuple(problems)), self._settings)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Unreachable(
+                self._cluster, f"the API server's answer has not the form of Kubernetes ({type(error).__name__})"
+            ) from error
+
+    async def close(self) -> None:
+        """Calls under way end by their own time limits."""
+        self._closed = True
+        if self._api is not None and self._api.done() and not self._api.cancelled() and self._api.exception() is None:
+            self._api.result().close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _connected(self, deadline: float) -> Api:
+        """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
+        if self._api is None:
+            loop = asyncio.get_running_loop()
+            self._api = loop.run_in_executor(self._threads, Api, self._cluster, self._settings)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._api), deadline - time.monotonic())
+        except TimeoutError:
+            raise Unreachable(
+                self._cluster, f"the login command in {self._settings.kubeconfig} does not finish; run it by hand"
+            ) from None
+        except BackendError:
+            self._api = None  # the file may be mended meanwhile
+            raise
+
+    async def _read(self, api: Api, deadline: float) -> dict[str, Any]:
+        """Every read's answer, or the BackendError that took its place."""
+        loop = asyncio.get_running_loop()
+        tasks: dict[str, asyncio.Future[Any]] = {
+            **{key: loop.run_in_executor(self._threads, api.read_all, read, deadline) for key, read in _LISTS.items()},
+            **{
+                key: loop.run_in_executor(self._threads, _object, api, read, deadline) for key, read in _OBJECTS.items()
+            },
+            "servicecidrs": loop.run_in_executor(self._threads, _service_cidrs, api, deadline),
+        }
+        try:
+            await asyncio.wait(tasks.values(), timeout=deadline - time.monotonic())
+            answers = {key: self._outcome(task) for key, task in tasks.items()}
+        finally:
+            for task in tasks.values():
+                task.cancel()
+        if any(isinstance(answer, Refused) and answer.credentials for answer in answers.values()):
+            api.close()
+            self._api = None  # credentials may have been renewed in the file: read it again next time
+        return answers
+
+    def _outcome(self, task: "asyncio.Future[Any]") -> Any:
+        if not task.done():
+            return Unreachable(self._cluster, f"no answer within {self._settings.deadline_s:g} s")
+        match task.exception():
+            case None:
+                return task.result()
+            case BackendError() as error:
+                return error
+            case Absent():
+                return Unreachable(self._cluster, "the API server does not know it")
+            case error:
+                raise error
+
+
+def _object(api: Api, read: Read, deadline: float) -> dict[str, Any]:
+    """An object that a cluster may well not have; then it is empty."""
+    try:
+        return api.read_one(read, deadline)
+    except Absent:
+        return {}
+
+
+def _service_cidrs(api: Api, deadline: float) -> list[dict[str, Any]]:
+    """None on clusters older than 1.31, which do not know the kind."""
+    for read in _SERVICE_CIDRS:
+        try:
+            return api.read_all(read, deadline)
+        except Absent:
+            continue
+    return []
