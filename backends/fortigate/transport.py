@@ -167,7 +167,7 @@ def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
 
 def _tls_problem(error: BaseException) -> str | None:
     """Why TLS failed, from anywhere in the chain of causes; None when TLS was not the reason."""
-    link: BaseException | None = error
+    link: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
     while link is not None:
         if isinstance(link, ssl.SSLCertVerificationError):
             why = getattr(link, "verify_message", "") or str(link)
@@ -175,7 +175,7 @@ def _tls_problem(error: BaseException) -> str | None:
                 f"its TLS certificate is not the expected one ({why}); nothing was sent. Set tls.ca_file to its CA, "
                 "or tls.fingerprint to its SHA-256 fingerprint after comparing it on the device's own console"
             )
-        if isinstance(link, ssl.SSLError):
+        if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLWantReadError | ssl.SSLWantWriteError):
             return f"TLS failed ({link.reason or 'no reason given'}): is this the administrative HTTPS port?"
         link = link.__cause__ or link.__context__
     return None

@@ -7,6 +7,7 @@ import pytest
 from backends.fortigate.wishes import canonical, objections
 from bot.model.resources import Address, AddressGroup, Forwarder, Mark, Policy, Resource, Route
 
+MARK = Mark(cluster="qa", operation="o", fingerprint="0" * 8)
 ADDRESS = Address(name="pods", network=IPv4Network("10.68.0.0/16"))
 GROUP = AddressGroup(name="g", members=("a",))
 ROUTE = Route(destination=IPv4Network("10.68.0.0/16"), gateway=IPv4Address("172.16.1.7"), device="port3", row=1000)
@@ -54,7 +55,10 @@ def test_sets_become_ordered_and_lose_duplicates() -> None:
         (GROUP.model_copy(update={"members": ()}), "no member"),
         (GROUP.model_copy(update={"members": tuple(f"m{n}" for n in range(601))}), "at most 600"),
         (ADDRESS.model_copy(update={"mark": Mark(cluster="q a", operation="o", fingerprint="0" * 8)}), "written"),
-        (ADDRESS.model_copy(update={"mark": Mark(cluster="q" * 250, operation="o", fingerprint="0" * 8)}), "room for 255"),
+        (
+            ADDRESS.model_copy(update={"mark": Mark(cluster="q" * 250, operation="o", fingerprint="0" * 8)}),
+            "room for 255",
+        ),
         (Forwarder(zone="svc.cluster.local", masters=(IPv4Address("10.0.0.1"),)), "no conditional forwarders"),
     ],
 )
