@@ -120,7 +120,7 @@ def _shown(value: object) -> str:
 
 def _find_address(data: Mapping[str, Any]) -> Found:
     row = AddressRow.model_validate(data)
-    _same_as_default(row, "type", "associated_interface")
+    _same_as_default(row, "type")
     address = Address(name=row.name, network=network(row.subnet), mark=mark_of(row.comment))
     return Found(address, row.name, row.comment)
 
@@ -277,7 +277,7 @@ TABLES: Mapping[Kind, Table] = {
         "firewall/address",
         "name",
         "name",
-        lambda _: ("name", "type", "subnet", "associated-interface", "comment"),
+        lambda _: ("name", "type", "subnet", "comment"),
         "comment",
         255,
         _find_address,

@@ -53,7 +53,6 @@ class AddressRow(Wire):
     name: str
     type: str = "ipmask"
     subnet: str = "0.0.0.0 0.0.0.0"
-    associated_interface: str = ""
     comment: str = ""
 
 

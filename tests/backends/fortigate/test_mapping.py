@@ -40,9 +40,7 @@ def test_everything_the_device_adds_to_an_address_is_ignored() -> None:
     assert TABLES["address"].find(row).resource == Address(name="1.1.1.1", network=IPv4Network("1.1.1.1/32"))
 
 
-@pytest.mark.parametrize(
-    "extra", [{"type": "fqdn", "fqdn": "example.com"}, {"type": "iprange"}, {"associated-interface": "port3"}]
-)
+@pytest.mark.parametrize("extra", [{"type": "fqdn", "fqdn": "example.com"}, {"type": "iprange"}])
 def test_an_address_of_another_sort_is_not_taken_for_a_network(extra: dict[str, str]) -> None:
     with pytest.raises(BeyondModel, match=next(iter(extra))):
         TABLES["address"].find({"name": "x", "subnet": "10.0.0.0 255.0.0.0", **extra})
