@@ -13,7 +13,7 @@ from typing import Any
 
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectionError, ContentDecodingError, Timeout
+from requests.exceptions import ConnectionError, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
@@ -84,10 +84,9 @@ class _Adapter(HTTPAdapter):
             size = 0
             for piece in stream(*args, **kwargs):
                 size += len(piece)
-                if size > MAX_BODY:
-                    raise ContentDecodingError(f"an answer of more than {MAX_BODY} bytes")
-                if self._line.remaining() <= 0:
-                    raise ConnectionError("the call's time was up in the middle of an answer")
+                if size > MAX_BODY or self._line.remaining() <= 0:
+                    resp.close()
+                    raise ConnectionError(f"an answer that is longer than {MAX_BODY} bytes or than the call may take")
                 yield piece
 
         resp.stream = bounded  # type: ignore[method-assign]

@@ -21,6 +21,10 @@ class Unfit(Exception):
     """The server holds something under a name that a forwarder of ours cannot live with; the text says what."""
 
 
+def ticks(seconds: float) -> int:
+    return int(seconds * TICKS_PER_SECOND)
+
+
 class ServerFacts(Value):
     """What a Windows DNS server says about itself; None where it would not tell, `unreadable` says why.
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 from backends.windows_dns import mapping, scripts
 from backends.windows_dns.faults import Failure, dns_fault
 from backends.windows_dns.names import canonical_forwarder, canonical_zone
 from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Outcome
@@ -17,13 +18,21 @@ from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
 
 # How long a write that began just in time may take until everybody can see it.
-SETTLE_TICKS = 5 * mapping.TICKS_PER_SECOND
+SETTLE_TICKS = mapping.ticks(5)
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
 
 
+class Clock(Protocol):
+    """The part of the engine's `Env` that this back end needs."""
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
 class WindowsDns:
-    """Conditional forwarders of one server. `sleep` waits that many seconds; tests bring their own.
+    """Conditional forwarders of one server. Opens no connection before it is first asked something.
 
     A write carries a time limit by the server's own clock and the name of the computer it was meant for. When its
     outcome is unknown, the next read or write first waits until the server would refuse to begin it.
@@ -31,15 +40,10 @@ class WindowsDns:
 
     keeps_marks = False  # a forwarder has no comment; our journal says what is ours
 
-    def __init__(
-        self,
-        name: TargetId,
-        settings: WindowsDnsSettings,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, name: TargetId, settings: WindowsDnsSettings, clock: Clock) -> None:
         self._name = name
         self._settings = settings
-        self._sleep = sleep
+        self._clock = clock
         self._shell = WinRmShell(name, settings)
         self._writing = asyncio.Lock()
         self._computer: str | None = None
@@ -75,29 +79,39 @@ class WindowsDns:
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 
-    async def apply(self, step: Step) -> Outcome:
-        before, after = self._wish(step)
+    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+        """See `Target`. The server refuses to begin the write after `not_after`, on the clock's monotonic scale, and
+        in any case `write_limit_s` after it was sent. Raises Unreachable or Rejected only before the write is sent.
+        """
+        try:
+            before, after = self._wish(step)
+        except Rejected as problem:
+            return Outcome(kind="refused", detail=problem.problem)
         async with self._writing:
             await self._settle()
             deadline = self._deadline()
-            clock = await self._ask("clock.read", Answer, {}, deadline)
-            not_after = clock.clock + self._settings.write_limit_s * mapping.TICKS_PER_SECOND
+            server = await self._ask("clock.read", Answer, {}, deadline)
+            limit_s: float = self._settings.write_limit_s
+            if not_after is not None:
+                limit_s = min(limit_s, not_after - self._clock.monotonic())
+            if limit_s <= 0:
+                return Outcome(kind="refused", detail="not sent: its time was up before it could be")
             wish = mapping.write_parameters(before, after, self._settings.storage)
-            wish |= {"server": clock.server, "not_after": not_after}
-            # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
-            self._settled_after = not_after + SETTLE_TICKS
-            try:
-                answer = await self._ask("forwarder.write", WriteAnswer, wish, deadline, writes=True)
-            except OutcomeUnknown as problem:
-                return Outcome(kind="unknown", detail=problem.problem)
-            except Unreachable:
-                self._settled_after = None
-                raise
-            except Rejected as problem:
-                self._settled_after = None
-                return Outcome(kind="refused", detail=problem.problem)
-            self._settled_after = None  # the script has ended
-            return judge(answer, mapping.state(before), mapping.state(after))
+            wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(limit_s)}
+            return await self._write(wish, deadline)
+
+    async def _write(self, wish: Mapping[str, Any], deadline: float) -> Outcome:
+        # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
+        self._settled_after = wish["not_after"] + SETTLE_TICKS
+        try:
+            answer = await self._ask("forwarder.write", WriteAnswer, wish, deadline, writes=True)
+        except OutcomeUnknown as problem:
+            return Outcome(kind="unknown", detail=problem.problem)
+        except (Unreachable, Rejected) as problem:
+            self._settled_after = None
+            return Outcome(kind="refused", detail=f"nothing was written: {problem.problem}")
+        self._settled_after = None  # the script has ended
+        return judge(answer, wish["pre"], wish["post"])
 
     async def server_facts(self) -> mapping.ServerFacts:
         """What the server says about itself. Raises Unreachable or Rejected; single parts may be missing."""
@@ -142,8 +156,8 @@ class WindowsDns:
             if left < 0:
                 self._settled_after = None
                 return
-            longest = self._settings.write_limit_s * mapping.TICKS_PER_SECOND + SETTLE_TICKS
-            await self._sleep((min(left, longest) + 1) / mapping.TICKS_PER_SECOND)
+            longest = mapping.ticks(self._settings.write_limit_s) + SETTLE_TICKS
+            await self._clock.sleep((min(left, longest) + 1) / mapping.TICKS_PER_SECOND)
         raise Unreachable(
             self._name, "a write of unknown outcome may still take effect, because the server's clock does not move on"
         )
@@ -192,39 +206,3 @@ class WindowsDns:
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._settings.timeout_s
-
-
-def judge(answer: WriteAnswer, pre: str, post: str) -> Outcome:
-    """What a write came to: decided by what was read back, not by what a cmdlet said."""
-    fault = "" if answer.fault is None else dns_fault(answer.fault).text
-    match answer.verdict:
-        case "already":
-            return Outcome(kind="already", detail="it was so before")
-        case "changed":
-            return Outcome(
-                kind="refused",
-                detail=f"it changed since it was read: expected {_told(pre)}, found {_told(answer.found)}",
-            )
-        case "late":
-            return Outcome(kind="refused", detail="the server got the request too late and did not begin")
-        case "elsewhere":
-            return Outcome(
-                kind="refused",
-                detail="two servers answer under this endpoint, so nothing was written; let it name one",
-            )
-        case "unread":
-            return Outcome(kind="refused", detail=f"it could not be read before writing: {fault}")
-    if answer.left == post:
-        note = "" if answer.cleared else f"; the server's cache was not cleared, old answers live on: {fault}"
-        return Outcome(kind="applied", detail=f"read back as wished{note}")
-    if answer.left == pre:
-        return Outcome(
-            kind="refused", detail=f"nothing changed: {fault or 'the server took the change without effect'}"
-        )
-    return Outcome(kind="unknown", detail=f"found {_told(answer.left)} afterwards{fault and ': '}{fault}")
-
-
-def _told(state: str | None) -> str:
-    if state is None:
-        return "something unreadable"
-    return ascii(state[:200]) if state else "no forwarder"

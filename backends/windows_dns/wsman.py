@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from requests.exceptions import ConnectTimeout, RequestException, SSLError, TooManyRedirects
 from spnego.exceptions import SpnegoError
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from winrm.exceptions import (
@@ -144,6 +144,7 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
     try:
         session = protocol.transport.build_session()
         session.trust_env = False  # no proxy, no .netrc
+        session.max_redirects = 0  # nobody sends our credentials elsewhere
         line.mount(session)
         if settings.encrypts_messages:
             protocol.transport.setup_encryption(session)
@@ -190,6 +191,8 @@ def explain(error: Exception) -> Failure:
             return Failure("the script did not end in time", passing=True)
         case SpnegoError():
             return Failure("the encryption of the conversation broke", passing=True)
+        case TooManyRedirects():
+            return Failure("the server redirects us, which WinRM never does; check `endpoint`", passing=False)
         case RequestException() | HTTPError() | OSError():
             return _explain_network(error)
         case _:

@@ -1,0 +1,118 @@
+"""Zones of the server to forwarders of ours, and wishes to parameters."""
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from backends.windows_dns import mapping
+from backends.windows_dns.wire import Zone
+from bot.model.resources import Forwarder
+
+NAME = "default.svc.cluster.local"
+WISH = Forwarder(zone=NAME, masters=(IPv4Address("10.68.0.10"), IPv4Address("10.68.0.11")))
+
+
+def zone(name: str = NAME, **changes: Any) -> Zone:
+    return Zone(
+        **{
+            "name": name,
+            "type": "Forwarder",
+            "masters": ["10.68.0.10", "10.68.0.11"],
+            "timeout": 3,
+            "recursion": False,
+            "ad": False,
+            "scope": "None",
+            **changes,
+        }
+    )
+
+
+def held(*zones: Zone) -> Forwarder | None:
+    return mapping.forwarder_in(mapping.by_name(zones), NAME)
+
+
+def test_a_forwarder_maps_both_ways() -> None:
+    assert held(zone()) == WISH
+    assert mapping.state(WISH) == "10.68.0.10,10.68.0.11 3 False"
+    assert mapping.state(None) == ""
+
+
+def test_the_spelling_on_the_server_does_not_matter_but_the_order_of_masters_does() -> None:
+    swapped = ["10.68.0.11", "10.68.0.10"]
+    found = held(zone("Default.svc.Cluster.LOCAL", masters=swapped))
+    assert found is not None
+    assert found.zone == NAME
+    assert found != WISH
+
+
+def test_nothing_there_is_none() -> None:
+    assert held() is None
+    assert held(zone("other.svc.cluster.local")) is None
+
+
+@pytest.mark.parametrize("kind", ["Primary", "Secondary", "Stub"])
+def test_another_kind_of_zone_in_its_place_is_explained(kind: str) -> None:
+    with pytest.raises(mapping.Unfit, match=f"already a {kind.lower()} zone"):
+        held(zone(type=kind, masters=[]))
+
+
+@pytest.mark.parametrize("kind", ["Primary", "Secondary"])
+def test_a_hosted_zone_above_is_explained(kind: str) -> None:
+    with pytest.raises(mapping.Unfit, match=rf"the {kind.lower()} zone cluster\.local itself"):
+        held(zone("cluster.local", type=kind))
+
+
+@pytest.mark.parametrize("kind", ["Forwarder", "Stub"])
+def test_what_only_points_elsewhere_may_stand_above(kind: str) -> None:
+    assert held(zone("cluster.local", type=kind)) is None
+
+
+def test_a_forwarder_that_exists_below_a_hosted_zone_can_still_be_seen_and_so_removed() -> None:
+    assert held(zone(), zone("cluster.local", type="Primary")) == WISH
+
+
+def test_a_hand_made_forwarder_with_ipv6_masters_is_not_misread() -> None:
+    with pytest.raises(mapping.Unfit, match="not IPv4"):
+        held(zone(masters=["10.68.0.10", "fd00::10"]))
+
+
+def test_the_names_to_read_include_everything_above_once() -> None:
+    assert mapping.names_to_read([NAME, "prod.svc.cluster.local"]) == [
+        NAME,
+        "svc.cluster.local",
+        "cluster.local",
+        "local",
+        "prod.svc.cluster.local",
+    ]
+
+
+def test_batches_lose_nothing_and_respect_the_limit() -> None:
+    names = [f"{n}.cluster.local" for n in range(100)]
+    pieces = list(mapping.batches(names, 200))
+    assert [name for piece in pieces for name in piece] == names
+    assert all(sum(len(name) + 4 for name in piece) <= 200 for piece in pieces)
+    assert list(mapping.batches(["x" * 300], 200)) == [["x" * 300]]
+
+
+@pytest.mark.parametrize(
+    ("storage", "scope"), [("file", ""), ("domain", "Domain"), ("forest", "Forest"), ("legacy", "Legacy")]
+)
+def test_a_wish_names_both_states_and_the_scope(storage: Any, scope: str) -> None:
+    assert mapping.write_parameters(None, WISH, storage) == {
+        "zone": NAME,
+        "pre": "",
+        "post": "10.68.0.10,10.68.0.11 3 False",
+        "masters": ["10.68.0.10", "10.68.0.11"],
+        "timeout": 3,
+        "recursion": False,
+        "scope": scope,
+    }
+
+
+def test_a_removal_wishes_nothing_but_the_absence() -> None:
+    assert mapping.write_parameters(WISH, None, "file") == {
+        "zone": NAME,
+        "pre": "10.68.0.10,10.68.0.11 3 False",
+        "post": "",
+    }
