@@ -45,20 +45,28 @@ class Unfilled(ValueError):
 
 
 def state_values(workspace: Workspace, blocks: list[Json], given: Json) -> Json:
-    """`values[block_id][action_id]` for every input; `given` is keyed by action_id, block_id or the label's text."""
+    """`values[block_id][action_id]` for every input; `given` is keyed as in `entered`."""
     values: Json = {}
     for block in blocks:
         for element, _ in interactive(block):
             if not is_interactive(element) or element["type"] == "button":
                 continue
             key, initial = slot(element)
-            label = block.get("label", {}).get("text")
-            names = [name for name in (element["action_id"], block["block_id"], label) if name in given]
-            value = chosen(workspace, element, given[names[0]]) if names else element.get(initial)
+            found = entered(given, block, element)
+            value = chosen(workspace, element, found[0]) if found else element.get(initial)
             if value is None and key in ("selected_options", "selected_users"):
                 value = []
             values.setdefault(block["block_id"], {})[element["action_id"]] = {"type": element["type"], key: value}
     return values
+
+
+def entered(given: Json, block: Json, element: Json) -> list[Any]:
+    """What was given for this input: one value, or none. `{block_id: {action_id: value}}` is the exact form."""
+    exact = given.get(block["block_id"])
+    if isinstance(exact, dict) and element["action_id"] in exact:
+        return [exact[element["action_id"]]]
+    label = block.get("label", {}).get("text")
+    return [given[name] for name in (element["action_id"], block["block_id"], label) if name in given][:1]
 
 
 def chosen(workspace: Workspace, element: Json, value: Any) -> Any:

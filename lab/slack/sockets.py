@@ -263,6 +263,7 @@ class Sockets:
         await asyncio.gather(*(self.close(one) for one in list(self.connections)))
 
     async def announce(self) -> None:
+        self.workspace.changed("connections")
         async with self.changed:
             self.changed.notify_all()
 

@@ -1,0 +1,45 @@
+// Every request, envelope and answer with its timing.
+
+import { get } from "./api.js";
+import { byId, el } from "./dom.js";
+
+let last = 0;
+let timer = null;
+
+async function refresh() {
+  const { entries = [] } = await get("transcript", { after: last });
+  const list = byId("inspector-list");
+  for (const entry of entries) {
+    last = entry.n;
+    list.prepend(row(entry));
+  }
+}
+
+function row(entry) {
+  const { n, at, kind, name, ms, ...rest } = entry;
+  const bad = (rest.status ?? 200) !== 200 || (rest.outcome ?? "ok") !== "ok" || rest.response?.ok === false;
+  return el(
+    "details",
+    { class: bad ? "bad" : "", id: `entry-${n}` },
+    el(
+      "summary",
+      {},
+      el("span", { class: "kind" }, kind),
+      el("b", {}, name),
+      el("span", {}, rest.outcome ?? (rest.response?.error || "")),
+      el("span", { class: "ms" }, ms === undefined ? "" : `${ms.toFixed(1)} ms`),
+      el("time", {}, new Date(at * 1000).toLocaleTimeString("en-GB")),
+    ),
+    el("pre", {}, JSON.stringify(rest, null, 2)),
+  );
+}
+
+export function toggleInspector() {
+  const box = byId("inspector");
+  box.hidden = !box.hidden;
+  byId("inspector-toggle").setAttribute("aria-pressed", String(!box.hidden));
+  clearInterval(timer);
+  if (box.hidden) return;
+  refresh();
+  timer = setInterval(refresh, 1000);
+}

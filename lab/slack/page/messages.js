@@ -1,0 +1,131 @@
+// Messages: one element for each, drawn again only when something about it has changed.
+
+import { blocks } from "./blocks.js";
+import { el, stableId } from "./dom.js";
+import { mrkdwn, withEmoji } from "./mrkdwn.js";
+
+const time = (ts) => {
+  const when = new Date(Number(ts) * 1000);
+  return `${String(when.getHours()).padStart(2, "0")}:${String(when.getMinutes()).padStart(2, "0")}`;
+};
+
+function avatar(person) {
+  const letter = person.is_bot ? "⎈" : person.real_name.slice(0, 1);
+  const node = el("span", { class: "avatar", "aria-hidden": "true" }, letter);
+  node.style.backgroundColor = `#${person.color}`;
+  return node;
+}
+
+/** Give `list` these messages. `page` supplies act(message), person(id), spoken, openThread, react. */
+export function drawMessages(list, messages, page, { inThread = false } = {}) {
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  const old = new Map([...list.children].map((node) => [node.dataset.ts, node]));
+  let previous = null;
+  const nodes = messages.map((message) => {
+    const follows = previous && previous.user === message.user && message.ts - previous.ts < 300 && !previous.error;
+    previous = message;
+    const version = JSON.stringify([message, page.version(message), page.spoken, follows, page.me]);
+    const known = old.get(message.ts);
+    if (known?.version === version) return known;
+    const node = draw(message, page, follows, inThread);
+    node.version = version;
+    return node;
+  });
+  const active = document.activeElement?.id;
+  list.replaceChildren(...nodes);
+  if (active && !document.activeElement?.id) document.getElementById(active)?.focus();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function draw(message, page, follows, inThread) {
+  const author = page.person(message.user);
+  const classes = ["message", follows && "follows", message.ephemeral && "ephemeral", message.error && "error"];
+  return el(
+    "article",
+    {
+      class: classes.filter(Boolean).join(" "),
+      id: stableId(inThread ? "reply" : "msg", message.ts),
+      "data-ts": message.ts,
+      "aria-label": `${author.name} at ${time(message.ts)}`,
+    },
+    follows ? el("span", { class: "gutter" }, time(message.ts)) : avatar(author),
+    el(
+      "div",
+      { class: "body" },
+      message.ephemeral ? el("div", { class: "only-you" }, "👁 Only visible to you") : null,
+      message.pinned ? el("div", { class: "only-you" }, "📌 Pinned") : null,
+      follows ? null : heading(author, message),
+      page.spoken ? el("div", { class: "spoken" }, message.spoken || "(nothing to read)") : content(message, page),
+      footer(message, page, inThread),
+    ),
+  );
+}
+
+function heading(author, message) {
+  return el(
+    "div",
+    { class: "who" },
+    el("b", {}, author.name),
+    author.is_bot ? el("span", { class: "app-tag" }, "APP") : null,
+    author.is_external ? el("span", { class: "app-tag" }, "EXTERNAL") : null,
+    el("time", {}, time(message.ts)),
+  );
+}
+
+function content(message, page) {
+  const act = page.act(message);
+  return [
+    message.blocks
+      ? blocks(message.blocks, act)
+      : el("div", { class: "text" }, message.error ? "⚠ " : "", mrkdwn(message.text)),
+    message.edited ? el("small", { class: "edited" }, "(edited)") : null,
+    (message.attachments ?? []).map((one) =>
+      el("div", { class: "attachment" }, one.blocks ? blocks(one.blocks, act) : mrkdwn(one.text ?? "")),
+    ),
+    (message.files ?? []).map(file),
+  ];
+}
+
+function file(one) {
+  if (one.mimetype.startsWith("image/")) return el("img", { class: "upload", src: `/files/${one.id}`, alt: one.title });
+  const preview = el("pre", { class: "preview" });
+  fetch(`/files/${one.id}`)
+    .then((response) => response.text())
+    .then((text) => preview.append(text.split("\n").slice(0, 8).join("\n")));
+  return el(
+    "div",
+    { class: "file" },
+    el("a", { href: `/files/${one.id}`, target: "_blank" }, `📄 ${one.title}`),
+    el("small", {}, ` ${one.size} bytes`),
+    preview,
+  );
+}
+
+function footer(message, page, inThread) {
+  const reactions = (message.reactions ?? []).map((one) =>
+    el(
+      "button",
+      {
+        class: `reaction ${one.users.includes(page.me) ? "mine" : ""}`,
+        "aria-label": `${one.name}, ${one.count}`,
+        onclick: () => page.react(message, one.name),
+      },
+      withEmoji(`:${one.name}:`),
+      ` ${one.count}`,
+    ),
+  );
+  const replies = message.reply_count ?? 0;
+  const thread =
+    inThread || message.ephemeral || message.error
+      ? null
+      : el(
+          "button",
+          {
+            class: `thread-link ${replies ? "" : "quiet"}`,
+            id: stableId("thread", message.ts),
+            onclick: () => page.openThread(message.thread_ts ?? message.ts),
+          },
+          replies ? `${replies} ${replies === 1 ? "reply" : "replies"}` : "Reply in thread",
+        );
+  return reactions.length || thread ? el("div", { class: "foot" }, reactions, thread) : null;
+}

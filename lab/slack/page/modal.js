@@ -1,0 +1,83 @@
+// The modal in front, and what is typed into it.
+
+import { post } from "./api.js";
+import { blocks } from "./blocks.js";
+import { byId, el, fill, stableId } from "./dom.js";
+import { plain } from "./mrkdwn.js";
+
+const text = (object, fallback) => (object ? plain(object.text) : fallback);
+const typed = new Map();
+
+/** Inputs as the control API takes them: { block id: { action id: value } }. */
+export function given(inputs) {
+  const values = {};
+  for (const [key, value] of inputs) {
+    const [block, action] = JSON.parse(key);
+    values[block] = { ...values[block], [action]: value };
+  }
+  return values;
+}
+
+function inputsOf(view) {
+  if (!typed.has(view.id)) typed.set(view.id, new Map());
+  return typed.get(view.id);
+}
+
+export function drawModal(stack, page) {
+  const box = byId("modal");
+  const view = stack.at(-1);
+  if (!view) {
+    if (box.open) box.close();
+    box.dataset.view = "";
+    return;
+  }
+  const version = view.id + view.hash;
+  if (box.dataset.view !== version) build(box, view, stack.length, page);
+  box.dataset.view = version;
+  if (!box.open) box.showModal();
+}
+
+function build(box, view, depth, page) {
+  const inputs = inputsOf(view);
+  const act = page.surface("modal", inputs, (block, element) => stableId("modal", block.block_id, element.action_id));
+  const problem = el("div", { class: "problem", id: "modal-problem", role: "alert" });
+  const close = (all) => post("close", { as: page.me, all });
+  const submit = async (event) => {
+    event.preventDefault();
+    box.classList.add("busy");
+    problem.textContent = "";
+    for (const node of box.querySelectorAll("[data-problem]")) node.textContent = "";
+    const answer = await post("submit", { as: page.me, values: given(inputs) });
+    box.classList.remove("busy");
+    for (const [block, why] of Object.entries(answer.errors ?? {})) {
+      const node = box.querySelector(`[data-problem="${CSS.escape(block)}"]`);
+      if (node) node.textContent = why;
+    }
+    if (!answer.ok && !answer.errors) problem.textContent = answer.line ?? answer.error;
+  };
+  fill(
+    box,
+    el(
+      "form",
+      { id: "modal-form", onsubmit: submit, novalidate: true },
+      el(
+        "header",
+        {},
+        el("h2", {}, text(view.title, "")),
+        el("button", { type: "button", class: "plain", id: "modal-x", "aria-label": "Close all", onclick: () => close(true) }, "✕"),
+      ),
+      el("div", { class: "modal-blocks" }, blocks(view.blocks, act), problem),
+      el(
+        "div",
+        { class: "dialog-buttons" },
+        el("button", { type: "button", class: "button", id: "modal-close", onclick: () => close(false) },
+          text(view.close, depth > 1 ? "Back" : "Cancel")),
+        view.submit ? el("button", { class: "button primary", id: "modal-submit" }, text(view.submit, "")) : null,
+      ),
+    ),
+  );
+  box.oncancel = (event) => {
+    event.preventDefault();
+    close(false);
+  };
+}

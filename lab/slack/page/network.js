@@ -1,0 +1,107 @@
+// The live network beside the chat, drawn from GET /lab/network:
+// { title, nodes: [{ id, label, detail?, row?, state? }], links: [{ from, to, label?, state? }],
+//   tables: [{ title, columns, rows }], switches: [{ id, label, on }] }
+// state: "ok", "down", "warn", "off" or "active". Nodes with the same `row` stand side by side.
+
+import { get, post } from "./api.js";
+import { byId, el, fill } from "./dom.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+let shown = "";
+
+export async function refreshNetwork() {
+  const picture = await get("network");
+  const version = JSON.stringify(picture);
+  if (picture.ok === false || version === shown) return;
+  shown = version;
+  draw(picture);
+}
+
+function draw(picture) {
+  const drawing = el("div", { class: "hops" });
+  const rows = new Map();
+  (picture.nodes ?? []).forEach((node, index) => {
+    const row = node.row ?? index;
+    rows.set(row, [...(rows.get(row) ?? []), node]);
+  });
+  for (const [, nodes] of [...rows].sort(([one], [other]) => one - other)) {
+    drawing.append(el("div", { class: "hop-row" }, nodes.map(box)));
+  }
+  fill(
+    byId("network"),
+    el("h2", {}, picture.title ?? "Network"),
+    el("div", { class: "switches" }, (picture.switches ?? []).map(toggle)),
+    drawing,
+    (picture.tables ?? []).map(table),
+  );
+  requestAnimationFrame(() => connect(drawing, picture.links ?? []));
+}
+
+function box(node) {
+  return el(
+    "div",
+    { class: `hop ${node.state ?? "ok"}`, "data-node": node.id, title: node.state ?? "" },
+    el("b", {}, node.label ?? node.id),
+    node.detail ? el("small", {}, node.detail) : null,
+  );
+}
+
+function connect(drawing, links) {
+  const svg = document.createElementNS(SVG, "svg");
+  const origin = drawing.getBoundingClientRect();
+  svg.setAttribute("aria-hidden", "true");
+  for (const link of links) {
+    const ends = [link.from, link.to].map((id) => drawing.querySelector(`[data-node="${CSS.escape(id)}"]`));
+    if (ends.includes(null)) continue;
+    const [a, b] = ends.map((node) => node.getBoundingClientRect());
+    const downward = a.top <= b.top;
+    const line = document.createElementNS(SVG, "line");
+    const set = (name, value) => line.setAttribute(name, value);
+    set("x1", a.left + a.width / 2 - origin.left);
+    set("x2", b.left + b.width / 2 - origin.left);
+    const sameRow = Math.abs(a.top - b.top) < 2;
+    set("y1", sameRow ? a.top + a.height / 2 - origin.top : (downward ? a.bottom : a.top) - origin.top);
+    set("y2", sameRow ? b.top + b.height / 2 - origin.top : (downward ? b.top : b.bottom) - origin.top);
+    set("class", `link ${link.state ?? "ok"}`);
+    svg.append(line);
+  }
+  drawing.prepend(svg);
+}
+
+function toggle(one) {
+  return el(
+    "button",
+    {
+      class: `switch ${one.on ? "on" : ""}`,
+      id: `switch-${one.id}`,
+      role: "switch",
+      "aria-checked": one.on ? "true" : "false",
+      onclick: async () => {
+        await post("network/switch", { id: one.id, on: !one.on });
+        await refreshNetwork();
+      },
+    },
+    el("span", { class: "knob" }),
+    one.label,
+  );
+}
+
+function table(one) {
+  return el(
+    "section",
+    {},
+    el("h3", {}, one.title),
+    one.rows.length
+      ? el(
+          "div",
+          { class: "scroll" },
+          el(
+            "table",
+            {},
+            el("thead", {}, el("tr", {}, one.columns.map((name) => el("th", {}, name)))),
+            el("tbody", {}, one.rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, String(cell)))))),
+          ),
+        )
+      : el("p", { class: "empty" }, "none"),
+  );
+}
