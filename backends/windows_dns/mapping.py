@@ -1,6 +1,6 @@
 """Between the server's zones and our forwarders. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
@@ -95,11 +95,14 @@ def by_name(zones: Iterable[Zone]) -> dict[str, Zone]:
     return {zone.name.lower().removesuffix("."): zone for zone in zones}
 
 
-def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
-    """The forwarder of that name. Raises Unfit when another zone stands in its place or above it."""
+def forwarder_in(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -> Forwarder | None:
+    """The forwarder of that name. Raises Unfit when another zone stands in its place, or one above it would answer.
+
+    `delegating` names the hosted zones of which we are told that they leave names below them to others.
+    """
     zone = zones.get(name)
     if zone is None:
-        _refuse_below_hosted(zones, name)
+        _refuse_below_hosted(zones, name, delegating)
         return None
     if zone.type != "Forwarder":
         raise Unfit(
@@ -116,13 +119,13 @@ def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
     return Forwarder(zone=name, masters=masters, timeout_s=zone.timeout, recursion=zone.recursion)
 
 
-def _refuse_below_hosted(zones: Mapping[str, Zone], name: str) -> None:
+def _refuse_below_hosted(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -> None:
     for above in ancestors(name):
         zone = zones.get(above)
-        if zone is not None and zone.type in _HOSTED:
+        if zone is not None and zone.type in _HOSTED and above not in delegating:
             raise Unfit(
                 f"it holds the {zone.type.lower()} zone {above} itself and would answer {name} from there instead of"
-                f" forwarding; delegate {name} in that zone, or remove the zone if nothing needs it"
+                f" forwarding; delegate the name in that zone and list {above} under `delegating_zones`"
             )
 
 

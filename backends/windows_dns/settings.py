@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from backends.windows_dns.names import canonical_zone
 from bot.model.secrets import Secret
 from bot.model.value import Value
 
@@ -80,6 +81,11 @@ class WindowsDnsSettings(Value):
         description="Where new forwarders live: file is this server only; domain, forest and legacy put them"
         " into Active Directory with that replication scope, so that the other DNS servers learn them.",
     )
+    delegating_zones: tuple[str, ...] = Field(
+        default=(),
+        description="Zones this server holds itself and in which the cluster's names are delegated. Without the"
+        " delegation it would answer from such a zone instead of forwarding, so forwarders below others are refused.",
+    )
     forwarder: ForwarderDefaults = Field(
         default=ForwarderDefaults(), description="Defaults of new forwarders on this server."
     )
@@ -116,6 +122,11 @@ class WindowsDnsSettings(Value):
         if url.path in ("", "/") or url.query or url.fragment:
             raise ValueError(f"must end in the listener's path, usually /wsman: {_EXAMPLE}")
         return endpoint
+
+    @field_validator("delegating_zones")
+    @classmethod
+    def _zone_names(cls, zones: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(canonical_zone(zone) for zone in zones)
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:

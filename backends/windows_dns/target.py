@@ -64,7 +64,7 @@ class WindowsDns:
         held: dict[Key, Resource] = {}
         for key in keys:
             try:
-                forwarder = mapping.forwarder_in(zones, key.name)
+                forwarder = mapping.forwarder_in(zones, key.name, self._settings.delegating_zones)
             except mapping.Unfit as problem:
                 raise Rejected(self._name, str(problem)) from None
             if forwarder is not None:

@@ -1,5 +1,6 @@
 """Zones of the server to forwarders of ours, and wishes to parameters."""
 
+from collections.abc import Container
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -28,8 +29,8 @@ def zone(name: str = NAME, **changes: Any) -> Zone:
     )
 
 
-def held(*zones: Zone) -> Forwarder | None:
-    return mapping.forwarder_in(mapping.by_name(zones), NAME)
+def held(*zones: Zone, delegating: Container[str] = ()) -> Forwarder | None:
+    return mapping.forwarder_in(mapping.by_name(zones), NAME, delegating)
 
 
 def test_a_forwarder_maps_both_ways() -> None:
@@ -61,6 +62,13 @@ def test_another_kind_of_zone_in_its_place_is_explained(kind: str) -> None:
 def test_a_hosted_zone_above_is_explained(kind: str) -> None:
     with pytest.raises(mapping.Unfit, match=rf"the {kind.lower()} zone cluster\.local itself"):
         held(zone("cluster.local", type=kind))
+
+
+def test_a_hosted_zone_above_that_delegates_is_no_obstacle() -> None:
+    above = zone("cluster.local", type="Primary")
+    assert held(above, delegating=["cluster.local"]) is None
+    with pytest.raises(mapping.Unfit, match="`delegating_zones`"):
+        held(above, delegating=["svc.cluster.local"])
 
 
 @pytest.mark.parametrize("kind", ["Forwarder", "Stub"])

@@ -79,6 +79,7 @@ def test_a_url_that_the_library_would_guess_about_is_refused(endpoint: str, reas
         ({"password": None}, "needs `password`"),
         ({"password": "in the file"}, "does not belong in this file"),
         ({"storage": "Custom"}, "storage"),
+        ({"delegating_zones": ["corp example"]}, "no DNS label"),
         ({"write_limit_s": 30}, "write_limit_s"),
     ],
 )
