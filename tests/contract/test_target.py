@@ -11,11 +11,13 @@ from bot.engine.ports import NumbersRows
 from bot.model.errors import BackendError, Unreachable
 from bot.model.resources import Policy, Resource, Route, marked, same_content
 from bot.model.steps import Step
+from tests.contract.fortigate_subject import fortigate
 from tests.contract.subjects import Start, Subject, memory, memory_without_marks
 
 SUBJECTS: Mapping[str, Start] = {
     "memory": memory,
     "memory without marks": memory_without_marks,
+    "fortigate": fortigate,
 }
 
 
