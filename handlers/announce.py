@@ -28,7 +28,7 @@ class SlackAnnouncer:
         """Raises Unreachable, Rejected."""
         channel = operation.request.channel
         known = operation.message.id if operation.message else None
-        timestamp = known or await self._find(channel, EVENT, "operation", operation.id)
+        timestamp = known or await self._find(channel, operation.id)
         text, blocks = operation_view(operation)
         content: dict[str, Any] = {"channel": channel, "text": text, "blocks": blocks}
         if timestamp is None:
@@ -40,16 +40,25 @@ class SlackAnnouncer:
 
     async def audit(self, records: Sequence[Record]) -> None:
         """Raises Unreachable, Rejected."""
-        first, last = records[0].seq, records[-1].seq
-        if await self._find(self._audit_channel, AUDIT_EVENT, "last", last) is not None:
+        posted = await self._last_audited()
+        records = [record for record in records if record.seq > posted]
+        if not records:
             return
         await self._post(
             {
                 "channel": self._audit_channel,
                 "text": "\n".join(audit_line(record) for record in records),
-                "metadata": {"event_type": AUDIT_EVENT, "event_payload": {"first": first, "last": last}},
+                "metadata": {
+                    "event_type": AUDIT_EVENT,
+                    "event_payload": {"first": records[0].seq, "last": records[-1].seq},
+                },
             }
         )
+
+    async def _last_audited(self) -> int:
+        """The newest record that the audit channel has a line for: a crash may have hidden from us that we posted."""
+        payloads = await self._payloads(self._audit_channel, AUDIT_EVENT)
+        return max((int(payload.get("last", 0)) for _, payload in payloads), default=0)
 
     async def _post(self, content: dict[str, Any]) -> str:
         posting = self._client.chat_postMessage(unfurl_links=False, unfurl_media=False, **content)
@@ -62,19 +71,21 @@ class SlackAnnouncer:
             # The outbox comes back and looks for the message by its metadata before it posts again.
             raise Unreachable(SYSTEM, error.problem) from None
 
-    async def _find(self, channel: str, event: str, field: str, value: str | int) -> str | None:
-        """The newest message of ours with that metadata. A history we may not read counts as empty."""
+    async def _find(self, channel: str, operation: str) -> str | None:
+        """The message of ours that shows this operation."""
+        payloads = await self._payloads(channel, EVENT)
+        return next((timestamp for timestamp, payload in payloads if payload.get("operation") == operation), None)
+
+    async def _payloads(self, channel: str, event: str) -> list[tuple[str, dict[str, Any]]]:
+        """Our messages with that metadata, newest first. A history we may not read counts as empty."""
         try:
             history = await call(
                 "conversations.history",
                 self._client.conversations_history(channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True),
             )
         except Rejected:
-            return None
+            return []
         except OutcomeUnknown as error:
             raise Unreachable(SYSTEM, error.problem) from None
-        for message in history.get("messages", []):
-            metadata = message.get("metadata") or {}
-            if metadata.get("event_type") == event and metadata.get("event_payload", {}).get(field) == value:
-                return str(message["ts"])
-        return None
+        found = ((str(message["ts"]), message.get("metadata") or {}) for message in history.get("messages", []))
+        return [(ts, metadata["event_payload"]) for ts, metadata in found if metadata.get("event_type") == event]

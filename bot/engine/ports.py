@@ -185,5 +185,5 @@ class Announcer(Protocol):
         ...
 
     async def audit(self, records: Sequence[Record]) -> None:
-        """Post one line for each record to the audit channel, in order."""
+        """Post one line for each record to the audit channel, in order, except those it has already."""
         ...

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from bot.engine.overview import Overview
 from bot.model.commands import SPEC, CommandSpec, typed
 from bot.model.diagnosis import Report, Verdict
+from bot.model.facts import ClusterFacts
 from bot.model.journal import Failed, NotWritten, Verified, Wrote
 from bot.model.operation import Operation
 from bot.model.plan import Flow, Plan
@@ -201,6 +202,23 @@ def exposure_lines(picture: Overview) -> list[str]:
         since = f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.by}" if state.since else ""
         lines.append(f"{state.exposure.namespace} on {state.cluster} → office {state.exposure.office}{since}")
     return lines or ["Nothing is exposed."]
+
+
+def facts_lines(facts: ClusterFacts) -> list[str]:
+    """What was read from a cluster, and where each value comes from."""
+    lines = [
+        f"cluster {facts.cluster} {facts.version}, domain {facts.domain} ({facts.domain_source})",
+        f"services {', '.join(map(str, facts.service_networks))} ({facts.service_networks_source})",
+        f"pods     {', '.join(map(str, facts.pod_networks))} ({facts.pod_networks_source})",
+        f"kube-dns {facts.kube_dns or 'not found'}",
+    ]
+    for node in facts.nodes:
+        health = "Ready" if node.ready else "NOT Ready"
+        lines.append(f"node {node.name} {node.internal_ip or '-'} {health}{'' if node.schedulable else ', cordoned'}")
+    for namespace in facts.namespaces:
+        names = ", ".join(service.name for service in facts.services_in(namespace))
+        lines.append(f"namespace {namespace}: {names or 'no services'}")
+    return [*lines, *(f"! could not read {problem}" for problem in facts.unreadable)]
 
 
 def help_lines(specs: Sequence[CommandSpec] = tuple(SPEC.values()), prefix: str = "/k8snet") -> list[str]:

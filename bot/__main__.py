@@ -1,0 +1,161 @@
+"""The `k8snet` command."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bot.model.errors import BotError
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="K8SNET_CONFIG")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Cluster = Annotated[str | None, typer.Option(help="Cluster name; needed when there are several.")]
+DEFAULT = Path("app.yaml")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Opens a Kubernetes cluster's inner networks to the office, safely, and keeps them open.",
+)
+
+
+@app.command()
+def run(config: Config = DEFAULT) -> None:
+    """Run the bot until it is told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _finish(_run(config))
+
+
+@app.command()
+def check(name: str, config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = False) -> None:
+    """Walk the path to <service>.<namespace>[:port] and name the broken hop. Exit 0 only when it passed."""
+    _finish(_check(name, config, cluster, as_json))
+
+
+@app.command()
+def plan(namespace: str, config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = False) -> None:
+    """Show what exposing a namespace would change. Changes nothing."""
+    _finish(_plan(namespace, config, cluster, as_json))
+
+
+@app.command()
+def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """Clusters, gateways, exposures, changes under way."""
+    _finish(_status(config, as_json))
+
+
+@app.command()
+def facts(config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = False) -> None:
+    """Everything the bot reads from a cluster."""
+    _finish(_facts(config, cluster, as_json))
+
+
+@app.command()
+def demo(port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8090) -> None:
+    """A small company on this machine, with the bot at work in it; prints the page's URL."""
+    from lab.demo import run_demo
+
+    _finish(run_demo(port))
+
+
+@app.command()
+def tour() -> None:
+    """The demo's story without a browser, as a transcript. Exit 0 only if every step really happened."""
+    from lab.tour import run_tour
+
+    _finish(run_tour())
+
+
+async def _run(config: Path) -> int:
+    from bot.app import bot
+    from bot.settings import load
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with bot(load(config)):
+        logging.getLogger("k8snet").info("at work; stop with Ctrl-C or SIGTERM")
+        await stopping.wait()
+    return 0
+
+
+async def _check(name: str, config: Path, cluster: str | None, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.model.commands import Check
+    from bot.settings import load
+    from handlers.views import lines
+
+    async with terminal(load(config)) as engine:
+        report = await engine.check(Check(name=name, cluster=cluster))
+    _print(report.model_dump(mode="json") if as_json else lines.report_lines(report))
+    return 0 if report.verdict == "passed" else 1
+
+
+async def _plan(namespace: str, config: Path, cluster: str | None, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.model.commands import DryPlan
+    from bot.settings import load
+    from handlers.views import lines
+
+    async with terminal(load(config)) as engine:
+        made = await engine.dry_plan(DryPlan(namespace=namespace, cluster=cluster))
+    nothing = ["Nothing to do: it is so already."]
+    _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made) if made.steps else nothing)
+    return 0
+
+
+async def _status(config: Path, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.settings import load
+    from handlers.views import lines
+
+    async with terminal(load(config)) as engine:
+        picture = await engine.overview()
+    _print(picture.model_dump(mode="json") if as_json else lines.overview_lines(picture))
+    return 1 if any(cluster.problem for cluster in picture.clusters) else 0
+
+
+async def _facts(config: Path, cluster: str | None, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.settings import load
+    from handlers.views import lines
+
+    async with terminal(load(config)) as engine:
+        known = await engine.facts(cluster)
+    _print(known.model_dump(mode="json") if as_json else lines.facts_lines(known))
+    return 0
+
+
+def _print(what: Any) -> None:
+    if isinstance(what, list):
+        typer.echo("\n".join(what))
+    else:
+        typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
+
+
+def _finish(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run to an exit code; an error of ours is one message for people, without a traceback."""
+    try:
+        code = asyncio.run(work)
+    except BotError as error:
+        typer.echo(f"k8snet: {error}", err=True)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app(prog_name="k8snet")
+
+
+if __name__ == "__main__":
+    main()

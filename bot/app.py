@@ -1,0 +1,120 @@
+"""The composition root: the only file that names concrete classes."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from backends.store import open_store
+from bot.engine.context import Context
+from bot.engine.engine import Engine
+from bot.engine.journal import Journal
+from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
+from bot.env import RealEnv
+from bot.model.journal import Record
+from bot.model.operation import Message, Operation
+from bot.model.people import Person, Profile
+from bot.model.resources import TargetId
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class NoChat:
+    """Announcer and Directory of the terminal: nothing is announced there, and its user acts for nobody."""
+
+    async def show(self, operation: Operation) -> Message:
+        return Message(channel="terminal", id="", upto=operation.last_seq)
+
+    async def audit(self, records: Sequence[Record]) -> None:
+        """The journal itself is the audit."""
+
+    async def profile(self, person: Person) -> Profile:
+        return Profile(person=person)
+
+
+@asynccontextmanager
+async def terminal(settings: Settings) -> AsyncIterator[Engine]:
+    """The engine for commands that look and change nothing."""
+    env, chat = RealEnv(), NoChat()
+    async with _engine(settings, env, chat, chat) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def bot(settings: Settings) -> AsyncIterator[Engine]:
+    """The whole bot, connected and at work while inside.
+
+    Raises ConfigurationError and BackendErrors when it cannot start; once inside, what fails is tried again.
+    """
+    # Slack's libraries take their time to load: a terminal command shall not pay for it.
+    from handlers.announce import SlackAnnouncer
+    from handlers.app import bolt_app, http_session, socket_mode, web_client
+    from handlers.directory import SlackDirectory
+    from handlers.listeners import Listeners
+
+    env = RealEnv()
+    async with http_session() as session:
+        client = web_client(settings.slack, session)
+        app = await bolt_app(settings.slack, client)
+        groups = frozenset(group for role in settings.roles for group in role.groups)
+        directory = SlackDirectory(client, settings.slack.team, groups, env.monotonic)
+        announcer = SlackAnnouncer(client, settings.slack.audit_channel)
+        async with _engine(settings, env, announcer, directory) as engine:
+            Listeners(engine, client, session, env.spawn).register(app)
+            async with socket_mode(settings.slack, app):
+                engine.start()
+                try:
+                    yield engine
+                finally:
+                    await env.stop()
+
+
+@asynccontextmanager
+async def _engine(
+    settings: Settings, env: RealEnv, announcer: Announcer, directory: Directory
+) -> AsyncIterator[Engine]:
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.store)
+        stack.push_async_callback(store.close)
+        targets = _targets(settings, env)
+        clusters = _clusters(settings)
+        for closable in (*targets.values(), *clusters.values()):
+            stack.push_async_callback(closable.close)
+        yield Engine(
+            Context(
+                site=settings.site(),
+                grants=settings.grants(),
+                targets=targets,
+                clusters=clusters,
+                prober=_prober(settings),
+                directory=directory,
+                announcer=announcer,
+                journal=Journal(store),
+                env=env,
+                vantage=settings.probes.describe(),
+                instance=settings.instance,
+            )
+        )
+
+
+def _targets(settings: Settings, env: RealEnv) -> Mapping[TargetId, Target]:
+    from backends.fortigate.target import FortiGate
+    from backends.windows_dns.target import WindowsDns
+
+    targets: dict[TargetId, Target] = {
+        name: FortiGate(name, firewall, env) for name, firewall in settings.firewalls.items()
+    }
+    targets |= {name: WindowsDns(name, server.server) for name, server in settings.dns_servers.items()}
+    return targets
+
+
+def _clusters(settings: Settings) -> Mapping[str, ClusterReader]:
+    from backends.kubernetes.reader import KubernetesReader
+
+    return {name: KubernetesReader(name, cluster.kubernetes) for name, cluster in settings.clusters.items()}
+
+
+def _prober(settings: Settings) -> Prober:
+    from backends.probes.prober import WireProber
+
+    return WireProber(settings.probes)

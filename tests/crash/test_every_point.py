@@ -1,0 +1,239 @@
+"""Stop the bot at every journal append and every call to a device or probe, start it again, and look.
+
+A crash is `Dead`, raised inside the call: before its effect, or after it and before the answer is seen. What was in
+memory is gone; journal and devices stay. Afterwards the change is either whole and proven, or undone without a trace.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from bot.engine.announcing import AUDITED_KINDS, Outbox
+from bot.engine.engine import Engine
+from bot.engine.ports import Store, Stored
+from bot.model.commands import Change, Expose, Unexpose
+from bot.model.errors import BotError
+from bot.model.journal import Intended
+from bot.model.resources import Key
+from bot.model.steps import Step
+from tests.memory import MemoryTarget
+from tests.memory_store import MemoryStore
+from tests.office import DANA, OMAR, Company
+
+
+class Dead(BaseException):
+    """The process is gone. No `except Exception` may survive it."""
+
+
+class Reaper:
+    """Counts every call to the outside; kills at the chosen moment, and everything that is called afterwards."""
+
+    def __init__(self, fatal: int | None) -> None:
+        self.count, self.fatal = 0, fatal
+
+    def moment(self) -> None:
+        self.count += 1
+        if self.fatal is not None and self.count >= self.fatal:
+            raise Dead
+
+
+class MortalStore(MemoryStore):
+    """Every append has a moment before and one after."""
+
+    def __init__(self, company: Company, reaper: Reaper) -> None:
+        super().__init__(lambda: company.env.time, company.contents)
+        self._reaper = reaper
+
+    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+        self._reaper.moment()
+        stored = await super().append(stream, expected, body, not_after)
+        self._reaper.moment()
+        return stored
+
+
+class Mortal:
+    """Any other port: the verbs that leave the process have a moment before and one after."""
+
+    def __init__(self, port: Any, reaper: Reaper, verbs: Collection[str]) -> None:
+        self._port, self._reaper, self._verbs = port, reaper, verbs
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._port, name)
+        if name not in self._verbs:
+            return attribute
+
+        async def mortal(*args: Any, **more: Any) -> Any:
+            self._reaper.moment()
+            answer = await attribute(*args, **more)
+            self._reaper.moment()
+            return answer
+
+        return mortal
+
+
+class MortalTarget(Mortal):
+    """A device's verbs by name, so that it still is one to `isinstance`."""
+
+    async def read(self, keys: Collection[Key]) -> Any:
+        return await Mortal.__getattr__(self, "read")(keys)
+
+    async def apply(self, step: Step) -> Any:
+        return await Mortal.__getattr__(self, "apply")(step)
+
+    async def free_rows(self, kind: Any, count: int) -> Sequence[int]:
+        return await Mortal.__getattr__(self, "free_rows")(kind, count)  # type: ignore[no-any-return]
+
+
+def mortal_engine(company: Company, reaper: Reaper) -> Engine:
+    store: Store = MortalStore(company, reaper)
+    engine = company.engine(store)
+    context = engine.context
+    targets = {
+        name: MortalTarget(target, reaper, {"read", "apply", "free_rows"}) for name, target in context.targets.items()
+    }
+    object.__setattr__(context, "targets", targets)  # the frozen context of this one life
+    object.__setattr__(context, "prober", Mortal(context.prober, reaper, {"dns", "connect"}))
+    object.__setattr__(context, "clusters", {"qa": Mortal(context.clusters["qa"], reaper, {"facts"})})
+    object.__setattr__(context, "announcer", Mortal(context.announcer, reaper, {"show", "audit"}))
+    return engine
+
+
+async def live(engine: Engine, command: Change) -> None:
+    """Ask and confirm, as two people would, and let the bot work until it rests or dies."""
+    outbox = Outbox(engine.context)
+    try:
+        identifier = await engine.request(command, DANA, "C1", "the-delivery")
+        await outbox.flush()
+        operation = (await engine.context.journal.world()).operations[identifier]
+        if operation.plan is not None and operation.state == "awaiting":
+            await engine.confirm(operation.id, operation.plan.digest, OMAR)
+        await engine.context.env.idle()  # type: ignore[attr-defined]  # the virtual one
+        await outbox.flush()
+    except Dead:
+        await engine.context.env.idle()  # type: ignore[attr-defined]  # what was spawned dies as well
+
+
+async def revive(company: Company) -> Engine:
+    """A new life: recovery takes up what is unfinished; a person confirms what still waits for a yes."""
+    engine = company.engine()
+    for _ in range(3):
+        await engine.recover()
+        await company.env.idle()
+    assert not company.env.failures
+    return engine
+
+
+COMMANDS: dict[str, tuple[list[Change], Change]] = {
+    "expose": ([], Expose(namespace="default")),
+    "expose a second": ([Expose(namespace="monitoring")], Expose(namespace="default")),
+    "unexpose": ([Expose(namespace="default")], Unexpose(namespace="default")),
+}
+
+
+async def prepared(before: Sequence[Change]) -> Company:
+    company = Company()
+    engine = company.engine()
+    for number, command in enumerate(before):
+        identifier = await engine.request(command, DANA, "C1", f"before-{number}")
+        plan = (await engine.context.journal.world()).operations[identifier].plan
+        assert plan is not None
+        await engine.confirm(identifier, plan.digest, OMAR)
+        await company.env.idle()
+    return company
+
+
+async def moments(story: str) -> int:
+    before, command = COMMANDS[story]
+    company, reaper = await prepared(before), Reaper(None)
+    await live(mortal_engine(company, reaper), command)
+    return reaper.count
+
+
+@pytest.mark.parametrize("story", COMMANDS)
+async def test_at_whatever_moment_it_dies_the_change_is_finished_or_undone(story: str) -> None:
+    before, command = COMMANDS[story]
+    whole = await prepared(before)
+    clean = whole.resources()
+    await live(whole.engine(), command)
+    complete = whole.resources()
+    total = await moments(story)
+    assert total > 30
+    endings: set[str] = set()
+    for fatal in range(1, total + 1):
+        company = await prepared(before)
+        await live(mortal_engine(company, Reaper(fatal)), command)
+        engine = await revive(company)
+        endings.add(await _checked(company, engine, clean, complete, f"{story}, moment {fatal} of {total}"))
+    assert endings == {"never asked", "awaiting", "done", "rolled-back"}
+
+
+async def _checked(company: Company, engine: Engine, clean: Any, complete: Any, where: str) -> str:
+    world = await engine.context.journal.world()
+    operation = next((o for o in world.operations.values() if o.request.delivery == "the-delivery"), None)
+    if operation is None:
+        assert company.resources() == clean, where
+        return "never asked"
+    if operation.state == "done":
+        assert contents(company.resources()) == contents(complete), where
+    else:
+        assert operation.state in ("awaiting", "rolled-back"), where
+        assert company.resources() == clean, where
+    assert world.holder(("fw", "dc1")) is None, where
+    written = [w for device in (company.firewall, company.dns_server) for w in device.writes]
+    intended = [e for e in operation.entries if isinstance(e, Intended)]
+    assert len(intended) <= 2 * len(operation.plan.steps) if operation.plan else not written, where
+    return operation.state
+
+
+def contents(held: Any) -> Any:
+    """Marks name the operation, whose id differs from life to life."""
+    return {
+        (name, key): resource.model_copy(update={"mark": None})
+        for name, of in held.items()
+        for key, resource in of.items()
+    }
+
+
+async def test_dying_again_and_again_during_recovery_still_ends_well() -> None:
+    command = Expose(namespace="default")
+    total = await moments("expose")
+    for fatal in range(20, total, 7):
+        company = await prepared([])
+        await live(mortal_engine(company, Reaper(fatal)), command)
+        for again in range(3, 30, 4):
+            engine = mortal_engine(company, Reaper(again))
+            try:
+                await engine.recover()
+            except (Dead, BotError):
+                continue
+        world = await (await revive(company)).context.journal.world()
+        assert all(operation.final or operation.state == "awaiting" for operation in world.operations.values())
+        done = any(operation.state == "done" for operation in world.operations.values())
+        assert [len(held) for held in company.resources().values()] == ([9, 1] if done else [0, 0])
+
+
+async def test_every_message_says_the_end_after_a_crash_and_none_is_posted_twice() -> None:
+    total = await moments("expose")
+    for fatal in range(1, total, 5):
+        company = await prepared([])
+        await live(mortal_engine(company, Reaper(fatal)), Expose(namespace="default"))
+        engine = await revive(company)
+        await Outbox(engine.context).flush()
+        world = await engine.context.journal.world()
+        for operation in world.operations.values():
+            assert company.wall.shown[operation.id].state == operation.state
+        assert company.wall.posts == len(world.operations)
+        audited = [record.seq for record in company.wall.audited]
+        assert audited == [record.seq for record in world.records if record.entry.kind in AUDITED_KINDS]
+
+
+def test_the_dead_stay_dead() -> None:
+    """The harness itself: after the fatal moment nothing gets out any more."""
+    reaper = Reaper(2)
+    reaper.moment()
+    for _ in range(2):
+        with pytest.raises(Dead):
+            reaper.moment()
+    assert isinstance(MortalTarget(MemoryTarget("x"), reaper, set()), Mortal)

@@ -1,0 +1,252 @@
+"""A whole office in memory: the article's network as values, with a wire that follows what the targets hold.
+
+The wire is not a stand-in for packets (the lab has those); it is just honest enough that a change which was not made,
+or was taken back, cannot be proven.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+
+from bot.engine.context import Context
+from bot.engine.engine import Engine
+from bot.engine.journal import Journal
+from bot.engine.ports import Store
+from bot.model.facts import ClusterFacts, Endpoint, Node, Protocol, Service, ServicePort
+from bot.model.journal import Record
+from bot.model.operation import Message, Operation
+from bot.model.people import Grant, Person, Profile
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
+from bot.model.resources import Forwarder, Key, Policy, Resource, Route
+from bot.model.site import ClusterSite, DnsServer, Office, Site
+from tests.memory import MemoryTarget
+from tests.memory_store import Contents, MemoryStore
+from tests.virtual import VirtualEnv
+
+TEAM = "T0LAB0001"
+DANA, OMAR, ADA, EVE = (Person(team=TEAM, user=f"U0{name}0001") for name in ("DANA", "OMAR", "ADA", "EVE"))
+GRANTS = (
+    Grant(role="developer", people=frozenset({DANA}), clusters=("*",)),
+    Grant(role="operator", people=frozenset({OMAR}), clusters=("*",)),
+    Grant(role="admin", people=frozenset({ADA}), clusters=("*",)),
+)
+KUBE_DNS = IPv4Address("10.68.0.2")
+REDIS = IPv4Address("172.20.4.222")
+WEB = IPv4Address("10.68.0.80")
+DC1 = IPv4Address("172.16.2.3")
+
+
+def site(self_confirm: bool = False) -> Site:
+    return Site(
+        offices=(
+            Office(
+                name="hq",
+                interface="internal",
+                networks={"office-hq": IPv4Network("172.16.0.0/24")},
+                dns_servers=("dc1",),
+            ),
+        ),
+        dns_servers=(DnsServer(name="dc1", address=DC1, interface="dmz", address_object="dns-dc1"),),
+        clusters=(
+            ClusterSite(
+                name="qa",
+                firewall="fw",
+                interface="Test",
+                gateway="k8s-qa-node-02",
+                services=("ALL_TCP", "ALL_UDP"),
+                service_object="k8s_SERVICE_CIDR",
+                pod_object="k8s_POD_CIDR",
+                kube_dns_object="k8snet-qa-kube-dns",
+                policy_prefix="k8snet-qa",
+                self_confirm=self_confirm,
+                plan_lifetime_s=1800,
+            ),
+        ),
+    )
+
+
+def cluster_facts() -> ClusterFacts:
+    redis = ServicePort(name="redis", protocol="TCP", port=6379)
+    http = ServicePort(name="http", protocol="TCP", port=80)
+    return ClusterFacts(
+        cluster="qa",
+        version="v1.34.0",
+        nodes=(
+            Node(name="k8s-qa-node-02", internal_ip=IPv4Address("172.16.1.106"), ready=True, schedulable=True),
+            Node(name="k8s-qa-node-03", internal_ip=IPv4Address("172.16.1.107"), ready=True, schedulable=True),
+        ),
+        namespaces=("default", "kube-system", "monitoring"),
+        services=(
+            _service("default", "redis-abc-gns", None, redis, REDIS),
+            _service("default", "web-abc", WEB, http, IPv4Address("172.20.3.9")),
+        ),
+        kube_dns=KUBE_DNS,
+        domain="cluster.local",
+        domain_source="test",
+        service_networks=(IPv4Network("10.68.0.0/16"),),
+        service_networks_source="test",
+        pod_networks=(IPv4Network("172.20.0.0/16"),),
+        pod_networks_source="test",
+    )
+
+
+def _service(namespace: str, name: str, cluster_ip: IPv4Address | None, port: ServicePort, pod: IPv4Address) -> Service:
+    return Service(
+        namespace=namespace,
+        name=name,
+        type="ClusterIP",
+        cluster_ip=cluster_ip,
+        headless=cluster_ip is None,
+        external_name=None,
+        publish_not_ready=False,
+        internal_traffic_local=False,
+        ports=(port,),
+        endpoints=(Endpoint(address=pod, node="k8s-qa-node-03", hostname=None, ready=True, ports=(port,)),),
+    )
+
+
+class StillCluster:
+    """A cluster that always reads the same, until a test gives it other facts."""
+
+    def __init__(self) -> None:
+        self.now = cluster_facts()
+
+    async def facts(self) -> ClusterFacts:
+        return self.now
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Wire:
+    """Implements Prober: names and connections work exactly when the targets hold what the article says they need."""
+
+    def __init__(self, firewall: MemoryTarget, dns_server: MemoryTarget, cluster: StillCluster) -> None:
+        self.firewall, self.dns_server, self.cluster = firewall, dns_server, cluster
+        self.cut = False
+
+    async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
+        def answer(outcome: str, *addresses: IPv4Address, soa: str | None = None) -> DnsAnswer:
+            return DnsAnswer.model_validate(
+                {
+                    "server": server,
+                    "name": name,
+                    "transport": transport,
+                    "outcome": outcome,
+                    "addresses": addresses,
+                    "soa_owner": soa,
+                    "elapsed_ms": 1,
+                }
+            )
+
+        host, _, zone = name.rstrip(".").removesuffix(".svc.cluster.local").rpartition(".")
+        zone = f"{zone}.svc.cluster.local"
+        if server == KUBE_DNS:
+            if not self._open("10.68.0.0/16", "k8snet-qa-hq"):
+                return answer("timeout")
+        elif not self._holds(self.dns_server, Key(kind="forwarder", name=zone), Forwarder):
+            return answer("nxdomain", soa=".")
+        elif not self._open("10.68.0.0/16", "k8snet-qa-dns-dc1"):
+            return answer("servfail")
+        if not host:
+            return answer("nodata", soa="cluster.local.")
+        service = self.cluster.now.service(zone.split(".")[0], host)
+        if service is None:
+            return answer("nxdomain", soa="cluster.local.")
+        return answer("answer", service.cluster_ip or service.endpoints[0].address)
+
+    async def connect(
+        self, address: IPv4Address, port: int, protocol: Protocol, speak: str, timeout_s: float
+    ) -> ConnectAnswer:
+        network = "10.68.0.0/16" if address in IPv4Network("10.68.0.0/16") else "172.20.0.0/16"
+        node = address in IPv4Network("172.16.1.0/24")
+        works = node or self._open(network, "k8snet-qa-hq")
+        return ConnectAnswer(
+            address=address,
+            port=port,
+            protocol=protocol,
+            outcome="data" if works else "timeout",
+            spoke=speak,
+            peer_says="hello" if works else "",
+            elapsed_ms=1,
+        )
+
+    def _open(self, network: str, policy: str) -> bool:
+        return (
+            not self.cut
+            and self._holds(self.firewall, Key(kind="route", name=network), Route)
+            and self._holds(self.firewall, Key(kind="policy", name=policy), Policy)
+        )
+
+    @staticmethod
+    def _holds(target: MemoryTarget, key: Key, kind: type[Resource]) -> bool:
+        return isinstance(target.resources.get(key), kind)
+
+
+class Book:
+    """Implements Directory: everybody of the team is who they say."""
+
+    async def profile(self, person: Person) -> Profile:
+        return Profile(person=person)
+
+
+class Wall:
+    """Implements Announcer: remembers what it was told to show."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, Operation] = {}
+        self.posts = 0
+        self.audited: list[Record] = []
+
+    async def show(self, operation: Operation) -> Message:
+        if operation.id not in self.shown:
+            self.posts += 1
+        self.shown[operation.id] = operation
+        return Message(channel=operation.request.channel, id=f"m-{operation.id}", upto=operation.last_seq)
+
+    async def audit(self, records: Sequence[Record]) -> None:
+        last = self.audited[-1].seq if self.audited else 0
+        self.audited += [record for record in records if record.seq > last]
+
+
+class Company:
+    """Devices, cluster and journal outlive a bot; `engine` is one life of a bot among them."""
+
+    def __init__(self, self_confirm: bool = False) -> None:
+        self.firewall = MemoryTarget("fw", keeps_marks=True)
+        self.dns_server = MemoryTarget("dc1", keeps_marks=False)
+        self.cluster = StillCluster()
+        self.wire = Wire(self.firewall, self.dns_server, self.cluster)
+        self.contents = Contents()
+        self.wall = Wall()
+        self.site = site(self_confirm)
+        self.lives = 0
+        self.env = VirtualEnv()
+
+    def engine(self, store: Store | None = None, instance: str = "bot") -> Engine:
+        """A bot that starts now, with the time and the journal as they are."""
+        self.lives += 1
+        self.env = VirtualEnv(self.env.time, prefix=f"l{self.lives}x")
+        journal = store or MemoryStore(self._clock, self.contents)
+        return Engine(
+            Context(
+                site=self.site,
+                grants=GRANTS,
+                targets={"fw": self.firewall, "dc1": self.dns_server},
+                clusters={"qa": self.cluster},
+                prober=self.wire,
+                directory=Book(),
+                announcer=self.wall,
+                journal=Journal(journal),
+                env=self.env,
+                vantage="the test",
+                instance=instance,
+            )
+        )
+
+    def resources(self) -> dict[str, dict[Key, Resource]]:
+        """All that the devices hold."""
+        return {"fw": dict(self.firewall.resources), "dc1": dict(self.dns_server.resources)}
+
+    def _clock(self) -> datetime:
+        return self.env.time
