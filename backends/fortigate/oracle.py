@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from backends.fortigate import problems
 from backends.fortigate.client import Client, Refused
 from backends.fortigate.urls import MonitorUrl, TableUrl, any_of
 from backends.fortigate.wire import PolicyLookup, RouteLookup
@@ -69,8 +70,7 @@ class Oracle:
         try:
             lookup = PolicyLookup.model_validate(await self._ask("firewall/policy-lookup", query))
             if not lookup.success or lookup.policy_id is None:
-                why = lookup.error_code or "it has no route to the source or the destination"
-                return answer(None, problem=f"the firewall's policy look-up gave no result: {why}")
+                return answer(None, problem=problems.look_up_error(lookup.error_code))
             if lookup.policy_id == 0:
                 return answer(False, policy=_IMPLICIT_DENY)
             allowed, name = await self._row(lookup.policy_id)

@@ -40,6 +40,15 @@ _RIGHTS = {
     "firewall/policy-lookup": "fwgrp.policy",
     "router/static": "netgrp.route-cfg",
     "router/lookup": "netgrp.route-cfg",
+    "firewall.service/custom": "fwgrp.service",
+}
+
+# Why a policy look-up gave no result.
+_LOOK_UP_ERRORS = {
+    "error_unknown_route": "the firewall has no route to the destination",
+    "error_unknown_source_route": "the firewall has no route back to the source through that interface",
+    "error_invalid_request": "the firewall does not know that interface or did not understand the question",
+    "": "the firewall has no route to the source or the destination",
 }
 
 
@@ -48,6 +57,11 @@ def meaning(error: int, cli_error: str) -> str:
     words = _MEANINGS.get(error, "the device gave no reason that k8snet knows")
     said = printable(cli_error)
     return f"{words} (error {error}" + (f": {said})" if said else ")")
+
+
+def look_up_error(code: str) -> str:
+    """Why the policy look-up ended without a policy; old releases give no code, and no route is then the usual cause."""
+    return _LOOK_UP_ERRORS.get(code, f"the firewall's policy look-up ended with {printable(code)}")
 
 
 def right(table: str, writing: bool) -> str:

@@ -9,12 +9,13 @@ from backends.fortigate.decisions import Obstacle
 from backends.fortigate.oracle import Oracle
 from backends.fortigate.reading import Reader
 from backends.fortigate.settings import FortiGateSettings
+from backends.fortigate.shadowing import Shadowing
 from backends.fortigate.writing import Writer
 from bot.engine.ports import Outcome
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import PolicyAnswer, RouteAnswer
-from bot.model.resources import Key, Kind, Resource, TargetId
+from bot.model.resources import Key, Kind, Policy, Resource, TargetId
 from bot.model.steps import Step
 
 
@@ -29,6 +30,7 @@ class FortiGate:
         self._reader = Reader(name, self._client, settings.ids)
         self._writer = Writer(self._client, self._reader, clock, self.normalise)
         self._oracle = Oracle(self._client)
+        self._shadowing = Shadowing(self._client, self._reader, self._oracle)
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         """See `Target`. Several rows for one destination, and rows that do more than our model can say (negation,
@@ -75,6 +77,13 @@ class FortiGate:
     ) -> PolicyAnswer:
         """See `PathOracle`."""
         return await self._oracle.policy(interface, source, destination, protocol, port)
+
+    async def shadowing(self, policy: Policy) -> str | None:
+        """Why this policy, which exists, may not be reached: an earlier one decides first, or that could not be told.
+
+        None when a sample packet of it reaches it. The routes must exist, or the look-up has no way to follow.
+        """
+        return await self._shadowing.of(policy)
 
     async def close(self) -> None:
         await self._client.close()
