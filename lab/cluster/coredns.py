@@ -83,7 +83,7 @@ class CoreDNS:
     def _refresh(self) -> None:
         if not self._cluster.api_serving:
             return
-        if self._view is None or self._view.version != self._cluster.store.version:
+        if self._view is None or self._view.outdated():
             self._view = View(self._cluster)
             self._serial = int(self._cluster.clock.now().timestamp())
 

@@ -14,6 +14,9 @@ NO_PORT = -1
 """Port of an endpoint without one: it has addresses and no SRV record."""
 
 
+_WATCHED = (NAMESPACES, SERVICES, SLICES)
+
+
 class NameNotFound(Exception):
     """The plugin's "name error": NXDOMAIN, or SERVFAIL before the first synchronisation."""
 
@@ -95,7 +98,8 @@ class View:
     """The plugin's copy of the cluster at one moment."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.version = cluster.store.version
+        self._store = cluster.store
+        self._version = self._store.latest(*_WATCHED)
         self.namespaces = {o["metadata"]["name"] for o in cluster.store.objects(NAMESPACES)}
         self.services = {
             (o["metadata"]["namespace"], o["metadata"]["name"]): o for o in cluster.store.objects(SERVICES)
@@ -104,6 +108,9 @@ class View:
         for document in cluster.store.objects(SLICES):
             if endpoints := _endpoints(document):
                 self.endpoints.setdefault((endpoints.namespace, endpoints.service), []).append(endpoints)
+
+    def outdated(self) -> bool:
+        return self._version != self._store.latest(*_WATCHED)
 
 
 class Backend:

@@ -4,7 +4,10 @@ import asyncio
 import errno
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from lab.cluster.listener import Address, serving_streams
 
 Respond = Callable[[bytes, bool], bytes | None]
 """Query and "came by UDP" to response; None: no response."""
@@ -28,52 +31,31 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def serving_dns(respond: Respond, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+async def serving_dns(respond: Respond, address: Address) -> AsyncIterator[Address]:
     """Serve while the context lasts; yields the address. Port 0: one that is free for both transports."""
     loop = asyncio.get_running_loop()
-    streams: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        streams.add(task)
-        try:
-            await _stream(respond, reader, writer)
-        finally:
-            streams.discard(task)
-
-    for attempt in range(_ATTEMPTS):
-        server = await asyncio.start_server(serve, host, port)
-        bound: tuple[str, int] = server.sockets[0].getsockname()[:2]
-        try:
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond), local_addr=bound)
-            break
-        except OSError as error:
-            server.close()
-            await server.wait_closed()
-            if port or error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS - 1:
-                raise
-    try:
+    async with AsyncExitStack() as stack:
+        for attempt in range(1, _ATTEMPTS + 1):
+            streams = AsyncExitStack()
+            bound = await streams.enter_async_context(serving_streams(partial(_stream, respond), address))
+            try:
+                transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond), local_addr=bound)
+            except OSError as error:
+                await streams.aclose()
+                if address[1] or error.errno != errno.EADDRINUSE or attempt == _ATTEMPTS:
+                    raise
+            else:
+                stack.push_async_exit(streams)
+                stack.callback(transport.close)
+                break
         yield bound
-    finally:
-        transport.close()
-        server.close()
-        for stream in tuple(streams):
-            stream.cancel()
-        await asyncio.gather(*streams, return_exceptions=True)
-        await server.wait_closed()
 
 
 async def _stream(respond: Respond, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            (length,) = struct.unpack("!H", await reader.readexactly(2))
-            response = respond(await reader.readexactly(length), False)
-            if response is None:
-                return
-            writer.write(struct.pack("!H", len(response)) + response)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # the client has gone
-    finally:
-        writer.close()
+    while True:
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        response = respond(await reader.readexactly(length), False)
+        if response is None:
+            return
+        writer.write(struct.pack("!H", len(response)) + response)
+        await writer.drain()

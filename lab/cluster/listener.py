@@ -1,7 +1,8 @@
 """A port that can be closed and opened again."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
@@ -12,6 +13,7 @@ ANY: Address = ("127.0.0.1", 0)
 """A free port on loopback."""
 
 Serving = AbstractAsyncContextManager[Address]
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Listener:
@@ -54,3 +56,36 @@ async def serving_http(
         yield host, port
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterator[Address]:
+    """Serve TCP connections, each by one call of `handle`, while the context lasts; yields the real address.
+
+    A connection is closed when `handle` returns; a client that has gone is no error.
+    """
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handle(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, *address)
+    host, port = server.sockets[0].getsockname()[:2]
+    try:
+        yield host, port
+    finally:
+        server.close()
+        for task in tuple(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()

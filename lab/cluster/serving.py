@@ -67,7 +67,7 @@ class Running:
                 self.cluster.api_serving = False
 
     def _serve_dns(self, address: Address) -> Serving:
-        return serving_dns(lambda wire, udp: self.coredns.respond(wire, udp=udp), *address)
+        return serving_dns(lambda wire, udp: self.coredns.respond(wire, udp=udp), address)
 
 
 def _text(address: Address) -> str:

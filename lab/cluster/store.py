@@ -47,6 +47,11 @@ class ObjectStore:
         self._listeners: set[Listener] = set()
         self.version = 1000
         self._floor = self.version
+        self._latest: dict[Resource, int] = {}
+
+    def latest(self, *resources: Resource) -> int:
+        """The version of the last change to any object of these kinds; 0 when there never was one."""
+        return max(self._latest.get(resource, 0) for resource in resources)
 
     def objects(self, resource: Resource, namespace: str = "") -> list[Json]:
         """The objects of a kind, of one namespace or of all, sorted by namespace and name."""
@@ -134,6 +139,7 @@ class ObjectStore:
 
     def _record(self, resource: Resource, key: Key, before: Json | None, after: Json | None) -> None:
         change = Change(self.version, self._clock.now(), resource, key, before, after)
+        self._latest[resource] = self.version
         self._history.append(change)
         for listener in tuple(self._listeners):
             listener(change)
