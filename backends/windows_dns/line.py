@@ -34,6 +34,10 @@ class Line:
         """Seconds left, never negative; none once the line is cut."""
         return 0.0 if self._cut else max(0.0, self._ends - time.monotonic())
 
+    def shorten(self, seconds: float) -> None:
+        """From now on there are at most this many seconds left."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
+
     def mount(self, session: Session) -> None:
         """Let all traffic of the session go over this line."""
         for scheme in ("http://", "https://"):

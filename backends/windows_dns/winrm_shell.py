@@ -49,7 +49,8 @@ class WinRmShell:
         finally:
             line.cut()
             held.cancel()  # it may still be waiting for its turn
-        result = held.result() if done else Failure(f"no result within {timeout_s:g} s", passing=True)
+        late = Failure(f"no result within {timeout_s:g} s", passing=True)
+        result = held.result() if done else conversation.output or late
         if isinstance(result, Failure):
             raise self._error(result, conversation, writes)
         return result

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 UTF8_CODE_PAGE = 65001
 IDLE_TIMEOUT = "PT120S"  # a shell we failed to close occupies one of the account's few places that long
 MAX_OUTPUT = 1024 * 1024  # bytes of both streams together
+CLEANUP_S = 5.0  # kept for, and given to, leaving the server as it was found
 MAX_RECEIVES = 1000  # a server that answers "nothing yet" at once must not be asked for ever
 
 
@@ -48,7 +49,7 @@ class Output:
 
 
 class Conversation:
-    """Runs one command. `phase` may be read from another thread once the line is cut."""
+    """Runs one command. `phase` and `output` may be read from another thread once the line is cut."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Conversation:
         self._environment = dict(environment)
         self._allowance = line.remaining()
         self.phase = Phase.NOTHING_SENT
+        self.output: Output | None = None
 
     def hold(self) -> Output | Failure:
         """Have the conversation. Never raises: an exception may carry the request, and so the password."""
@@ -83,21 +85,22 @@ class Conversation:
                 self.phase = Phase.SENT
                 command = protocol.run_command(shell, self._program, self._arguments)
                 self.phase = Phase.STARTED
-                output = self._receive(protocol, shell, command)
+                self.output = self._receive(protocol, shell, command)
             except Exception:
                 self._abandon(shell)
                 raise
             # The result is there: what goes wrong now costs a shell until its idle time-out, nothing else.
+            self._line.shorten(CLEANUP_S)
             with contextlib.suppress(Exception):
                 protocol.cleanup_command(shell, command)
             with contextlib.suppress(Exception):
                 protocol.close_shell(shell)
-            return output
+            return self.output
 
     def _receive(self, protocol: Protocol, shell: str, command: str) -> Output:
         stdout, size = bytearray(), 0
         # What is left at the end is for telling the server to stop the command.
-        reserve = min(5.0, self._allowance / 4)
+        reserve = min(CLEANUP_S, self._allowance / 4)
         for _ in range(MAX_RECEIVES):
             if self._line.remaining() <= reserve:
                 raise TimeoutError

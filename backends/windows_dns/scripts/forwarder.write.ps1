@@ -37,7 +37,7 @@ try {
     $found = Get-State (Get-ZoneImage ([string]$p.zone))
     if ($found -ceq $p.post) { $verdict = 'already' }
     elseif ($found -cne $p.pre) { $verdict = 'changed' }
-    elseif ($env:COMPUTERNAME -ne $p.server) { $verdict = 'elsewhere' }
+    elseif ([Environment]::MachineName -ne $p.server) { $verdict = 'elsewhere' }
     elseif ([DateTime]::UtcNow.Ticks -gt [long]$p.not_after) { $verdict = 'late' }
     else {
         $verdict = 'written'

@@ -6,7 +6,7 @@ $p = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($env:K8SNET_PAR
 # The only thing an operation prints. Base64 survives any code page and the console's line width.
 function Write-Answer($fields) {
     $fields.ref = $p.ref
-    $fields.server = "$env:COMPUTERNAME"
+    $fields.server = [Environment]::MachineName
     $fields.clock = [DateTime]::UtcNow.Ticks
     $json = ConvertTo-Json -InputObject $fields -Depth 6 -Compress
     $bytes = [Text.Encoding]::UTF8.GetBytes($json)
