@@ -1,0 +1,14 @@
+"""The cmdlets of the modules DnsServer and DnsClient, over one simulated server."""
+
+from __future__ import annotations
+
+from ..powershell.command import Cmdlet
+from ..powershell.engine import ENGINE
+from ..server import Server
+from .dns_client import DNS_CLIENT
+from .dns_server import DNS_SERVER
+
+
+def cmdlets_of(server: Server) -> tuple[Cmdlet, ...]:
+    """What a session on this machine can call: without the role there is no DnsServer module."""
+    return (*ENGINE, *DNS_CLIENT, *(DNS_SERVER if server.settings.dns_service != "absent" else ()))

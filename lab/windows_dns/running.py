@@ -1,0 +1,97 @@
+"""A server on real sockets: WS-Management over https or http, DNS over UDP and TCP, and the control door."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+from aiohttp import web
+
+from .control import Control
+from .listener import DnsListener
+from .server import Server
+from .wsman.endpoint import Endpoint
+
+_MAX_BODY = 2 << 20
+
+
+@dataclass(frozen=True)
+class Running:
+    """`ca_file` is the PEM of the authority that signed the certificate; None over plain http."""
+
+    server: Server
+    wsman_url: str
+    control_url: str
+    dns_host: str
+    dns_port: int
+    ca_file: Path | None
+
+
+@asynccontextmanager
+async def running(
+    server: Server,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    dns_host: str | None = None,
+    dns_port: int = 0,
+    tls: bool = True,
+    ca_file: Path | None = None,
+) -> AsyncIterator[Running]:
+    """Serve until the block ends. Port 0 takes a free one. `ca_file` is where the authority is written (default: temporary)."""
+    async with AsyncExitStack() as stack:
+        context = None
+        if tls:
+            if ca_file is None:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-ca-"))
+                ca_file = Path(folder) / "ca.pem"
+            context = _certificate(server, host, ca_file)
+        address = dns_host or host
+        listener = DnsListener(server.respond, server.settings.edns_payload)
+        await listener.start(address, dns_port)
+        stack.push_async_callback(listener.stop)
+        bound = await _serve_http(stack, server, host, port, context)
+        literal = f"[{host}]" if ":" in host else host
+        base = f"{'https' if tls else 'http'}://{literal}:{bound}"
+        yield Running(server, f"{base}/wsman", f"{base}/lab", address, listener.port, ca_file if tls else None)
+
+
+async def _serve_http(
+    stack: AsyncExitStack, server: Server, host: str, port: int, context: ssl.SSLContext | None
+) -> int:
+    endpoint = Endpoint(server)
+    control = Control(server, endpoint)
+    app = web.Application(client_max_size=_MAX_BODY)
+    app.router.add_route("*", "/lab/{name:.*}", control.handle)
+    app.router.add_route("*", "/{path:.*}", endpoint.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, handler_cancellation=True)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    # Shells go first, so that no handler is left waiting for output when the sockets close.
+    stack.push_async_callback(endpoint.close)
+    site = web.TCPSite(runner, host, port, ssl_context=context)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+def _certificate(server: Server, host: str, ca_file: Path) -> ssl.SSLContext:
+    authority = trustme.CA()
+    names = {host, "localhost", "127.0.0.1", server.settings.hostname, server.fqdn}
+    certificate = authority.issue_cert(*sorted(name for name in names if _usable(name)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    authority.cert_pem.write_to_path(str(ca_file))
+    return context
+
+
+def _usable(name: str) -> bool:
+    try:
+        return not ipaddress.ip_address(name).is_unspecified
+    except ValueError:
+        return bool(name)

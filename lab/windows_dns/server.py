@@ -1,0 +1,120 @@
+"""One simulated machine: zone table, cache, resolver, accounts, faults and a log, without any sockets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dns.message
+
+from .cache import Cache
+from .clock import Clock, RealClock
+from .faults import Faults
+from .replication import Directory
+from .resolver import Resolver
+from .state import Account, State, Zone
+from .upstream import SocketUpstream, Upstream
+from .zones import Change, ZoneTable
+
+
+@dataclass(frozen=True)
+class Write:
+    """One effective change, with who made it. `after` is None for a removal; `zone` is "" for the cache."""
+
+    time: str
+    user: str
+    cmdlet: str
+    zone: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class CmdletCall:
+    """One call of a cmdlet of the DNS modules, with the parameters as they were bound."""
+
+    user: str
+    cmdlet: str
+    parameters: dict[str, Any]
+
+
+class Server:
+    """`upstream` is how the machine reaches other DNS servers; by default real sockets."""
+
+    def __init__(
+        self,
+        state: State | None = None,
+        *,
+        clock: Clock | None = None,
+        upstream: Upstream | None = None,
+        directory: Directory | None = None,
+    ) -> None:
+        self.clock = clock or RealClock()
+        self.upstream = upstream or SocketUpstream(self.clock)
+        self.faults = Faults()
+        self.writes: list[Write] = []
+        self.calls: list[CmdletCall] = []
+        self._actor = ("", "")
+        self.directory = directory
+        self.load(state or State())
+        if directory is not None:
+            directory.join(self)
+
+    def load(self, state: State) -> None:
+        """Replace everything that JSON describes; the cache starts empty."""
+        self.settings, self.accounts = state.settings, state.accounts
+        self.zones = ZoneTable(state.zones, self.fqdn)
+        self.zones.announce = self._announce
+        self.zones.refresh = self._refresh
+        self.cache = Cache(self.clock, self.settings)
+        self.resolver = Resolver(self.zones, self.cache, self.settings, self.clock, self.upstream)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any] | str, **ports: Any) -> Server:
+        return cls(State.from_json(document), **ports)
+
+    def state(self) -> State:
+        return State(settings=self.settings, zones=list(self.zones), accounts=self.accounts)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.state().to_json()
+
+    @property
+    def fqdn(self) -> str:
+        return f"{self.settings.hostname}.{self.settings.domain}"
+
+    def account(self, user: str) -> Account | None:
+        """By name, as Windows compares them: without case; a local one also as HOST\\user."""
+        own = f"{self.settings.hostname}\\".lower()
+        name = user.lower().removeprefix(own)
+        return next((each for each in self.accounts if each.user.lower() == name), None)
+
+    async def respond(self, query: dns.message.Message) -> dns.message.Message | None:
+        """The DNS service's reply; None while it is not running."""
+        if self.settings.dns_service != "running":
+            return None
+        return await self.resolver.respond(query)
+
+    # Writes
+
+    def act_as(self, user: str, cmdlet: str) -> None:
+        """Whoever makes the following changes, for the log."""
+        self._actor = (user, cmdlet)
+
+    def record(self, zone: str, before: Zone | None, after: Zone | None) -> None:
+        dumps = [each.model_dump(mode="json") if each else None for each in (before, after)]
+        self.writes.append(Write(self.clock.wall().isoformat(), *self._actor, zone, *dumps))
+
+    def _announce(self, change: Change) -> None:
+        zone = change.after or change.before
+        assert zone is not None
+        self.record(zone.name, change.before, change.after)
+        if self.directory is not None:
+            self.directory.publish(self, change)
+
+    def _refresh(self) -> None:
+        if self.directory is not None:
+            self.directory.deliver(self)
+
+    def log(self) -> list[dict[str, Any]]:
+        return [asdict(write) for write in self.writes]

@@ -1,0 +1,1 @@
+"""WS-Management: the HTTP side of a Windows Remote Shell."""
