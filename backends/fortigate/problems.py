@@ -60,7 +60,7 @@ def meaning(error: int, cli_error: str) -> str:
 
 
 def look_up_error(code: str) -> str:
-    """Why the policy look-up ended without a policy; old releases give no code, and no route is then the usual cause."""
+    """Why the policy look-up ended without a policy; old releases give no code, and mean that a route is missing."""
     return _LOOK_UP_ERRORS.get(code, f"the firewall's policy look-up ended with {printable(code)}")
 
 
