@@ -183,11 +183,11 @@ class KernelNetwork:
     # -- the firewall
 
     async def program_firewall(
-        self, tables: Tables, now: datetime | None = None, withdrawn: Collection[int] = ()
+        self, tables: Tables, now: datetime | None = None, failed_monitors: Collection[str] = ()
     ) -> Program:
         """Make the firewall do what a FortiGate with this configuration does; see `kernel_firewall_apply.apply`."""
         return await kernel_firewall_apply.apply(
-            self._run_firewall, tables, now or datetime.now().astimezone(), withdrawn=withdrawn
+            self._run_firewall, tables, now or datetime.now().astimezone(), failed_monitors=failed_monitors
         )
 
     async def firewall_counters(self) -> dict[int, PolicyCounters]:

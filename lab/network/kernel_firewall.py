@@ -71,16 +71,16 @@ def program(
     now: datetime,
     *,
     carrier: Collection[str] | None = None,
-    withdrawn: Collection[int] = (),
+    failed_monitors: Collection[str] = (),
     https_port: int = 443,
 ) -> Program:
     """Translate one VDOM's tables.
 
     *now* (the device's local time) decides which schedules are in force, *carrier* names the interfaces that
-    exist and have a link (default: all), *withdrawn* the static routes that link monitors have taken out.
+    exist and have a link (default: all), *failed_monitors* the link monitors that get no answers.
     """
     interfaces = legs(tables, carrier)
-    routes = active_routes(tables, interfaces, withdrawn)
+    routes = active_routes(tables, interfaces, failed_monitors)
     objects = Objects(tables)
     forward: list[str] = []
     rows = [row for row in tables.get("firewall/policy", ()) if _usable(row, objects)]
@@ -94,8 +94,8 @@ def program(
         *_chain("forward", "type filter hook forward priority filter; policy drop;", [
             *_session_rules([row["policyid"] for row in rows if row.get("firewall-session-dirty") == "check-new"]),
             *_reverse_path(interfaces, routes, strict=enabled(settings, "strict-src-check")),
-            *forward,
             *_intrazone(tables),
+            *forward,
             "meta mark set 0 goto denied",
         ]),
         *_verdicts(ids),
@@ -187,11 +187,11 @@ def _reverse_path(interfaces: Sequence[Leg], routes: Sequence[Route], *, strict:
 
 
 def _intrazone(tables: Tables) -> Iterator[str]:
-    """Members of a zone with ``intrazone allow`` reach each other where no policy says otherwise."""
+    """Members of a zone with ``intrazone allow`` reach each other; policies are not asked."""
     for zone in tables.get("system/zone", ()):
         members = ", ".join(f'"{name}"' for name in references(zone, "interface", "interface-name"))
         if zone.get("intrazone", "deny") == "allow" and members:
-            yield f"iifname {{ {members} }} oifname {{ {members} }} meta mark set 0 goto accepted"
+            yield f"iifname {{ {members} }} oifname {{ {members} }} accept"
 
 
 def _verdicts(ids: Sequence[int]) -> Iterator[str]:

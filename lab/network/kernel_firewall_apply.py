@@ -47,20 +47,21 @@ async def apply(
     tables: Tables,
     now: datetime,
     *,
-    withdrawn: Collection[int] = (),
+    failed_monitors: Collection[str] = (),
+    unplugged: Collection[str] = (),
     https_port: int = 443,
 ) -> Program:
     """Translate the tables and apply the result; arguments as in `kernel_firewall.program`.
 
-    Interfaces of the configuration that the namespace does not have count as down.
+    Interfaces that the namespace does not have count as down; those in *unplugged* are taken down.
     """
     devices = await _devices(run)
-    wanted = legs(tables, devices.keys())
+    wanted = legs(tables, devices.keys() - set(unplugged))
     if batch := list(_link_changes(wanted, devices)):
         await _ip(run, batch)
         devices = await _devices(run)
     carrier = [name for name, device in devices.items() if device.carrier]
-    result = program(tables, now, carrier=carrier, withdrawn=withdrawn, https_port=https_port)
+    result = program(tables, now, carrier=carrier, failed_monitors=failed_monitors, https_port=https_port)
     stale = (await counters(run)).keys() - set(result.policies)
     await _checked(run, ["nft", "-f", "-"], result.transaction(sorted(stale)))
     if batch := list(_route_changes(result.routes, await routes(run))):
@@ -138,15 +139,15 @@ def _route_changes(wanted: Sequence[Route], present: dict[IPv4Network, tuple[Hop
         yield f"route del {kind}{prefix} proto static"
     for prefix, hops in by_prefix.items():
         if present.get(prefix) != hops:
-            yield f"route replace {_route(prefix, hops)} proto static"
+            yield f"route replace {_route(prefix, hops)}"
 
 
 def _route(prefix: IPv4Network, hops: Sequence[Hop]) -> str:
     if hops[0].device == BLACKHOLE:
-        return f"blackhole {prefix}"
+        return f"blackhole {prefix} proto static"
     if len(hops) == 1:
-        return f"{prefix} {_hop(hops[0])}"
-    return " ".join([str(prefix), *(f"nexthop {_hop(hop)}" for hop in hops)])
+        return f"{prefix} proto static {_hop(hops[0])}"
+    return " ".join([f"{prefix} proto static", *(f"nexthop {_hop(hop)}" for hop in hops)])
 
 
 def _hop(hop: Hop) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from lab.network.kernel_firewall_objects import Objects, Row, Tables, enabled, network
+from lab.network.kernel_firewall_objects import Objects, Row, Tables, enabled, network, references
 
 ANY = "0.0.0.0 0.0.0.0"
 NO_GATEWAY = IPv4Address(0)
@@ -71,14 +71,17 @@ def legs(tables: Tables, carrier: Collection[str] | None = None) -> tuple[Leg, .
     )
 
 
-def active_routes(tables: Tables, interfaces: Sequence[Leg], withdrawn: Collection[int] = ()) -> tuple[Route, ...]:
-    """The static routes in force. *withdrawn* are the ``seq-num`` of routes that a link monitor took out."""
+def active_routes(
+    tables: Tables, interfaces: Sequence[Leg], failed_monitors: Collection[str] = ()
+) -> tuple[Route, ...]:
+    """The static routes in force while these link monitors get no answers."""
     objects = Objects(tables)
     up = {leg.name: leg for leg in interfaces if leg.up and leg.addresses}
     connected = {address.network for leg in up.values() for address in leg.addresses}
     by_prefix: dict[IPv4Network, list[_Candidate]] = {}
+    monitors = [row for row in tables.get("system/link-monitor", ()) if row["name"] in failed_monitors]
     for row in tables.get("router/static", ()):
-        if row["seq-num"] not in withdrawn:
+        if not any(_withdraws(monitor, row) for monitor in monitors):
             for candidate in _candidates(row, objects, up):
                 by_prefix.setdefault(candidate.prefix, []).append(candidate)
     return tuple(
@@ -97,6 +100,19 @@ def _own_addresses(row: Row) -> Iterator[IPv4Interface]:
         address = IPv4Interface(value.replace(" ", "/"))
         if address.ip != NO_GATEWAY:
             yield address
+
+
+def _withdraws(monitor: Row, route: Row) -> bool:
+    """Whether a failed monitor takes out a route: same interface and gateway, and among its ``route`` if it has any."""
+    if monitor.get("status", "enable") != "enable" or monitor.get("update-static-route", "enable") != "enable":
+        return False
+    if enabled(route, "link-monitor-exempt") or enabled(route, "blackhole"):
+        return False
+    way = (monitor.get("srcintf"), monitor.get("gateway-ip", "0.0.0.0"))
+    if way != (route.get("device"), route.get("gateway", "0.0.0.0")):
+        return False
+    only = [network(subnet) for subnet in references(monitor, "route", "subnet")]
+    return not only or network(route.get("dst", ANY)) in only
 
 
 def _candidates(row: Row, objects: Objects, up: Mapping[str, Leg]) -> Iterator[_Candidate]:
