@@ -1,1 +1,38 @@
-all:
+# One recipe a verb. Every recipe sets up what it needs; on a fresh machine Python 3.11 or newer is enough.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo tour test e2e check fix clean
+
+demo: $(READY) ## a small company in the browser, with the bot at work in it
+	$(BIN)/k8snet demo
+
+tour: $(READY) ## the same story without a browser, as a transcript, in under a minute
+	$(BIN)/k8snet tour
+
+test: check ## lint, types, import contract and all tests that need no rights
+	$(BIN)/python -m pytest -n auto -m "not kernel"
+
+e2e: $(READY) ## the article's network in Linux namespaces, with real packets (root or user namespaces)
+	$(BIN)/python -m pytest -m kernel -p no:xdist
+
+check: $(READY) ## lint, format, types, import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(READY) ## let the linter mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("k8snet needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@

@@ -78,8 +78,10 @@ async def _engine(
         stack.push_async_callback(store.close)
         targets = _targets(settings, env)
         clusters = _clusters(settings)
-        for closable in (*targets.values(), *clusters.values()):
-            stack.push_async_callback(closable.close)
+        for target in targets.values():
+            stack.push_async_callback(target.close)
+        for cluster in clusters.values():
+            stack.push_async_callback(cluster.close)
         yield Engine(
             Context(
                 site=settings.site(),
@@ -104,7 +106,7 @@ def _targets(settings: Settings, env: RealEnv) -> Mapping[TargetId, Target]:
     targets: dict[TargetId, Target] = {
         name: FortiGate(name, firewall, env) for name, firewall in settings.firewalls.items()
     }
-    targets |= {name: WindowsDns(name, server.server) for name, server in settings.dns_servers.items()}
+    targets |= {name: WindowsDns(name, server.server, env) for name, server in settings.dns_servers.items()}
     return targets
 
 

@@ -24,6 +24,7 @@ from handlers.settings import SlackSettings
 # Names become part of object names on devices, of comments and of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,79}$")]
+POLICY_NAME_LIMIT = 35  # FortiOS, firewall/policy
 Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,35}$")]
 
 
@@ -111,6 +112,12 @@ class Settings(Value):
                 yield f"clusters.{name}.firewall: there is no firewalls.{cluster.firewall}"
         for name in set(self.firewalls) & set(self.dns_servers):
             yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
+            for server in self.dns_servers:
+                if (length := len(f"k8snet-{name}-dns-{server}")) > POLICY_NAME_LIMIT:
+                    yield (
+                        f"clusters.{name}, dns_servers.{server}: a policy name would have {length} characters, "
+                        f"FortiOS allows {POLICY_NAME_LIMIT}; choose shorter names"
+                    )
         for number, role in enumerate(self.roles):
             for person in role.users:
                 if person.team != self.slack.team:
@@ -170,7 +177,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]  # PyYAML's stub
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands here twice", key_node.start_mark)
             seen.add(key)
@@ -188,6 +195,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         tree = yaml.load(text, _StrictLoader)  # noqa: S506  # a SafeLoader, only stricter
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{path} must be a mapping of settings; see the app.yaml that comes with k8snet.")
     problems: list[str] = []
     resolved = _secrets(tree, "", path.parent, environ, problems)
     try:

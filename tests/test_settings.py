@@ -1,0 +1,119 @@
+"""app.yaml: the example is complete and true, and every mistake is named with its path, all at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.model.errors import ConfigurationError
+from bot.settings import Settings, load
+
+EXAMPLE = Path(__file__).parent.parent / "app.yaml"
+ENVIRON = {
+    "SLACK_BOT_TOKEN": "xoxb-the-bot-token",
+    "SLACK_APP_TOKEN": "xapp-the-app-token",
+    "FORTIGATE_TOKEN": "fortigate-secret-token",
+    "WINRM_PASSWORD": "windows secret password",
+}
+
+
+def problems(tmp_path: Path, change: dict[str, object] | str, environ: dict[str, str] = ENVIRON) -> str:
+    """What loading the example says after a change: `{"path.to.key": value}`, or a whole text."""
+    text = change if isinstance(change, str) else None
+    if text is None:
+        tree = yaml.safe_load(EXAMPLE.read_text())
+        for path, value in change.items():
+            *parents, last = path.split(".")
+            place = tree
+            for parent in parents:
+                place = place[parent]
+            place[last] = value
+        text = yaml.safe_dump(tree)
+    file = tmp_path / "app.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load(file, environ)
+    for secret in environ.values():
+        assert secret not in str(refused.value)
+    return str(refused.value)
+
+
+def test_the_example_is_the_articles_network() -> None:
+    site = load(EXAMPLE, ENVIRON).site()
+    assert str(site.offices[0].networks["office-hq"]) == "172.16.0.0/24"
+    assert str(site.dns_servers[0].address) == "172.16.2.3"
+    assert (site.clusters[0].interface, site.clusters[0].gateway) == ("Test", "k8s-qa-node-02")
+
+
+def test_the_example_names_every_setting_there_is() -> None:
+    text = EXAMPLE.read_text()
+    missing = [name for name in _setting_names(Settings.model_json_schema()) if not re.search(rf"\b{name}:", text)]
+    assert missing == []
+
+
+def _setting_names(schema: dict[str, object]) -> set[str]:
+    names: set[str] = set()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if part.get("title") != "Person":
+            names |= set(part.get("properties", {}))
+    return names
+
+
+def test_all_problems_come_at_once_with_their_paths(tmp_path: Path) -> None:
+    said = problems(
+        tmp_path,
+        {
+            "clusters.qa.gatway": "typo",
+            "firewalls.fw.url": "http://172.16.2.254",
+            "offices.hq.networks": {"office-hq": "172.16.0.300/24"},
+            "slack.bot_token": {"env": "NOT_THERE"},
+            "dns_servers.dc1.server.password": {"file": "nowhere"},
+        },
+    )
+    assert "has 5 problems" in said
+    assert "clusters.qa.gatway: there is no such setting; check the spelling" in said
+    assert "firewalls.fw.url: 'http://172.16.2.254' must start with https://" in said
+    assert "offices.hq.networks.office-hq:" in said
+    assert "slack.bot_token: the environment has no variable NOT_THERE" in said
+    assert "dns_servers.dc1.server.password: cannot read" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"offices.hq.dns_servers": ["dc9"]}, "offices.hq.dns_servers: there is no dns_servers.dc9"),
+        ({"clusters.qa.firewall": "wall"}, "clusters.qa.firewall: there is no firewalls.wall"),
+        ({"slack.bot_token": "xoxb-plain"}, "a secret does not belong in this file"),
+        ({"slack.app_token": {"env": "SLACK_BOT_TOKEN"}}, "app_token must begin with xapp-"),
+        ({"roles": [{"role": "king"}]}, "roles.0.role:"),
+        ({"roles": [{"role": "admin", "users": ["omar"]}]}, "must be TEAM_ID/USER_ID"),
+        ({"roles": [{"role": "admin", "users": ["T9/U1"]}]}, "T9/U1 is not of workspace T0ACME0001"),
+        ({"clusters": {}}, "clusters:"),
+        ({"store": {"url": "mysql://x"}}, "the URL must begin with sqlite:///"),
+        ("slack: [", "is not valid YAML"),
+        ("slack: {}\nslack: {}\n", "'slack' stands here twice"),
+        ("- a list\n", "must be a mapping"),
+        ("", "must be a mapping"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, change: dict[str, object] | str, says: str) -> None:
+    assert says in problems(tmp_path, change)
+
+
+def test_a_missing_file_says_how_to_give_another(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot read .*nowhere.yaml: No such file.*--config"):
+        load(tmp_path / "nowhere.yaml", ENVIRON)
+
+
+def test_a_long_pair_of_names_that_a_firewall_cannot_hold_is_named(tmp_path: Path) -> None:
+    tree = yaml.safe_load(EXAMPLE.read_text())
+    tree["clusters"]["a-long-cluster"] = tree["clusters"].pop("qa")
+    tree["dns_servers"]["a-long-server-1"] = tree["dns_servers"].pop("dc1")
+    tree["offices"]["hq"]["dns_servers"] = ["a-long-server-1"]
+    assert "a policy name would have 41 characters, FortiOS allows 35" in problems(tmp_path, yaml.safe_dump(tree))
+
+
+def test_no_secret_shows_when_settings_are_printed() -> None:
+    printed = repr(load(EXAMPLE, ENVIRON)) + str(load(EXAMPLE, ENVIRON).model_dump())
+    assert not any(secret in printed for secret in ENVIRON.values())
