@@ -1,0 +1,188 @@
+"""The firewall's own word about a path."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from bot.engine.ports import NumbersRows, PathOracle, Target
+from bot.model.probes import PolicyAnswer
+from bot.model.resources import Address, AddressGroup, Policy, Route
+from lab.fortigate import article
+from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.contract.fortigate_subject import TOKEN
+
+VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
+OFFICE_PC = IPv4Address("172.16.0.5")
+NODE = IPv4Address("172.16.1.67")
+POD = IPv4Address("10.68.0.7")
+PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
+ROUTE = Route(destination=PODS.network, gateway=NODE, device="Test")
+POLICY = Policy(
+    name="k8snet-qa-office",
+    source_interfaces=("internal",),
+    destination_interfaces=("Test",),
+    sources=("office",),
+    destinations=(PODS.name,),
+    services=("ALL_TCP",),
+)
+
+
+async def opened(office: Office, policy: Policy | None = None) -> None:
+    """Pods known, route set, and a policy if one is given."""
+    wishes = [ours(PODS), ours(ROUTE, 1000), *([] if policy is None else [ours(policy, 1000)])]
+    outcomes = await office.target.apply_all([step(None, wish) for wish in wishes])
+    assert {outcome.kind for outcome in outcomes} == {"applied"}
+
+
+async def ask(office: Office, destination: IPv4Address = POD, port: int = 6379) -> PolicyAnswer:
+    return await office.target.policy("internal", OFFICE_PC, destination, "TCP", port)
+
+
+async def test_the_target_has_all_three_abilities(office: Office) -> None:
+    target: Target = office.target
+    assert isinstance(target, NumbersRows)
+    assert isinstance(target, PathOracle)
+
+
+# --- routes
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_the_way_to_a_pod_leads_over_the_gateway(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    await opened(office)
+    answer = await office.target.route(POD)
+    assert (answer.found, answer.interface, answer.gateway, answer.problem) == (True, "Test", NODE, "")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_connected_network_has_no_gateway(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    answer = await office.target.route(NODE)
+    assert (answer.found, answer.interface, answer.gateway) == (True, "Test", None)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_without_any_route_none_is_found(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    office.device.delete("router/static", 1)
+    answer = await office.target.route(POD)
+    assert (answer.found, answer.problem) == (False, "")
+
+
+async def test_a_route_whose_link_is_down_is_not_found(office: Office) -> None:
+    await opened(office)
+    office.device.delete("router/static", 1)
+    office.device.set_link("Test", up=False)
+    assert (await office.target.route(POD)).found is False
+
+
+# --- policies
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_an_allowed_packet_names_its_policy(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    await opened(office, POLICY)
+    answer = await ask(office)
+    assert (answer.allowed, answer.policy, answer.problem) == (True, POLICY.name, "")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_packet_that_no_policy_matches_meets_the_implicit_deny(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    await opened(office)
+    answer = await ask(office)
+    assert (answer.allowed, answer.policy) == (False, "implicit deny")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_denying_policy_is_a_no_with_its_name(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    await opened(office, POLICY.model_copy(update={"action": "deny", "name": "keep-out"}))
+    answer = await ask(office)
+    assert (answer.allowed, answer.policy) == (False, "keep-out")
+
+
+async def test_a_policy_without_a_name_goes_by_its_number(office: Office) -> None:
+    await opened(office, POLICY)
+    office.device.update("firewall/policy", 1000, {"name": ""})
+    assert (await ask(office)).policy == "1000"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_without_a_route_the_answer_is_undetermined(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    office.device.delete("router/static", 1)
+    answer = await ask(office)
+    assert answer.allowed is None
+    assert "no route" in answer.problem
+
+
+async def test_an_unknown_interface_is_undetermined(office: Office) -> None:
+    answer = await office.target.policy("port99", OFFICE_PC, POD, "UDP", 53)
+    assert answer.allowed is None
+    assert "interface" in answer.problem
+
+
+# --- rights and old firmware
+
+
+async def test_missing_rights_are_an_answer_that_names_them(office_with: Open) -> None:
+    profile = {"name": "net-assistant", "fwgrp": "custom", "fwgrp-permission": {"address": "read"}}
+    assert article.state(TOKEN)["accprofiles"][0]["name"] == profile["name"]
+    office = await office_with({"accprofiles": [profile]})
+    route, policy = await office.target.route(POD), await ask(office)
+    assert (route.found, policy.allowed) == (None, None)
+    assert "needs the right netgrp.route-cfg read" in route.problem
+    assert "needs the right fwgrp.policy read" in policy.problem
+
+
+async def test_firmware_without_the_look_up_is_an_answer(office: Office) -> None:
+    office.server.faults.arm("status", path="*/router/lookup", options={"code": 404})
+    office.server.faults.arm("status", path="*/policy-lookup", options={"code": 404})
+    route, policy = await office.target.route(POD), await ask(office)
+    assert (route.found, policy.allowed) == (None, None)
+    assert "FortiOS 7.4.4 has no router/lookup" in route.problem
+    assert "FortiOS 7.4.4 has no firewall/policy-lookup" in policy.problem
+
+
+# --- policies that are not reached
+
+
+async def test_a_policy_that_its_sample_reaches_has_no_shadow(office: Office) -> None:
+    await opened(office, POLICY)
+    assert await office.target.shadowing(POLICY) is None
+
+
+async def test_an_earlier_policy_that_decides_is_named(office: Office) -> None:
+    await opened(office, POLICY.model_copy(update={"name": "keep-out", "action": "deny", "services": ("ALL",)}))
+    later = ours(POLICY, 1001)
+    assert (await office.target.apply(step(None, later))).kind == "applied"
+    shadow = await office.target.shadowing(POLICY)
+    assert shadow is not None
+    assert "keep-out decides before it" in shadow
+    assert "TCP from 172.16.0.1 (internal) to 10.68.0.1 port 443" in shadow
+
+
+async def test_samples_are_taken_from_groups_and_services_too(office: Office) -> None:
+    group = AddressGroup(name="k8snet-qa", members=(PODS.name,))
+    policy = POLICY.model_copy(update={"destinations": ("k8snet-qa",), "services": ("DNS",)})
+    await opened(office)
+    wishes = [ours(group), ours(policy, 1000)]
+    assert {one.kind for one in await office.target.apply_all([step(None, wish) for wish in wishes])} == {"applied"}
+    assert await office.target.shadowing(policy) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"destinations": ("test-servers",), "services": ("PING",)}, "service PING has no TCP or UDP port"),
+        ({"destinations": ("all",)}, "covers everything"),
+        ({"destinations": ("gone",)}, "gone is no network"),
+    ],
+)
+async def test_what_cannot_be_sampled_is_said(office: Office, changes: dict[str, object], words: str) -> None:
+    shadow = await office.target.shadowing(POLICY.model_copy(update=changes))
+    assert shadow is not None
+    assert words in shadow
