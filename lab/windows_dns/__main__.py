@@ -19,7 +19,8 @@ examples:
   python -m lab.windows_dns --http --listen 127.0.0.1:5985 --load state.json --dump after.json
   python -m lab.windows_dns --route 10.68.0.2=127.0.0.1:10053      (what is meant for kube-dns goes there)
 
-The control door is /lab/ on the same port (state, writes, calls, cache, faults, clock, shells); it answers this machine only.
+The control door is /lab/ on the same port (state, writes, calls, cache, faults, clock, shells).
+It answers this machine only.
 """
 
 

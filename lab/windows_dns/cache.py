@@ -57,7 +57,7 @@ class Cache:
     def put_negative(
         self, name: dns.name.Name, rdtype: int, rcode: dns.rcode.Rcode, soa: dns.rrset.RRset | None
     ) -> None:
-        """A negative answer lives for min(SOA TTL, SOA minimum), at most MaxNegativeCacheTtl; without SOA not at all."""
+        """Keep a negative answer for min(SOA TTL, SOA minimum, MaxNegativeCacheTtl); without SOA not at all."""
         if soa is None:
             return
         ttl = min(soa.ttl, soa[0].minimum, self._settings.max_negative_ttl)
@@ -80,5 +80,4 @@ class Cache:
 def _with_ttl(rrset: dns.rrset.RRset | None, ttl: int) -> dns.rrset.RRset | None:
     if rrset is None:
         return None
-    copy = dns.rrset.from_rdata_list(rrset.name, min(rrset.ttl, ttl), list(rrset))
-    return copy
+    return dns.rrset.from_rdata_list(rrset.name, min(rrset.ttl, ttl), list(rrset))

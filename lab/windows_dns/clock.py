@@ -1,7 +1,7 @@
 """Time as a port, so that a test decides when it passes.
 
-`now()` is monotonic seconds; `wall()` is the calendar. `advance()` makes sleepers whose time has come wake in order, on both
-clocks: the real one merely also moves by itself.
+`now()` is monotonic seconds; `wall()` is the calendar. `advance()` makes sleepers whose time has come wake in order,
+on both clocks: the real one merely also moves by itself.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _CMDLET_KINDS = ("hang_before", "hang_after", "error")
 
 
 class Fault(BaseModel):
-    """`at` is a WS-Man operation (Create, Command, Send, Receive, Signal, Delete) or a cmdlet name; both with wildcards.
+    """One rule. `at` is a WS-Man operation (Create … Delete), a cmdlet name, or a pattern of either.
 
     `skip` matching moments pass unharmed first; `count` are hit.
     """

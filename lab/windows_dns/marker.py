@@ -1,8 +1,8 @@
 """Strictness towards scripts that announce what they do.
 
-A script may begin with `# op: <noun>.<verb>`. When the verb promises only to look, the script must not call a cmdlet that
-changes anything; when it promises to change something, it must call one. Otherwise a mix-up of two script files would pass
-every test that looks at the answer alone.
+A script may begin with `# op: <noun>.<verb>`. When the verb promises only to look, the script must not call a cmdlet
+that changes anything; when it promises to change something, it must call one. Otherwise a mix-up of two script files
+would pass every test that looks at the answer alone.
 """
 
 from __future__ import annotations

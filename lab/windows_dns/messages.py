@@ -36,8 +36,8 @@ _TEXTS: dict[str, dict[str, str]] = {
         "refused": "{name} : DNS-Vorgang verweigert",
         "timeout": "{name} : Dieser Vorgang wurde wegen Zeitüberschreitung zurückgegeben",
         "bad_name": "{name} : Der DNS-Name enthält ein ungültiges Zeichen",
-        "remove_question": "Bei diesem Vorgang wird die Zone {zone} von Server {server} entfernt. Möchten Sie fortfahren?",
-        "clear_question": "Bei diesem Vorgang wird der Cache von Server {server} gelöscht. Möchten Sie fortfahren?",
+        "remove_question": "Die Zone {zone} wird von Server {server} entfernt. Möchten Sie fortfahren?",
+        "clear_question": "Der Cache von Server {server} wird gelöscht. Möchten Sie fortfahren?",
     },
 }
 

@@ -1,7 +1,7 @@
 """What cmd.exe makes of a command line: powershell.exe with its switches, and a few plain programs.
 
-Anything else is refused loudly. Meta characters of cmd.exe are live on a real machine, so a line that contains them unquoted
-is refused as well instead of being run as if they were text.
+Anything else is refused loudly. Meta characters of cmd.exe are live on a real machine, so a line that contains them is
+refused as well instead of being run as if they were text.
 """
 
 from __future__ import annotations

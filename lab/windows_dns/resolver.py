@@ -16,6 +16,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
+from dns.rdatatype import RdataType
 
 from .cache import Cache
 from .clock import Clock
@@ -68,7 +69,7 @@ class Resolver:
                 response.flags |= dns.flags.AA
         return response
 
-    async def resolve(self, name: dns.name.Name, rdtype: int, recursive: bool = True) -> Answer:
+    async def resolve(self, name: dns.name.Name, rdtype: RdataType, recursive: bool = True) -> Answer:
         """Follow aliases until there is an answer."""
         name = dns.name.Name([label.lower() for label in name.labels])
         total = Answer()
@@ -77,13 +78,13 @@ class Resolver:
             total.rcode, total.authority = part.rcode, part.authority
             total.answer.extend(part.answer)
             total.authoritative = part.authoritative if step == 0 else total.authoritative
-            target = _alias(part, name, rdtype)
+            target = _alias(part, rdtype)
             if target is None:
                 return total if part.rcode != dns.rcode.SERVFAIL else _failure()
             name = target
         return _failure()
 
-    async def _one(self, name: dns.name.Name, rdtype: int, recursive: bool) -> Answer:
+    async def _one(self, name: dns.name.Name, rdtype: RdataType, recursive: bool) -> Answer:
         zone = self._zones.match(name)
         if zone is not None and zone.type != "Forwarder":
             return self._hosted(zone, name, rdtype)
@@ -95,9 +96,9 @@ class Resolver:
 
     # Hosted zones and cache
 
-    def _hosted(self, zone: Zone, name: dns.name.Name, rdtype: int) -> Answer:
+    def _hosted(self, zone: Zone, name: dns.name.Name, rdtype: RdataType) -> Answer:
         content = self._zones.content(zone)
-        soa = content.get_rrset(content.origin, dns.rdatatype.SOA)
+        soa = content.get_rrset(content.origin or name, dns.rdatatype.SOA)
         node = content.get_node(name)
         if node is None:
             below = any(other.is_subdomain(name) for other in content.nodes)
@@ -111,7 +112,7 @@ class Resolver:
             return Answer(authority=[soa] if soa else [], authoritative=True)
         return Answer(answer=[found], authoritative=True)
 
-    def _cached(self, name: dns.name.Name, rdtype: int) -> Answer | None:
+    def _cached(self, name: dns.name.Name, rdtype: RdataType) -> Answer | None:
         entry = self._cache.get(name, rdtype) or self._cache.get(name, dns.rdatatype.CNAME)
         if entry is None:
             return None
@@ -121,7 +122,7 @@ class Resolver:
 
     # Other servers
 
-    async def _ask(self, zone: Zone | None, name: dns.name.Name, rdtype: int) -> Answer:
+    async def _ask(self, zone: Zone | None, name: dns.name.Name, rdtype: RdataType) -> Answer:
         started = self._clock.now()
         masters = zone.masters if zone else self._settings.forwarders
         timeout = zone.timeout if zone else self._settings.forwarders_timeout
@@ -135,7 +136,7 @@ class Resolver:
             return _failure()
         return await self._ask_root(name, rdtype, started)
 
-    async def _ask_root(self, name: dns.name.Name, rdtype: int, started: float) -> Answer:
+    async def _ask_root(self, name: dns.name.Name, rdtype: RdataType, started: float) -> Answer:
         if self._settings.root_hints == "silent":
             left = started + self._settings.recursion_timeout - self._clock.now()
             await self._clock.sleep(max(left, 0))
@@ -146,7 +147,7 @@ class Resolver:
         return self._cached(name, rdtype) or Answer(dns.rcode.NXDOMAIN, authority=[soa])
 
     async def _ask_masters(
-        self, masters: Sequence[str], timeout: float, name: dns.name.Name, rdtype: int
+        self, masters: Sequence[str], timeout: float, name: dns.name.Name, rdtype: RdataType
     ) -> dns.message.Message | None:
         """Strictly in order: the second after T, each further one after T+1, none after RecursionTimeout (KB 2834250).
 
@@ -184,7 +185,7 @@ class Resolver:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _exchange(self, master: str, name: dns.name.Name, rdtype: int) -> dns.message.Message | bool | None:
+    async def _exchange(self, master: str, name: dns.name.Name, rdtype: RdataType) -> dns.message.Message | bool | None:
         """A usable response; False when the master refused or failed; None when it stayed silent."""
         edns = self._settings.edns_payload if self._settings.edns_probes else None
         reply = await self._query(master, name, rdtype, edns)
@@ -195,7 +196,7 @@ class Resolver:
         return reply
 
     async def _query(
-        self, master: str, name: dns.name.Name, rdtype: int, payload: int | None
+        self, master: str, name: dns.name.Name, rdtype: RdataType, payload: int | None
     ) -> dns.message.Message | bool | None:
         query = dns.message.make_query(name, rdtype, use_edns=0 if payload else -1, payload=payload or 0)
         wire = query.to_wire()
@@ -209,7 +210,7 @@ class Resolver:
             return False
         return response
 
-    def _learn(self, reply: dns.message.Message, name: dns.name.Name, rdtype: int) -> Answer:
+    def _learn(self, reply: dns.message.Message, name: dns.name.Name, rdtype: RdataType) -> Answer:
         """Keep what belongs to the question, cache it, and answer with it."""
         kept: list[dns.rrset.RRset] = []
         for _ in range(_CHAIN):
@@ -230,7 +231,7 @@ class Resolver:
         return Answer(reply.rcode(), kept, [soa] if soa else [])
 
 
-def _alias(part: Answer, name: dns.name.Name, rdtype: int) -> dns.name.Name | None:
+def _alias(part: Answer, rdtype: RdataType) -> dns.name.Name | None:
     """Where to go on: the target of the last alias, when the part ends with one and says nothing else."""
     if not part.answer or part.rcode != dns.rcode.NOERROR or rdtype in (dns.rdatatype.CNAME, dns.rdatatype.ANY):
         return None

@@ -44,7 +44,7 @@ async def running(
     tls: bool = True,
     ca_file: Path | None = None,
 ) -> AsyncIterator[Running]:
-    """Serve until the block ends. Port 0 takes a free one. `ca_file` is where the authority is written (default: temporary)."""
+    """Serve until the block ends. Port 0 takes a free one. The authority goes to `ca_file` or a temporary file."""
     async with AsyncExitStack() as stack:
         context = None
         if tls:

@@ -72,7 +72,7 @@ class _OneReply(asyncio.DatagramProtocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.reply: asyncio.Future[bytes] = loop.create_future()
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, _addr: object) -> None:
         if not self.reply.done():
             self.reply.set_result(data)
 

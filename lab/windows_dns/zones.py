@@ -45,7 +45,7 @@ class ZoneTable:
         self._hosted: dict[str, tuple[Zone, dns.zone.Zone]] = {}
         self._hostname = hostname
         self.refresh: Callable[[], None] = lambda: None
-        self.announce: Callable[[Change], None] = lambda change: None
+        self.announce: Callable[[Change], None] = lambda _: None
 
     def __iter__(self) -> Iterator[Zone]:
         self.refresh()
@@ -74,7 +74,7 @@ class ZoneTable:
             self.announce(Change(before, None))
 
     def match(self, name: dns.name.Name) -> Zone | None:
-        """The zone that answers for a name: the longest suffix, except that a hosted parent keeps an undelegated child."""
+        """The zone that answers for a name: the longest suffix; but a hosted parent keeps an undelegated child."""
         found: Zone | None = None
         labels = [label.decode("ascii", "replace").lower() for label in name.labels if label]
         self.refresh()

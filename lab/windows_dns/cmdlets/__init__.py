@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..powershell.command import Cmdlet
-from ..powershell.engine import ENGINE
-from ..server import Server
+from lab.windows_dns.powershell.command import Cmdlet
+from lab.windows_dns.powershell.engine import ENGINE
+from lab.windows_dns.server import Server
+
 from .dns_client import DNS_CLIENT
 from .dns_server import DNS_SERVER
 

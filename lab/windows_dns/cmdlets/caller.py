@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..messages import text
-from ..powershell.command import Invocation
-from ..powershell.conversion import to_text
-from ..powershell.errors import ErrorRecord, ScriptError
-from ..server import CmdletCall, Server
-from ..state import Account
-from ..zones import DnsFailure
+from lab.windows_dns.messages import text
+from lab.windows_dns.powershell.command import Invocation
+from lab.windows_dns.powershell.conversion import to_text
+from lab.windows_dns.powershell.errors import ErrorRecord, ScriptError
+from lab.windows_dns.server import CmdletCall, Server
+from lab.windows_dns.state import Account
+from lab.windows_dns.zones import DnsFailure
 
 _CIM = "Microsoft.Management.Infrastructure.CimException"
 _CATEGORIES = {

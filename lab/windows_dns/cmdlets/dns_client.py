@@ -13,13 +13,14 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from ..clock import within
-from ..powershell.binding import Parameter
-from ..powershell.command import Cmdlet, Invocation, cmdlet
-from ..powershell.conversion import convert, to_text
-from ..powershell.errors import ErrorRecord, Unsupported
-from ..powershell.values import EnumValue, PSArray, PSObject
-from ..server import CmdletCall
+from lab.windows_dns.clock import within
+from lab.windows_dns.powershell.binding import Parameter
+from lab.windows_dns.powershell.command import Cmdlet, Invocation, cmdlet
+from lab.windows_dns.powershell.conversion import convert, to_text
+from lab.windows_dns.powershell.errors import ErrorRecord, Unsupported
+from lab.windows_dns.powershell.values import EnumValue, PSArray, PSObject
+from lab.windows_dns.server import CmdletCall
+
 from .caller import Caller, caller_of
 
 _ID = "Microsoft.DnsClient.Commands.ResolveDnsName"
@@ -178,10 +179,14 @@ def _data(kind: str, rdata: Any) -> list[tuple[str, Any]]:
         return [("NameHost", host(rdata.target))]
     if kind == "SOA":
         return [
-            ("PrimaryServer", host(rdata.mname)), ("NameAdministrator", host(rdata.rname)), ("SerialNumber", rdata.serial),
-            ("TimeToZoneRefresh", rdata.refresh), ("TimeToZoneFailureRetry", rdata.retry),
-            ("TimeToExpiration", rdata.expire), ("DefaultTTL", rdata.minimum),
-        ]  # fmt: skip
+            ("PrimaryServer", host(rdata.mname)),
+            ("NameAdministrator", host(rdata.rname)),
+            ("SerialNumber", rdata.serial),
+            ("TimeToZoneRefresh", rdata.refresh),
+            ("TimeToZoneFailureRetry", rdata.retry),
+            ("TimeToExpiration", rdata.expire),
+            ("DefaultTTL", rdata.minimum),
+        ]
     if kind == "SRV":
         return [
             ("NameTarget", host(rdata.target)),
@@ -199,16 +204,30 @@ def _data(kind: str, rdata: Any) -> list[tuple[str, Any]]:
 P = Parameter
 DNS_CLIENT: tuple[Cmdlet, ...] = (
     cmdlet(
-        "Resolve-DnsName", _resolve,
+        "Resolve-DnsName",
+        _resolve,
         P("Name", "string", mandatory=True, position=0, from_property=True, from_value=True),
-        P("Type", "string", position=1, allowed=_TYPES), P("Server", "string[]"),
+        P("Type", "string", position=1, allowed=_TYPES),
+        P("Server", "string[]"),
         *(
             P(name, "switch")
             for name in (
-                "DnsOnly", "CacheOnly", "DnssecOk", "DnssecCd", "NoHostsFile", "LlmnrNetbiosOnly", "LlmnrFallback", "LlmnrOnly",
-                "NetbiosFallback", "NoIdn", "NoRecursion", "QuickTimeout", "TcpOnly",
+                "DnsOnly",
+                "CacheOnly",
+                "DnssecOk",
+                "DnssecCd",
+                "NoHostsFile",
+                "LlmnrNetbiosOnly",
+                "LlmnrFallback",
+                "LlmnrOnly",
+                "NetbiosFallback",
+                "NoIdn",
+                "NoRecursion",
+                "QuickTimeout",
+                "TcpOnly",
             )
         ),
-        module="DnsClient", per_object=True,
+        module="DnsClient",
+        per_object=True,
     ),
-)  # fmt: skip
+)

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from ..powershell.binding import Parameter
-from ..powershell.command import Cmdlet, Invocation, cmdlet
-from ..powershell.conversion import convert, to_text
-from ..powershell.errors import Unsupported
-from ..powershell.values import CimInstance, PSArray, UInt32, items_of
-from ..state import Zone
-from ..zones import DnsFailure, normal
+from lab.windows_dns.powershell.binding import Parameter
+from lab.windows_dns.powershell.command import Cmdlet, Invocation, cmdlet
+from lab.windows_dns.powershell.conversion import convert, to_text
+from lab.windows_dns.powershell.errors import Unsupported
+from lab.windows_dns.powershell.values import CimInstance, PSArray, UInt32
+from lab.windows_dns.state import Zone
+from lab.windows_dns.zones import DnsFailure, normal
+
 from .caller import Caller, agreed, cim_error, dns_cmdlet
 from .testing import test_dns_server
 
@@ -273,49 +274,89 @@ _SET = ("Parameters", "ADZone")
 _TIMEOUT: dict[str, Any] = {"position": 3, "limits": (0, 15), "from_property": True}
 DNS_SERVER: tuple[Cmdlet, ...] = (
     _cmdlet(
-        "Get-DnsServerZone", "read", "list", "PS_DnsServerZone", _get_zone,
-        P("Name", "string[]", position=1, aliases=("ZoneName",), from_property=True), P("VirtualizationInstance", "string"),
+        "Get-DnsServerZone",
+        "read",
+        "list",
+        "PS_DnsServerZone",
+        _get_zone,
+        P("Name", "string[]", position=1, aliases=("ZoneName",), from_property=True),
+        P("VirtualizationInstance", "string"),
         per_object=True,
     ),
     _cmdlet(
-        "Add-DnsServerConditionalForwarderZone", "write", "add", _FORWARDER, _add_forwarder, _NAME,
+        "Add-DnsServerConditionalForwarderZone",
+        "write",
+        "add",
+        _FORWARDER,
+        _add_forwarder,
+        _NAME,
         P("MasterServers", "ipaddress[]", mandatory=True, position=2, from_property=True),
         P("ForwarderTimeout", "uint32", **_TIMEOUT),
         P("UseRecursion", "switch", from_property=True),
-        P("LoadExisting", "switch"), P("PassThru", "switch"),
+        P("LoadExisting", "switch"),
+        P("PassThru", "switch"),
         P("ReplicationScope", "string", **_in("ADForwardLookupZone", allowed=_SCOPES)),
         P("DirectoryPartitionName", "string", **_in("ADForwardLookupZone")),
-        sets=_ADD, default_set="FileForwardLookupZone", should_process=True, per_object=True,
+        sets=_ADD,
+        default_set="FileForwardLookupZone",
+        should_process=True,
+        per_object=True,
     ),
     _cmdlet(
-        "Set-DnsServerConditionalForwarderZone", "write", "set", _FORWARDER, _set_forwarder, _NAME,
+        "Set-DnsServerConditionalForwarderZone",
+        "write",
+        "set",
+        _FORWARDER,
+        _set_forwarder,
+        _NAME,
         P("MasterServers", "ipaddress[]", **_in("Parameters", position=2)),
         P("ForwarderTimeout", "uint32", **_in("Parameters", position=3, limits=(0, 15))),
         P("UseRecursion", "bool", **_in("Parameters", position=4)),
         P("ReplicationScope", "string", **_in("ADZone", allowed=_SCOPES, mandatory=True)),
         P("DirectoryPartitionName", "string", **_in("ADZone")),
         P("PassThru", "switch"),
-        sets=_SET, default_set="Parameters", should_process=True, per_object=True,
+        sets=_SET,
+        default_set="Parameters",
+        should_process=True,
+        per_object=True,
     ),
     _cmdlet(
-        "Remove-DnsServerZone", "write", "remove", "PS_DnsServerZone", _remove_zone, _NAME,
-        P("Force", "switch"), P("PassThru", "switch"), P("VirtualizationInstance", "string"),
-        should_process=True, per_object=True,
+        "Remove-DnsServerZone",
+        "write",
+        "remove",
+        "PS_DnsServerZone",
+        _remove_zone,
+        _NAME,
+        P("Force", "switch"),
+        P("PassThru", "switch"),
+        P("VirtualizationInstance", "string"),
+        should_process=True,
+        per_object=True,
     ),
     _cmdlet(
-        "Clear-DnsServerCache", "write", "clear", "PS_DnsServerCache", _clear_cache,
-        P("Force", "switch"), P("CacheScope", "string"), should_process=True,
+        "Clear-DnsServerCache",
+        "write",
+        "clear",
+        "PS_DnsServerCache",
+        _clear_cache,
+        P("Force", "switch"),
+        P("CacheScope", "string"),
+        should_process=True,
     ),
     _cmdlet("Get-DnsServerCache", "read", "settings", "PS_DnsServerCache", _get_cache),
     _cmdlet("Show-DnsServerCache", "read", "settings", "PS_DnsServerCache", _show_cache),
     _cmdlet("Get-DnsServerForwarder", "read", "settings", "PS_DnsServerForwarder", _get_server_forwarder),
     _cmdlet("Get-DnsServerRecursion", "read", "settings", "PS_DnsServerRecursion", _get_recursion),
     _cmdlet(
-        "Test-DnsServer", "read", "settings", "PS_DnsServerValidity", test_dns_server,
+        "Test-DnsServer",
+        "read",
+        "settings",
+        "PS_DnsServerValidity",
+        test_dns_server,
         P("IPAddress", "ipaddress[]", mandatory=True, position=1, from_property=True),
         P("Context", "string", **_in("Context", position=2, allowed=("DnsServer", "Forwarder", "RootHints"))),
         P("ZoneName", "string", **_in("ZoneMaster", mandatory=True)),
-        sets=("Context", "ZoneMaster"), default_set="Context",
+        sets=("Context", "ZoneMaster"),
+        default_set="Context",
     ),
-)  # fmt: skip
-__all__ = ["DNS_SERVER", "items_of", "zone_instance"]
+)

@@ -7,9 +7,10 @@ from datetime import timedelta
 import dns.exception
 import dns.message
 
-from ..powershell.command import Invocation
-from ..powershell.conversion import to_text
-from ..powershell.values import CimInstance
+from lab.windows_dns.powershell.command import Invocation
+from lab.windows_dns.powershell.conversion import to_text
+from lab.windows_dns.powershell.values import CimInstance
+
 from .caller import Caller
 
 _PATIENCE = 5.0

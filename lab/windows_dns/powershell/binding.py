@@ -109,7 +109,10 @@ def bind(signature: Signature, words: Sequence[Word], piped: Any = MISSING) -> B
             value = True
         elif value is MISSING:
             if not pending or pending[0].name is not None:
-                message = f"Missing an argument for parameter '{parameter.name}'. Specify a parameter of type '{parameter.type}' and try again."
+                message = (
+                    f"Missing an argument for parameter '{parameter.name}'. "
+                    f"Specify a parameter of type '{parameter.type}' and try again."
+                )
                 raise binding_error(signature.command, "MissingArgument", message)
             value = pending.pop(0).value
         bound.values[parameter.name] = coerce(signature.command, parameter, value)
@@ -134,7 +137,10 @@ def find(signature: Signature, name: str) -> Parameter:
         return matches[0]
     if matches:
         options = " ".join(f"-{parameter.name}" for parameter in matches)
-        message = f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. Possible matches include: {options}."
+        message = (
+            f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
+            f"Possible matches include: {options}."
+        )
         raise binding_error(signature.command, "AmbiguousParameter", message)
     message = f"A parameter cannot be found that matches parameter name '{name}'."
     raise binding_error(signature.command, "NamedParameterNotFound", message)
@@ -250,15 +256,17 @@ def _validate(command: str, parameter: Parameter, converted: Any, given: Any) ->
         for item in items_of(converted):
             if to_text(item).lower() not in (each.lower() for each in parameter.allowed):
                 message = (
-                    f"Cannot validate argument on parameter '{parameter.name}'. The argument \"{to_text(item)}\" does not belong to the "
-                    f'set "{",".join(parameter.allowed)}" specified by the ValidateSet attribute. Supply an argument that is in the '
-                    "set and then try the command again."
+                    f"Cannot validate argument on parameter '{parameter.name}'. The argument \"{to_text(item)}\" does "
+                    f'not belong to the set "{",".join(parameter.allowed)}" specified by the ValidateSet attribute. '
+                    "Supply an argument that is in the set and then try the command again."
                 )
                 raise binding_error(command, "ParameterArgumentValidationError", message, "InvalidData")
     if parameter.limits and not parameter.limits[0] <= converted <= parameter.limits[1]:
         message = (
-            f"Cannot validate argument on parameter '{parameter.name}'. The {converted} argument is greater than the maximum allowed "
-            f"range of {parameter.limits[1]}. Supply an argument that is less than or equal to {parameter.limits[1]} and then try "
+            f"Cannot validate argument on parameter '{parameter.name}'. The {converted} argument is greater than the "
+            "maximum allowed "
+            f"range of {parameter.limits[1]}. Supply an argument that is less than or equal to {parameter.limits[1]} "
+            "and then try "
             "the command again."
         )
         raise binding_error(command, "ParameterArgumentValidationError", message, "InvalidData")

@@ -13,16 +13,17 @@ from .errors import ErrorRecord, Return, ScriptError, Unsupported
 from .evaluation import Scope
 from .members import MISSING
 from .parser import literal_text
-from .syntax import Argument, Block, BlockLiteral, Command, Function, NamedArgument, Node, Redirection, Splat
+from .syntax import Argument, Block, Command, NamedArgument, Node, Redirection, Splat
 from .values import NameMap, PSArray, ScriptBlock, items_of, plain
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
 
 ALIASES = {
-    "%": "foreach-object", "foreach": "foreach-object", "?": "where-object", "where": "where-object", "select": "select-object",
-    "sort": "sort-object", "echo": "write-output", "write": "write-output", "sleep": "start-sleep", "ipmo": "import-module",
-    "gmo": "get-module", "gcm": "get-command", "measure": "measure-object", "iex": "invoke-expression", "compare": "compare-object",
+    "%": "foreach-object", "foreach": "foreach-object", "?": "where-object", "where": "where-object",
+    "select": "select-object", "sort": "sort-object", "echo": "write-output", "write": "write-output",
+    "sleep": "start-sleep", "ipmo": "import-module", "gmo": "get-module", "gcm": "get-command",
+    "measure": "measure-object", "iex": "invoke-expression", "compare": "compare-object",
 }  # fmt: skip
 Sink = Callable[[Any], None]
 
@@ -44,12 +45,12 @@ class Calls:
     async def call(self, node: Command, items: list[Any] | None, sink: Sink) -> None:
         """Run one command of a pipeline; `items` is what came before it, None at the beginning."""
         discard, merge, silent = _redirections(node)
-        out: Sink = (lambda item: None) if discard else sink
+        out: Sink = (lambda _: None) if discard else sink
         outer = self.error_sink
         if merge:
             self.error_sink = out
         elif silent:
-            self.error_sink = lambda record: None
+            self.error_sink = lambda _: None
         try:
             await self._dispatch(node, items, out)
         except ScriptError as error:
@@ -114,7 +115,12 @@ class Calls:
         action = {"Silentlycontinue": "SilentlyContinue"}.get(action, action)
         collected: list[Any] = []
         kept = "OutVariable" in bound.values
-        emit: Sink = (lambda item: (collected.append(item), sink(item))[1]) if kept else sink
+
+        def both(item: Any) -> None:
+            collected.append(item)
+            sink(item)
+
+        emit: Sink = both if kept else sink
         before = len(self._interpreter().errors)
         invocation = Invocation(self._interpreter(), cmdlet, bound.values, items, emit, action, bound.set_name)
         try:
@@ -156,7 +162,7 @@ class Calls:
         return "" if line is None else line.decode(self.console.encoding, "replace")
 
     async def confirm(self, command: str, question: str) -> bool:
-        """Ask before a dangerous action. Without -NonInteractive this waits for an answer on stdin, perhaps for ever."""
+        """Ask before a dangerous action. Without -NonInteractive this waits for an answer, perhaps for ever."""
         if not self.console.interactive:
             message = "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available."
             record = ErrorRecord(
@@ -260,7 +266,8 @@ def _redirections(node: Command) -> tuple[bool, bool, bool]:
 
 def _unknown_command(name: str) -> ScriptError:
     message = (
-        f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the "
+        f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. "
+        "Check the "
         "spelling of the name, or if a path was included, verify that the path is correct and try again."
     )
     exception = "System.Management.Automation.CommandNotFoundException"
@@ -282,6 +289,3 @@ def commands_in(block: Any) -> set[str]:
 
 def _slots(node: Node) -> list[str]:
     return list(node.__dataclass_fields__)
-
-
-__all__ = ["ALIASES", "BlockLiteral", "Calls", "Function", "commands_in"]

@@ -1,7 +1,7 @@
 """Which characters PowerShell's tokenizer treats alike (PowerShell/PowerShell, engine/parser/CharTraits.cs).
 
-Five characters open and close a single-quoted string and four a double-quoted one. A typographic quotation mark inside a
-literal therefore ends it, and what follows is code.
+Five characters open and close a single-quoted string and four a double-quoted one. A typographic quotation mark inside
+a literal therefore ends it, and what follows is code.
 """
 
 SINGLE_QUOTES = "'‘’‚‛"

@@ -1,8 +1,8 @@
 """The process around a script: its three streams, its environment, and the time it lives in.
 
-Stderr becomes CLIXML when the command came by -EncodedCommand and -OutputFormat was not given (ConsoleHost.cs); otherwise it
-is plain text. Output is handed on in whole pieces when the script starts to wait for something and when it ends, so that
-what a reader sees does not depend on how fast this machine is.
+Stderr becomes CLIXML when the command came by -EncodedCommand and -OutputFormat was not given (ConsoleHost.cs);
+otherwise it is plain text. Output is handed on in whole pieces when the script starts to wait for something and when it
+ends, so that what a reader sees does not depend on how fast this machine is.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from ..clock import Clock
+    from lab.windows_dns.clock import Clock
 
 _NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04"
 _PROGRESS = (
-    '<Obj S="progress" RefId="{ref}"><TN RefId="{ref}"><T>System.Management.Automation.PSCustomObject</T><T>System.Object</T>'
+    '<Obj S="progress" RefId="{ref}"><TN RefId="{ref}">'
+    "<T>System.Management.Automation.PSCustomObject</T><T>System.Object</T>"
     '</TN><MS><I64 N="SourceId">1</I64><PR N="Record"><AV>{text}</AV><AI>0</AI><Nil /><PI>-1</PI><PC>-1</PC>'
     "<T>{state}</T><SR>-1</SR><SD> </SD></PR></MS></Obj>"
 )

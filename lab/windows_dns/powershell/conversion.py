@@ -30,15 +30,17 @@ from .values import (
 
 _ALIASES = {
     "system.string": "string", "system.int32": "int", "int32": "int", "system.int64": "long", "int64": "long",
-    "system.uint32": "uint32", "uint": "uint32", "system.uint16": "uint16", "ushort": "uint16", "system.boolean": "bool",
-    "boolean": "bool", "system.double": "double", "system.net.ipaddress": "ipaddress", "net.ipaddress": "ipaddress",
-    "system.object": "object", "psobject": "pscustomobject", "system.management.automation.pscustomobject": "pscustomobject",
-    "system.collections.hashtable": "hashtable", "system.byte": "byte", "system.char": "char",
-    "system.management.automation.switchparameter": "switch", "switchparameter": "switch", "system.datetime": "datetime",
-    "system.timespan": "timespan", "system.guid": "guid", "system.array": "array", "collections.arraylist": "arraylist",
-    "system.collections.arraylist": "arraylist", "system.text.encoding": "text.encoding", "system.convert": "convert",
-    "system.console": "console", "system.math": "math", "system.environment": "environment", "system.exception": "exception",
-    "collections.hashtable": "hashtable", "system.management.automation.scriptblock": "scriptblock",
+    "system.uint32": "uint32", "uint": "uint32", "system.uint16": "uint16", "ushort": "uint16",
+    "system.boolean": "bool", "boolean": "bool", "system.double": "double", "system.net.ipaddress": "ipaddress",
+    "net.ipaddress": "ipaddress", "system.object": "object", "psobject": "pscustomobject",
+    "system.management.automation.pscustomobject": "pscustomobject", "system.collections.hashtable": "hashtable",
+    "system.byte": "byte", "system.char": "char", "system.management.automation.switchparameter": "switch",
+    "switchparameter": "switch", "system.datetime": "datetime", "system.timespan": "timespan",
+    "system.guid": "guid", "system.array": "array", "collections.arraylist": "arraylist",
+    "system.collections.arraylist": "arraylist", "system.text.encoding": "text.encoding",
+    "system.convert": "convert", "system.console": "console", "system.math": "math",
+    "system.environment": "environment", "system.exception": "exception", "collections.hashtable": "hashtable",
+    "system.management.automation.scriptblock": "scriptblock",
     "management.automation.errorrecord": "system.management.automation.errorrecord",
 }  # fmt: skip
 _INTEGERS = {
@@ -147,7 +149,8 @@ def to_number(value: Any) -> int | float:
             return number_of(value)
         except ValueError:
             raise cast_error(
-                f'Cannot convert value "{value}" to type "System.Int32". Error: "Input string was not in a correct format."',
+                f'Cannot convert value "{value}" to type "System.Int32". '
+                'Error: "Input string was not in a correct format."',
                 "InvalidCastFromStringToInteger",
             ) from None
     raise _cannot(value, "int")
@@ -215,8 +218,8 @@ def parameter_boolean(value: Any) -> bool:
     if isinstance(value, int | float):
         return bool(value)
     raise cast_error(
-        f'Cannot convert value "{to_text(value)}" to type "System.Boolean". Boolean parameters accept only Boolean values '
-        "and numbers, such as $True, $False, 1 or 0.",
+        f'Cannot convert value "{to_text(value)}" to type "System.Boolean". Boolean parameters accept only Boolean '
+        "values and numbers, such as $True, $False, 1 or 0.",
     )
 
 
@@ -236,7 +239,8 @@ def _to_address(value: Any) -> IPAddress | None:
         except ValueError:
             pass
     raise cast_error(
-        f'Cannot convert value "{to_text(value)}" to type "System.Net.IPAddress". Error: "An invalid IP address was specified."',
+        f'Cannot convert value "{to_text(value)}" to type "System.Net.IPAddress". '
+        'Error: "An invalid IP address was specified."',
         "InvalidCastParseTargetInvocation",
     )
 
@@ -296,7 +300,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "double": _to_double,
     "ipaddress": _to_address,
     "object": lambda value: value,
-    "void": lambda value: VOID,
+    "void": lambda _: VOID,
     "pscustomobject": _to_custom_object,
     "ordered": lambda value: value,
     "hashtable": _to_hashtable,

@@ -11,7 +11,7 @@ from .values import CimInstance, NameMap, PSObject
 _ZONE_COLUMNS = ("ZoneName", "ZoneType", "IsAutoCreated", "IsDsIntegrated", "IsReverseLookupZone", "IsSigned")
 
 
-def show(value: Any, width: int) -> list[str]:
+def show(value: Any) -> list[str]:
     """The lines that the host prints for one object of the output."""
     if value is None:
         return []

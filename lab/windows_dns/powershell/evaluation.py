@@ -89,6 +89,8 @@ class Evaluation:
     ok: bool
     strict: bool
     source: str
+    user: str
+    machine: str
 
     capture: Callable[[Node], Awaitable[Any]]
     statements: Callable[[Block, Callable[[Any], None]], Awaitable[None]]
@@ -155,7 +157,7 @@ class Evaluation:
             return PSArray(item for item in left if (pattern.search(to_text(item)) is not None) == wanted)
         found = pattern.search(to_text(left))
         if found is not None:
-            groups = {0: found[0], **dict(enumerate(found.groups(), 1)), **found.groupdict()}
+            groups: dict[Any, Any] = {0: found[0], **dict(enumerate(found.groups(), 1)), **found.groupdict()}
             self.scope.set("Matches", Hashtable((key, text) for key, text in groups.items() if text is not None))
         return (found is not None) == wanted
 
@@ -243,8 +245,7 @@ class Evaluation:
         if isinstance(target, list | bytes | str):
             place = int(to_number(index))
             return target[place] if -len(target) <= place < len(target) else None
-        place = to_number(index)
-        return target if place in (0, -1) else None
+        return target if to_number(index) in (0, -1) else None
 
     # Assignment
 

@@ -29,8 +29,8 @@ _COMPARISONS = {
     f"{prefix}{name}"
     for prefix in ("", "i", "c")
     for name in (
-        "eq", "ne", "gt", "ge", "lt", "le", "like", "notlike", "match", "notmatch", "replace", "contains", "notcontains",
-        "in", "notin", "split",
+        "eq", "ne", "gt", "ge", "lt", "le", "like", "notlike", "match", "notmatch", "replace", "contains",
+        "notcontains", "in", "notin", "split",
     )
 } | {"is", "isnot", "as", "join"}  # fmt: skip
 # From loosest to tightest; a word is written with a dash in front.

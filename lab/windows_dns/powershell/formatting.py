@@ -24,7 +24,8 @@ def format_operator(left: Any, right: Any) -> str:
             return match[0][0]
         if match[1] is None or int(match[1]) >= len(args):
             raise runtime_error(
-                "Error formatting a string: Index (zero based) must be greater than or equal to zero and less than the size "
+                "Error formatting a string: Index (zero based) must be greater than or equal to zero and less than the "
+                "size "
                 "of the argument list..",
                 "FormatError",
             )

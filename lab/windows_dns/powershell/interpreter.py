@@ -28,7 +28,6 @@ from .syntax import (
     If,
     Jump,
     Node,
-    Paren,
     Pipeline,
     Redirection,
     Step,
@@ -109,7 +108,7 @@ class Interpreter(Evaluation, Calls):
         if isinstance(value, ErrorRecord):
             self.report(value)
             return
-        for line in show(value, self.console.width):
+        for line in show(value):
             self.console.out(f"{line}\r\n")
 
     # Errors
@@ -191,7 +190,7 @@ class Interpreter(Evaluation, Calls):
                     emit(item)
             items = out
 
-    async def _assignment(self, node: Assignment, sink: Sink) -> None:
+    async def _assignment(self, node: Assignment, _sink: Sink) -> None:
         await self.assign(node)
 
     async def _if(self, node: If, sink: Sink) -> None:
@@ -294,7 +293,7 @@ class Interpreter(Evaluation, Calls):
             return
         raise error
 
-    async def _function(self, node: Function, sink: Sink) -> None:
+    async def _function(self, node: Function, _sink: Sink) -> None:
         self.scope.functions[node.name.lower()] = node
 
     async def _jump(self, node: Jump, sink: Sink) -> None:
@@ -308,7 +307,7 @@ class Interpreter(Evaluation, Calls):
             raise Return
         raise ScriptError(_thrown(await self.capture(node.value) if node.value else None), fatal=True)
 
-    async def _stray(self, node: Redirection, sink: Sink) -> None:
+    async def _stray(self, _node: Redirection, _sink: Sink) -> None:
         raise Unsupported("a redirection without a command")
 
 
@@ -357,4 +356,3 @@ _STATEMENTS: dict[type[Node], Callable[[Interpreter, Any, Sink], Any]] = {
     Jump: Interpreter._jump,
     Redirection: Interpreter._stray,
 }
-__all__ = ["Interpreter", "Paren"]

@@ -180,7 +180,7 @@ def _span_members(span: timedelta) -> list[tuple[str, Any]]:
 
 
 def from_json(text: str) -> Any:
-    """ConvertFrom-Json of one text. Raises the cmdlet's error for invalid JSON and for keys that differ only in case."""
+    """ConvertFrom-Json of one text. Invalid JSON and keys that differ only in case raise the cmdlet's error."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except ValueError as error:
@@ -213,7 +213,8 @@ def _object(pairs: list[tuple[str, Any]]) -> PSObject:
             other = next(name for name in made.properties if name.lower() == key.lower())
             if other != key:
                 raise _DuplicateKey(
-                    "Cannot convert the JSON string because a dictionary that was converted from the string contains the "
+                    "Cannot convert the JSON string because a dictionary that was converted from the string contains "
+                    "the "
                     f"duplicated keys '{other}' and '{key}'."
                 )
         made.properties[key] = _arrays(value)

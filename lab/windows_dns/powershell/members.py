@@ -99,7 +99,7 @@ def _category(record: ErrorRecord) -> PSObject:
 _Table = dict[str, Callable[[Any], Any]]
 _PROPERTIES: list[tuple[type | tuple[type, ...], _Table]] = [
     (str, {"length": _utf16}),
-    ((list, bytes), {"length": len, "count": len, "rank": lambda v: 1}),
+    ((list, bytes), {"length": len, "count": len, "rank": lambda _: 1}),
     (
         NameMap,
         {"count": len, "keys": lambda v: PSArray(v), "values": lambda v: PSArray(v.values())},
@@ -120,8 +120,8 @@ _PROPERTIES: list[tuple[type | tuple[type, ...], _Table]] = [
             "fullyqualifiederrorid": lambda v: v.error_id,
             "categoryinfo": _category,
             "targetobject": lambda v: v.target,
-            "errordetails": lambda v: None,
-            "scriptstacktrace": lambda v: "at <ScriptBlock>, <No file>: line 1",
+            "errordetails": lambda _: None,
+            "scriptstacktrace": lambda _: "at <ScriptBlock>, <No file>: line 1",
             "invocationinfo": lambda v: PSObject(
                 [("MyCommand", v.activity), ("Line", v.line), ("PositionMessage", v.line)]
             ),

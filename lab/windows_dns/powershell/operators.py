@@ -37,7 +37,7 @@ def equal(left: Any, right: Any, exact: bool = False) -> bool:
                 return bool(left == number_of(right))
             except ValueError:
                 return False
-        return isinstance(right, int | float) and left == right
+        return isinstance(right, int | float) and bool(left == right)
     if isinstance(left, IPAddress) and isinstance(right, str):
         try:
             return left == convert(right, "ipaddress")
@@ -52,7 +52,9 @@ def compare(left: Any, right: Any) -> int:
     if isinstance(left, str):
         a, b = left.casefold(), to_text(right).casefold()
         return (a > b) - (a < b)
-    if isinstance(left, datetime | timedelta) and type(left) is type(right):
+    if isinstance(left, datetime) and isinstance(right, datetime):
+        return (left > right) - (left < right)
+    if isinstance(left, timedelta) and isinstance(right, timedelta):
         return (left > right) - (left < right)
     if left is None and right is None:
         return 0

@@ -69,7 +69,8 @@ class Parser(ExpressionParser):
         if method is not None and self._is_keyword(word):
             start = self.i
             self.i += len(word)
-            return method(start)
+            parsed: Node = method(start)
+            return parsed
         if word in _UNKNOWN_KEYWORDS and self._is_keyword(word):
             raise Unsupported(f"the keyword '{word}'")
         return self.pipeline()

@@ -91,8 +91,9 @@ def _from_base64(_: Interpreter, text: Any) -> bytes:
         return base64.b64decode(stripped, validate=True)
     except binascii.Error:
         raise runtime_error(
-            'Exception calling "FromBase64String" with "1" argument(s): "The input is not a valid Base-64 string as it contains a '
-            'non-base 64 character, more than two padding characters, or an illegal character among the padding characters. "',
+            'Exception calling "FromBase64String" with "1" argument(s): "The input is not a valid Base-64 string as it '
+            "contains a non-base 64 character, more than two padding characters, or an illegal character among the "
+            'padding characters. "',
             "FormatException",
             "NotSpecified",
         ) from None

@@ -1,4 +1,4 @@
-"""Run-time values. Python's own types stand for $null, Boolean, Int32/Int64, Double, String, Byte[] and DateTime/TimeSpan."""
+"""Run-time values. Python's own types stand for $null, Boolean, Int32/Int64, Double, String, Byte[] and the times."""
 
 from __future__ import annotations
 
@@ -213,6 +213,7 @@ def type_name(value: Any) -> str:
 _LISTS = {"string": "System.String[]", "ipaddress": "System.Net.IPAddress[]", "int": "System.Int32[]"}
 _NAMES = {
     "str": "System.String", "float": "System.Double", "bytes": "System.Byte[]", "datetime": "System.DateTime",
-    "timedelta": "System.TimeSpan", "IPAddress": "System.Net.IPAddress", "Hashtable": "System.Collections.Hashtable",
-    "ScriptBlock": "System.Management.Automation.ScriptBlock", "EnumValue": "System.Enum", "TypeRef": "System.RuntimeType",
+    "timedelta": "System.TimeSpan", "IPAddress": "System.Net.IPAddress",
+    "Hashtable": "System.Collections.Hashtable", "ScriptBlock": "System.Management.Automation.ScriptBlock",
+    "EnumValue": "System.Enum", "TypeRef": "System.RuntimeType",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Who is on the other end of a connection: Basic per request, NTLM per connection, and the sealing that NTLM brings along."""
+"""Who is on the other end: Basic per request, NTLM per connection, and the sealing that NTLM brings along."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spnego.exceptions import SpnegoError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..state import Account
+    from lab.windows_dns.state import Account
 
 _SIGNATURE = 16
 _BOUNDARY = b"--Encrypted Boundary"

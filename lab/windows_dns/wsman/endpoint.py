@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from aiohttp import web
 from spnego.exceptions import SpnegoError
 
-from ..server import Server
-from ..state import Account
+from lab.windows_dns.server import Server
+from lab.windows_dns.state import Account
+
 from . import soap
 from .authentication import SEALED, Connection, NotSealed, UserFile, basic_credentials, negotiate_token
 from .operations import Operations
@@ -49,7 +50,7 @@ class Endpoint:
         if request.method != "POST":
             return _plain(405)
         body = await request.read()
-        authenticated = self._authenticate(request, body)
+        authenticated = self._authenticate(request)
         if isinstance(authenticated, web.Response):
             return authenticated
         account, connection = authenticated
@@ -67,7 +68,7 @@ class Endpoint:
 
     # Authentication
 
-    def _authenticate(self, request: web.Request, body: bytes) -> tuple[Account, Connection] | web.Response:
+    def _authenticate(self, request: web.Request) -> tuple[Account, Connection] | web.Response:
         connection = self._connections.get(request.transport)
         if connection is None:
             connection = self._connections[request.transport] = Connection(self._users)

@@ -7,8 +7,9 @@ import binascii
 from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape
 
-from ..server import Server
-from ..state import Account
+from lab.windows_dns.server import Server
+from lab.windows_dns.state import Account
+
 from . import soap
 from .shells import RemoteCommand, Shell, Shells
 
@@ -52,7 +53,7 @@ class Operations:
         shell = await self.shells.create(account, codepage, environment, soap.seconds(idle) if idle else None)
         return _created(shell, peer, self._server)
 
-    async def _command(self, request: soap.Request, account: Account, peer: str) -> str:
+    async def _command(self, request: soap.Request, account: Account, _peer: str) -> str:
         shell = await self.shells.find(request.shell_id, account)
         if request.find("Command") is None:
             raise soap.bad_schema()
@@ -73,7 +74,7 @@ class Operations:
             raise soap.command_missing()
         return shell, command
 
-    async def _send(self, request: soap.Request, account: Account, peer: str) -> str:
+    async def _send(self, request: soap.Request, account: Account, _peer: str) -> str:
         _, command = await self._find(request, account, "Stream")
         stream = request.find("Stream")
         assert stream is not None
@@ -84,7 +85,7 @@ class Operations:
         command.console.stdin.feed(data, stream.get("End", "false").lower() == "true")
         return "<rsp:SendResponse/>"
 
-    async def _receive(self, request: soap.Request, account: Account, peer: str) -> str:
+    async def _receive(self, request: soap.Request, account: Account, _peer: str) -> str:
         shell, command = await self._find(request, account, "DesiredStream")
         if command.collected:
             raise soap.command_missing()
@@ -101,10 +102,13 @@ class Operations:
             streams += "".join(
                 f'<rsp:Stream Name="{stream}" {name} End="true"></rsp:Stream>' for stream in ("stdout", "stderr")
             )
-            state = f'<rsp:CommandState {name} State="{_STATE}/Done"><rsp:ExitCode>{code & 0xFFFFFFFF}</rsp:ExitCode></rsp:CommandState>'
+            state = (
+                f'<rsp:CommandState {name} State="{_STATE}/Done">'
+                f"<rsp:ExitCode>{code & 0xFFFFFFFF}</rsp:ExitCode></rsp:CommandState>"
+            )
         return f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>"
 
-    async def _signal(self, request: soap.Request, account: Account, peer: str) -> str:
+    async def _signal(self, request: soap.Request, account: Account, _peer: str) -> str:
         shell = await self.shells.find(request.shell_id, account)
         element = request.find("Signal")
         command = shell.commands.get((element.get("CommandId", "") if element is not None else "").upper())
@@ -114,7 +118,7 @@ class Operations:
         await command.kill()
         return "<rsp:SignalResponse/>"
 
-    async def _delete(self, request: soap.Request, account: Account, peer: str) -> str:
+    async def _delete(self, request: soap.Request, account: Account, _peer: str) -> str:
         await self.shells.delete(await self.shells.find(request.shell_id, account))
         return ""
 

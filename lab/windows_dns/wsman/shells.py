@@ -6,12 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 
-from ..clock import within
-from ..cmdlets.caller import Caller
-from ..powershell.console import Console
-from ..process import CREATE_PROCESS_LIMIT, run_line
-from ..server import Server
-from ..state import Account
+from lab.windows_dns.clock import within
+from lab.windows_dns.cmdlets.caller import Caller
+from lab.windows_dns.powershell.console import Console
+from lab.windows_dns.process import CREATE_PROCESS_LIMIT, run_line
+from lab.windows_dns.server import Server
+from lab.windows_dns.state import Account
+
 from . import soap
 
 

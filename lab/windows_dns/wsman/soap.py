@@ -27,8 +27,9 @@ _NAMES = {
     "rsp": SHELL,
 }
 _HEADERS = {
-    "To", "ReplyTo", "MaxEnvelopeSize", "MessageID", "Locale", "DataLocale", "OperationTimeout", "ResourceURI", "Action",
-    "SelectorSet", "OptionSet", "SessionId", "FaultTo", "From", "ActivityId", "OperationID", "SequenceId",
+    "To", "ReplyTo", "MaxEnvelopeSize", "MessageID", "Locale", "DataLocale", "OperationTimeout", "ResourceURI",
+    "Action", "SelectorSet", "OptionSet", "SessionId", "FaultTo", "From", "ActivityId", "OperationID",
+    "SequenceId",
 }  # fmt: skip
 
 
@@ -58,8 +59,10 @@ def shell_missing(shell_id: str) -> Fault:
         2150858843,
         "s:Sender",
         "w:InvalidSelectors",
-        f"The request for the Windows Remote Shell with ShellId {shell_id} failed because the shell was not found on the server. "
-        "Possible causes are: the specified ShellId is incorrect or the shell no longer exists on the server. Provide the correct "
+        f"The request for the Windows Remote Shell with ShellId {shell_id} failed because the shell was not found on "
+        "the server. "
+        "Possible causes are: the specified ShellId is incorrect or the shell no longer exists on the server. Provide "
+        "the correct "
         "ShellId or create a new shell and retry the operation. ",
     )
 
@@ -69,7 +72,8 @@ def command_missing() -> Fault:
         2150858843,
         "s:Sender",
         "w:InvalidSelectors",
-        "The Windows Remote Shell received a request to perform an operation on a command identifier that does not exist. Either the "
+        "The Windows Remote Shell received a request to perform an operation on a command identifier that does not "
+        "exist. Either the "
         "command has completed execution or the client specified an invalid command identifier. ",
     )
 
@@ -90,7 +94,8 @@ def too_many_operations(limit: int) -> Fault:
         "s:Receiver",
         "w:InternalError",
         "The WS-Management service cannot process the request. This user is allowed a maximum number of "
-        f"{limit} concurrent operations, which has been exceeded. Close existing operations for this user, or raise the quota for "
+        f"{limit} concurrent operations, which has been exceeded. Close existing operations for this user, or raise "
+        "the quota for "
         "this user. ",
     )
 
@@ -114,7 +119,8 @@ def unknown_resource(uri: str) -> Fault:
         2150858752,
         "s:Sender",
         "w:InvalidParameter",
-        f"The WS-Management service cannot process the request. The resource URI ({uri}) was not found in the WS-Management catalog. ",
+        f"The WS-Management service cannot process the request. The resource URI ({uri}) was not found in the "
+        "WS-Management catalog. ",
     )
 
 
@@ -123,7 +129,8 @@ def bad_header(name: str) -> Fault:
         2150858767,
         "s:Sender",
         "a:InvalidMessageInformationHeader",
-        f"The WS-Management service cannot process the request. The request contains one or more invalid SOAP headers: {name}. ",
+        "The WS-Management service cannot process the request. The request contains one or more invalid SOAP headers: "
+        f"{name}. ",
     )
 
 
@@ -132,7 +139,8 @@ def bad_schema() -> Fault:
         2150858817,
         "s:Sender",
         "w:SchemaValidationError",
-        "The SOAP XML in the message does not match the corresponding XML schema definition. Change the XML and retry. ",
+        "The SOAP XML in the message does not match the corresponding XML schema definition. Change the XML and retry. "
+        "",
     )
 
 
@@ -141,7 +149,8 @@ def not_understood(name: str) -> Fault:
         None,
         "s:MustUnderstand",
         "",
-        f"The WS-Management service cannot process a SOAP header in the request that is marked as mustUnderstand by the client: {name}. ",
+        "The WS-Management service cannot process a SOAP header in the request that is marked as mustUnderstand by "
+        f"the client: {name}. ",
     )
 
 
