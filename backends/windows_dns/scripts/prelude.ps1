@@ -23,7 +23,7 @@ function Get-ZoneImage($name) {
         $z = Get-DnsServerZone -Name $name -ErrorAction Stop
     } catch {
         if ("$($_.FullyQualifiedErrorId)" -like 'WIN32 9601,*') { return $null }
-        throw
+        throw $_
     }
     $masters = [string[]]@($z.MasterServers | Where-Object { $_ } | ForEach-Object { "$_" })
     return @{

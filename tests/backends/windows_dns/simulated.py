@@ -1,0 +1,97 @@
+"""A simulated domain controller with its WinRM listeners on the loopback, and targets that look at it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, Literal
+
+import aiohttp
+from pydantic import SecretStr
+
+from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.target import WindowsDns
+from bot.model.resources import Forwarder, Key, Resource
+from bot.model.steps import Step
+from lab.windows_dns import Account, Directory, RealClock, Running, Server, Zone, article_state, running
+
+LOCAL_USER, DOMAIN_USER = "k8snet", "CORP\\k8snet"
+PASSWORD = "Päss w0rd’$(x)"
+ZONE = "default.svc.cluster.local"
+KEY = Key(kind="forwarder", name=ZONE)
+WISH = Forwarder(zone=ZONE, masters=(IPv4Address("10.68.0.10"),))
+OTHER = Forwarder(
+    zone=ZONE, masters=(IPv4Address("10.68.0.11"), IPv4Address("10.68.0.10")), timeout_s=5, recursion=True
+)
+
+Login = Literal["basic over https", "ntlm over https", "ntlm over http", "basic over http"]
+LOGINS: tuple[Login, ...] = ("basic over https", "ntlm over https", "ntlm over http", "basic over http")
+
+
+class ServersClock:
+    """The engine's clock for a target: sleeping lets the simulated server's time pass."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def monotonic(self) -> float:
+        return self._server.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._server.clock.advance(seconds)
+
+
+@dataclass(frozen=True)
+class Office:
+    """One machine with a listener for http and one for https."""
+
+    server: Server
+    http: Running
+    https: Running
+
+    def settings(self, login: Login = "basic over http", **changes: Any) -> WindowsDnsSettings:
+        transport, _, scheme = login.partition(" over ")
+        return WindowsDnsSettings(
+            **{
+                "type": "windows_dns",
+                "endpoint": (self.https if scheme == "https" else self.http).wsman_url,
+                "transport": transport,
+                "user": LOCAL_USER if transport == "basic" else DOMAIN_USER,
+                "password": SecretStr(PASSWORD),
+                "ca_file": self.https.ca_file,
+                "insecure_plain_text": login == "basic over http",
+                "timeout_s": 30,
+                **changes,
+            }
+        )
+
+    def target(self, login: Login = "basic over http", **changes: Any) -> WindowsDns:
+        return WindowsDns("office-dns", self.settings(login, **changes), ServersClock(self.server))
+
+    def zone(self, name: str = ZONE) -> Zone | None:
+        return self.server.zones.get(name)
+
+    async def shells(self) -> int:
+        """How many remote shells are open."""
+        async with aiohttp.ClientSession() as session:
+            urls = [f"{self.http.control_url}/shells", f"{self.https.control_url}/shells"]
+            return sum([len(await (await session.get(url, ssl=False)).json()) for url in urls])
+
+    def writes(self) -> list[str]:
+        """The cmdlets that changed something, in order."""
+        return [write.cmdlet for write in self.server.writes]
+
+
+@asynccontextmanager
+async def office(directory: Directory | None = None, hostname: str = "DC1") -> AsyncIterator[Office]:
+    state = article_state()
+    state.settings.hostname = hostname
+    state.settings.allow_unencrypted = True
+    state.accounts += [Account(user=user, password=PASSWORD) for user in (LOCAL_USER, DOMAIN_USER)]
+    server = Server(state, clock=directory.clock if directory else RealClock(), directory=directory)
+    async with running(server, tls=False) as http, running(server) as https:
+        yield Office(server, http, https)
+
+
+def step(before: Resource | None, after: Resource | None) -> Step:
+    return Step(target="office-dns", before=before, after=after)
