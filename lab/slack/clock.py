@@ -18,6 +18,7 @@ class Clock:
         self._base = time.time() if start is None else start
         self._origin = time.monotonic()
         self._sleepers: dict[asyncio.Future[None], float] = {}
+        self._watchers: dict[asyncio.Future[None], float] = {}
 
     def now(self) -> float:
         return self._base if self.frozen else self._base + time.monotonic() - self._origin
@@ -28,11 +29,13 @@ class Clock:
             raise ValueError("a clock only moves forward")
         self._base += seconds
         self._wake()
+        self._tell_watchers()
 
     async def sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._sleepers[future] = self.now() + seconds
+        self._tell_watchers()
         timer = None if self.frozen else loop.call_later(max(seconds, 0), self._wake)
         if seconds <= 0:
             future.set_result(None)
@@ -56,6 +59,23 @@ class Clock:
             for task in (work, alarm):
                 task.cancel()
             await asyncio.gather(work, alarm, return_exceptions=True)
+
+    async def until_sleeping(self, seconds: float) -> None:
+        """Return once someone has exactly this long to sleep. For frozen clocks: then it is time to `advance`."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watchers[future] = seconds
+        self._tell_watchers()
+        try:
+            await future
+        finally:
+            del self._watchers[future]
+
+    def _tell_watchers(self) -> None:
+        now = self.now()
+        for watcher, seconds in self._watchers.items():
+            awaited = any(abs(deadline - now - seconds) < 0.000_01 for deadline in self._sleepers.values())
+            if awaited and not watcher.done():
+                watcher.set_result(None)
 
     def _wake(self) -> None:
         due = self.now() + 0.001  # timers of the event loop may fire a moment early

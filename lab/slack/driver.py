@@ -74,33 +74,33 @@ class Driver:
 
     async def say(self, text: str, *, by: str | None = None, channel: str | None = None, **more: Any) -> Json:
         """Type into the composer; `more`: thread_ts, mangle. The answer tells whether the app reacted in time."""
-        return await self.post("say", by, channel=channel or self.channel, text=text, **more)
+        return await self.post("say", by or self.by, channel=channel or self.channel, text=text, **more)
 
     async def click(
         self, label: str | None = None, *, by: str | None = None, channel: str | None = None, **more: Any
     ) -> Json:
         """Press a button by its label (or action_id=…), by default the newest; `confirm=False` declines the dialog."""
         wanted = {"label": label} if label else {}
-        return await self.post("click", by, channel=channel or self.channel, **wanted, **more)
+        return await self.post("click", by or self.by, channel=channel or self.channel, **wanted, **more)
 
     async def submit(self, values: Json | None = None, *, by: str | None = None) -> Json:
         """Fill in and send the modal in front; keys are labels, block ids or action ids."""
-        return await self.post("submit", by, values=values or {})
+        return await self.post("submit", by or self.by, values=values or {})
 
     async def close(self, *, by: str | None = None, everything: bool = False) -> Json:
-        return await self.post("close", by, all=everything)
+        return await self.post("close", by or self.by, all=everything)
 
     async def open_home(self, *, by: str | None = None, tab: str = "home") -> Json:
-        return await self.post("home", by, tab=tab)
+        return await self.post("home", by or self.by, tab=tab)
 
     async def home(self, *, by: str | None = None) -> Json | None:
-        answer = await self.get("home", by)
+        answer = await self.get("home", by or self.by)
         found: Json | None = answer["view"]
         return found
 
     async def modal(self, *, by: str | None = None) -> Json | None:
         """The modal in front, if any."""
-        views = (await self.get("view", by))["views"]
+        views = (await self.get("view", by or self.by))["views"]
         return views[-1] if views else None
 
     async def messages(
@@ -108,7 +108,7 @@ class Driver:
     ) -> list[Seen]:
         """What this person can see there, oldest first."""
         more = {"thread": thread} if thread else {}
-        answer = await self.get("messages", by, channel=channel or self.channel, **more)
+        answer = await self.get("messages", by or self.by, channel=channel or self.channel, **more)
         return [Seen(one) for one in answer["messages"]]
 
     async def last(self, channel: str | None = None, *, by: str | None = None) -> Seen:
@@ -133,7 +133,7 @@ class Driver:
         try:
             answer = await self.get(
                 "wait",
-                by,
+                by or self.by,
                 channel=channel or self.channel,
                 contains=contains,
                 regex=regex,
@@ -158,12 +158,12 @@ class Driver:
         await self.post("clock", None, advance=seconds)
 
     async def post(self, verb: str, by: str | None, **body: Any) -> Json:
-        """One POST of the control API."""
-        response = await self.http.post(f"/lab/{verb}", json={"as": by or self.by, **body})
+        """One POST of the control API, as this person or as nobody."""
+        response = await self.http.post(f"/lab/{verb}", json={**({"as": by} if by else {}), **body})
         return answer_of(response, f"{verb} {body}")
 
     async def get(self, verb: str, by: str | None, **query: str) -> Json:
-        response = await self.http.get(f"/lab/{verb}", params={"as": by or self.by, **query})
+        response = await self.http.get(f"/lab/{verb}", params={**({"as": by} if by else {}), **query})
         return answer_of(response, f"{verb} {query}")
 
 
