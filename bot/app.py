@@ -25,7 +25,7 @@ class NoChat:
     async def show(self, operation: Operation) -> Message:
         return Message(channel="terminal", id="", upto=operation.last_seq)
 
-    async def audit(self, records: Sequence[Record]) -> None:
+    async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """The journal itself is the audit."""
 
     async def profile(self, person: Person) -> Profile:

@@ -1,6 +1,6 @@
 """The outbox' way into Slack: one message per operation, found again after a crash; one line per audit record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -38,7 +38,7 @@ class SlackAnnouncer:
             await self._write("chat.update", self._client.chat_update(ts=timestamp, **content))
         return Message(channel=channel, id=timestamp, upto=operation.last_seq)
 
-    async def audit(self, records: Sequence[Record]) -> None:
+    async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """Raises Unreachable, Rejected."""
         posted = await self._last_audited()
         records = [record for record in records if record.seq > posted]
@@ -47,7 +47,7 @@ class SlackAnnouncer:
         await self._post(
             {
                 "channel": self._audit_channel,
-                "text": "\n".join(audit_line(record) for record in records),
+                "text": "\n".join(audit_line(record, operations) for record in records),
                 "metadata": {
                     "event_type": AUDIT_EVENT,
                     "event_payload": {"first": records[0].seq, "last": records[-1].seq},

@@ -27,11 +27,13 @@ from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.network.workloads import running_workloads
 from lab.panel import Panel
 from lab.slack import people
+from lab.slack.manifest import Manifest
 from lab.slack.model import TEAM
 from lab.slack.server import Running as RunningSlack
 from lab.slack.server import running as running_slack
 
 DNS_PORT = 53
+MANIFEST = Path(__file__).parent.parent / "deploy/slack/manifest.yaml"
 WINDOWS_USER = r"CORP\svc-k8snet"
 BOT_START_S = 20.0
 BOT_STOP_S = 10.0
@@ -141,7 +143,7 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
             network.servers.attach(address, DNS_PORT, protocol, (dns.dns_host, dns.dns_port))
         socks, pc = await enter(serving_socks(network, BOT)), await enter(serving_socks(network, PC))
         panel = Panel(device, server, network)
-        slack = await enter(running_slack(port=port, network=panel))
+        slack = await enter(running_slack(port=port, network=panel, manifest=Manifest.read(MANIFEST)))
         firewall.write_ca(folder / "fortigate-ca.pem")
         qa.write_kubeconfig(folder / "qa.kubeconfig")
         config = folder / "app.yaml"

@@ -4,7 +4,7 @@ The wire is not a stand-in for packets (the lab has those); it is just honest en
 or was taken back, cannot be proven.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
@@ -204,7 +204,7 @@ class Wall:
         self.shown[operation.id] = operation
         return Message(channel=operation.request.channel, id=f"m-{operation.id}", upto=operation.last_seq)
 
-    async def audit(self, records: Sequence[Record]) -> None:
+    async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         last = self.audited[-1].seq if self.audited else 0
         self.audited += [record for record in records if record.seq > last]
 

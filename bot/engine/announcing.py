@@ -1,6 +1,7 @@
 """The outbox: what the journal says reaches the chat, once, also after a crash or an outage of the chat."""
 
 import logging
+from collections.abc import Mapping
 
 from bot.engine.context import Context
 from bot.model.errors import BackendError, Rejected
@@ -48,7 +49,7 @@ class Outbox:
         backlog = [record for record in world.records if record.seq > world.audited]
         for operation in due:
             await self._show(operation)
-        await self._audit(backlog)
+        await self._audit(backlog, dict(world.operations))
 
     async def _show(self, operation: Operation) -> None:
         """At most one update per second and message; what happens meanwhile is in the next one."""
@@ -69,12 +70,12 @@ class Outbox:
             Announced(operation=operation.id, channel=channel, message=identifier, upto=operation.last_seq)
         )
 
-    async def _audit(self, backlog: list[Record]) -> None:
+    async def _audit(self, backlog: list[Record], operations: Mapping[str, Operation]) -> None:
         lines = [record for record in backlog if record.entry.kind in AUDITED_KINDS]
         for start in range(0, len(lines), AUDIT_BATCH):
             batch = lines[start : start + AUDIT_BATCH]
             try:
-                await self._context.announcer.audit(batch)
+                await self._context.announcer.audit(batch, operations)
             except Rejected as error:
                 log.error("the audit channel refuses records %s to %s: %s", batch[0].seq, batch[-1].seq, error)
             await self._context.journal.append(Audited(upto=batch[-1].seq))

@@ -17,7 +17,7 @@ from bot.model.intent import ClusterIntent, Exposure
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Key, Kind, Mark, Policy, Resource, Route, TargetId
+from bot.model.resources import Address, Key, Kind, Mark, Policy, Resource, Route, TargetId
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
 
@@ -40,6 +40,8 @@ async def make_plan(
     difference = diff(wanted, owned, actual, cluster.name, operation)
     _refuse_conflicts(difference)
     steps = await _with_rows(context, difference.steps)
+    addresses = (*(placed.resource for placed in wanted), *actual.values())
+    networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(
         operation=operation,
         requester=requester,
@@ -49,8 +51,8 @@ async def make_plan(
         intent_after=after,
         steps=steps,
         found=difference.found,
-        opens=flows(steps, opening=True),
-        closes=flows(steps, opening=False),
+        opens=flows(steps, networks, opening=True),
+        closes=flows(steps, networks, opening=False),
         warnings=warnings_for(command, cluster, after, facts, steps),
         checks=checks_for(command, context.site, after, facts, operation),
         expires_at=expires_at or context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),

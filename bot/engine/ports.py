@@ -184,6 +184,9 @@ class Announcer(Protocol):
         """
         ...
 
-    async def audit(self, records: Sequence[Record]) -> None:
-        """Post one line for each record to the audit channel, in order, except those it has already."""
+    async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
+        """Post one line for each record to the audit channel, in order, except those it has already.
+
+        `operations` tells of each record's operation, by id, what it is about.
+        """
         ...

@@ -34,12 +34,14 @@ async def _run(context: Context, check: Check) -> CheckResult:
         case Resolves():
             answer = await context.prober.dns(check.address, check.name, "udp", PROBE_TIMEOUT_S)
             return CheckResult(
-                what=f"{check.server} resolves {check.name}", passed=_resolved(check, answer), evidence=describe(answer)
+                what=f"{check.server} resolves {check.name.rstrip('.')}",
+                passed=_resolved(check, answer),
+                evidence=describe(answer),
             )
         case DoesNotResolve():
             answer = await context.prober.dns(check.address, check.name, "udp", NEGATIVE_TIMEOUT_S)
             return CheckResult(
-                what=f"{check.server} no longer forwards {check.zone}",
+                what=f"{check.server} no longer forwards {check.name.partition('.')[2].rstrip('.')}",
                 passed=_not_forwarded(check, answer),
                 evidence=describe(answer),
             )

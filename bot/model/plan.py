@@ -1,7 +1,8 @@
 """A plan: what exactly will be written, what it opens, how it will be proven. An approval names its digest."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -93,19 +94,18 @@ class Plan(Value):
         return tuple(sorted({step.target for step in self.steps}))
 
 
-def flows(steps: tuple[Step, ...], opening: bool) -> tuple[Flow, ...]:
-    """What the policies among the steps open (or close)."""
+def flows(steps: tuple[Step, ...], networks: Mapping[str, IPv4Network], opening: bool) -> tuple[Flow, ...]:
+    """What the policies among the steps open (or close). `networks` says what an address object stands for."""
+
+    def named(objects: tuple[str, ...]) -> str:
+        return ", ".join(f"{name} ({networks[name]})" if name in networks else name for name in objects)
+
     found = []
     for step in steps:
         resource, other = (step.after, step.before) if opening else (step.before, step.after)
         if isinstance(resource, Policy) and other is None:
-            found.append(
-                Flow(
-                    source=", ".join(resource.sources),
-                    destination=", ".join(resource.destinations),
-                    services=resource.services,
-                )
-            )
+            source, destination = named(resource.sources), named(resource.destinations)
+            found.append(Flow(source=source, destination=destination, services=resource.services))
     return tuple(found)
 
 

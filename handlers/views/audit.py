@@ -1,5 +1,7 @@
 """One line a journal record for the audit channel: who, what, which change, how it went."""
 
+from collections.abc import Mapping
+
 from bot.model.commands import typed
 from bot.model.journal import (
     AnyEntry,
@@ -19,17 +21,20 @@ from bot.model.journal import (
     Verified,
     Wrote,
 )
+from bot.model.operation import Operation
 from handlers.views.blocks import escape
+from handlers.views.lines import step_line
 
 
-def audit_line(record: Record) -> str:
-    """`#17 09:14:02 U0OMAR0001 confirmed · change k3f…`; mentions nobody, so that nobody is notified."""
-    operation = getattr(record.entry, "operation", "")
-    change = f" · change {operation}" if operation else ""
-    return escape(f"#{record.seq} {record.at:%Y-%m-%d %H:%M:%S} UTC · {_what(record.entry)}{change}")
+def audit_line(record: Record, operations: Mapping[str, Operation]) -> str:
+    """`#17 2026-03-02 09:14:02 UTC · T0…/U0… said yes to … · change k3f…`; mentions nobody, so nobody is notified."""
+    identifier = getattr(record.entry, "operation", "")
+    operation = operations.get(identifier)
+    change = f" · change {identifier}" if identifier else ""
+    return escape(f"#{record.seq} {record.at:%Y-%m-%d %H:%M:%S} UTC · {_what(record.entry, operation)}{change}")
 
 
-def _what(entry: AnyEntry) -> str:
+def _what(entry: AnyEntry, operation: Operation | None) -> str:
     match entry:
         case Asked(actor=actor, command=command, answer=answer, allowed=allowed):
             return f"{actor} asked: {typed(command)} · {'answered' if allowed else 'refused'}: {answer}"
@@ -46,10 +51,10 @@ def _what(entry: AnyEntry) -> str:
         case Stale(actor=actor, differences=differences, successor=successor):
             return f"{actor} said yes too late ({'; '.join(differences)}); new card: {successor}"
         case Wrote(step=step, direction=direction, ours=ours):
-            already = "" if ours else " (was so already)"
-            return f"step {step + 1} {'holds' if direction == 'forward' else 'undone'}{already}"
+            verb = "made so" if direction == "forward" else "undone"
+            return f"{verb if ours else 'found so'}: {_step(operation, step)}"
         case Failed(step=step, reason=reason):
-            return f"step {step + 1} failed: {reason}"
+            return f"failed: {_step(operation, step)}: {reason}"
         case Verified(results=results):
             return f"{sum(result.passed for result in results)} of {len(results)} checks passed"
         case TurnedBack(reason=reason) | Stuck(reason=reason):
@@ -60,3 +65,10 @@ def _what(entry: AnyEntry) -> str:
             return f"ended: {result}{f' ({reason})' if reason else ''}"
         case _:
             return entry.kind
+
+
+def _step(operation: Operation | None, index: int) -> str:
+    if operation is None or operation.plan is None:
+        return f"step {index + 1}"
+    step = operation.plan.steps[index]
+    return f"{step.target} {step_line(step)}"

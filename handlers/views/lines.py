@@ -126,7 +126,7 @@ def reason_line(operation: Operation) -> str:
             case _ if operation.state == "done":
                 return ""
             case _ if hasattr(entry, "differences"):
-                return "; ".join(entry.differences)
+                return "\n".join(entry.differences)
             case _ if getattr(entry, "reason", ""):
                 return str(entry.reason)  # type: ignore[union-attr]  # tested one line above
     return ""

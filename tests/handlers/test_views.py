@@ -1,0 +1,158 @@
+"""Every state of every message, block for block, from real operations of the engine in memory."""
+
+import json
+
+import pytest
+
+from bot.engine.announcing import AUDITED_KINDS
+from bot.engine.engine import Engine
+from bot.model.commands import Check, DryPlan, Expose, Unexpose
+from bot.model.errors import UserError
+from bot.model.operation import Operation
+from handlers.views import answers
+from handlers.views.audit import audit_line
+from handlers.views.operation import operation_view
+from tests.golden import assert_golden
+from tests.memory import Fault
+from tests.office import DANA, OMAR, Company
+
+EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
+
+
+async def asked(engine: Engine, command: Expose | Unexpose = EXPOSE, delivery: str = "d1") -> Operation:
+    return await now(engine, await engine.request(command, DANA, "C1", delivery))
+
+
+async def now(engine: Engine, identifier: str) -> Operation:
+    await engine.context.env.idle()
+    return (await engine.context.journal.world()).operations[identifier]
+
+
+async def changed(engine: Engine, command: Expose | Unexpose = EXPOSE, delivery: str = "d1") -> Operation:
+    operation = await asked(engine, command, delivery)
+    assert operation.plan is not None
+    await engine.confirm(operation.id, operation.plan.digest, OMAR)
+    return await now(engine, operation.id)
+
+
+async def story(name: str) -> Operation:
+    company = Company()
+    engine = company.engine()
+    match name:
+        case "awaiting":
+            return await asked(engine)
+        case "running":
+            operation = await asked(engine)
+            assert operation.plan is not None
+            company.firewall.fail("apply", Fault.HANG_BEFORE, 4)
+            await engine.confirm(operation.id, operation.plan.digest, OMAR)
+            await company.firewall.hanging.wait()
+            half = (await engine.context.journal.world()).operations[operation.id]
+            company.firewall.release()
+            await engine.context.env.idle()
+            return half
+        case "done":
+            return await changed(engine)
+        case "unexposed":
+            await changed(engine)
+            return await changed(engine, Unexpose(namespace="default"), "d2")
+        case "rolled-back":
+            company.firewall.fail("apply", Fault.REJECT, 6)
+            return await changed(engine)
+        case "not-proven":
+            company.wire.cut = True
+            return await changed(engine)
+        case "stuck":
+            company.firewall.fail("apply", Fault.LOSE_ANSWER, 3)
+            operation = await asked(engine)
+            for nth in range(2, 40):
+                company.firewall.fail("read", Fault.UNREACHABLE, nth)
+            assert operation.plan is not None
+            await engine.confirm(operation.id, operation.plan.digest, OMAR)
+            return await now(engine, operation.id)
+        case "nothing-to-do":
+            await changed(engine)
+            return await asked(engine, delivery="d2")
+        case "unplannable":
+            return await asked(engine, Expose(namespace="defualt"))
+        case "cancelled":
+            operation = await asked(engine)
+            await engine.cancel(operation.id, DANA)
+            return await now(engine, operation.id)
+        case "expired":
+            operation = await asked(engine)
+            await company.env.sleep(1801)
+            await engine.recover()
+            return await now(engine, operation.id)
+        case "stale":
+            operation = await asked(engine)
+            await changed(engine, Expose(namespace="monitoring"), "d2")
+            assert operation.plan is not None
+            await engine.confirm(operation.id, operation.plan.digest, OMAR)
+            return await now(engine, operation.id)
+    raise AssertionError(name)
+
+
+STATES = (
+    *("awaiting", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
+    *("nothing-to-do", "unplannable", "cancelled", "expired", "stale"),
+)
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_an_operations_message(name: str) -> None:
+    assert_golden(f"operation-{name}", operation_view(await story(name)))
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_only_what_waits_for_a_person_has_buttons(name: str) -> None:
+    operation = await story(name)
+    _, blocks = operation_view(operation)
+    buttons = [b["action_id"] for block in blocks if block["type"] == "actions" for b in block["elements"]]
+    assert buttons == {"awaiting": ["confirm", "cancel"], "stuck": ["resume", "release"]}.get(operation.state, [])
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_a_message_keeps_slacks_limits_and_mentions_nobody_by_force(name: str) -> None:
+    text, blocks = operation_view(await story(name))
+    assert len(text) <= 4000
+    assert len(blocks) <= 50
+    assert "<!channel>" not in json.dumps([b for b in blocks if b["type"] != "rich_text"]) + text
+
+
+async def test_a_checks_answer_before_and_after() -> None:
+    company = Company()
+    engine = company.engine()
+    command = Check(name="redis-abc-gns.default")
+    assert_golden("check-not-exposed", answers.report_view(await engine.check(command), command))
+    await changed(engine)
+    assert_golden("check-passed", answers.report_view(await engine.check(command), command))
+    missing = Check(name="redis-abc-gsn.default:99")
+    assert_golden("check-no-such-service", answers.report_view(await engine.check(missing), missing))
+
+
+async def test_short_answers() -> None:
+    company = Company()
+    engine = company.engine()
+    plan = await engine.dry_plan(DryPlan(namespace="default"))
+    assert_golden("dry-plan", answers.plan_view(plan))
+    assert_golden("status-empty", answers.overview_view(await engine.overview()))
+    await changed(engine)
+    assert_golden("status", answers.overview_view(await engine.overview()))
+    assert_golden("list", answers.exposures_view(await engine.overview()))
+    assert_golden("help", answers.help_view())
+    assert_golden("whoami", answers.whoami_view(DANA, await engine.roles(DANA)))
+
+
+async def test_audit_lines_tell_the_whole_story() -> None:
+    company = Company()
+    engine = company.engine()
+    operation = await asked(engine)
+    assert operation.plan is not None
+    with pytest.raises(UserError):
+        await engine.confirm(operation.id, operation.plan.digest, DANA)
+    await changed(engine, Expose(namespace="monitoring"), "d2")
+    world = await engine.context.journal.world()
+    lines = [audit_line(record, world.operations) for record in world.records if record.entry.kind in AUDITED_KINDS]
+    assert_golden("audit", ("\n".join(lines), []))
+    assert not any("<" in line for line in lines)
