@@ -85,7 +85,13 @@ async def _serve(options: argparse.Namespace) -> None:
         )
         await stop.wait()
     if options.dump:
-        options.dump.write_text(json.dumps(device.to_json(), indent=2) + "\n")
+        _write_private(options.dump, json.dumps(device.to_json(), indent=2) + "\n")
+
+
+def _write_private(path: Path, content: str) -> None:
+    """The state contains tokens: for the owner only."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
 
 
 def main() -> int:

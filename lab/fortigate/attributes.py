@@ -85,6 +85,9 @@ class Attribute:
 
     def parse(self, value: Any) -> Any:
         """The stored form of `value`; raises `ConfigError` when it is not acceptable."""
+        if value == self.default and type(value) is type(self.default):
+            # What a read showed may be written back, also where the default lies outside of the range.
+            return value
         return _PARSERS[self.kind](self, value)
 
 
