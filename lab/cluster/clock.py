@@ -46,7 +46,10 @@ class HandClock:
         """Wait until somebody sleeps who would wake after `seconds` from now at the latest."""
         async with self._more:
             await self._more.wait_for(
-                lambda: any(wake <= self._now + timedelta(seconds=seconds) for wake, _ in self._sleepers)
+                lambda: any(
+                    wake <= self._now + timedelta(seconds=seconds) and not event.is_set()
+                    for wake, event in self._sleepers
+                )
             )
 
     def advance(self, seconds: float) -> None:

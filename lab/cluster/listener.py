@@ -55,7 +55,11 @@ async def serving_http(
         host, port = runner.addresses[0][:2]
         yield host, port
     finally:
+        transports = [c.transport for c in (runner.server.connections if runner.server else []) if c.transport]
         await runner.cleanup()
+        for transport in transports:
+            transport.abort()  # TLS would wait for the peer's farewell
+        await asyncio.sleep(0)  # one turn of the loop closes their sockets
 
 
 @asynccontextmanager

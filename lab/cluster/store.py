@@ -89,16 +89,20 @@ class ObjectStore:
 
     def patch(self, resource: Resource, namespace: str, name: str, patch: Json) -> Json:
         """Apply a JSON merge patch (RFC 7386); `KeyError` when the object does not exist."""
-        document = self.get(resource, namespace, name)
-        if document is None:
-            raise KeyError(f"{resource.plural} {namespace}/{name} does not exist")
-        return self.put(_merge(document, patch))
+        return self.put(_merge(self._existing(resource, namespace, name), patch))
 
     def delete(self, resource: Resource, namespace: str, name: str) -> None:
         """Remove an object; `KeyError` when it does not exist."""
-        before = self._tables.get(resource, {}).pop((namespace, name))
+        before = self._existing(resource, namespace, name)
+        del self._tables[resource][namespace, name]
         self.version += 1
         self._record(resource, (namespace, name), before, None)
+
+    def _existing(self, resource: Resource, namespace: str, name: str) -> Json:
+        document = self.get(resource, namespace, name)
+        if document is None:
+            raise KeyError(f"there is no {resource.kind} {name!r}" + (f" in {namespace!r}" if namespace else ""))
+        return document
 
     def at(self, version: int, resource: Resource) -> list[Json]:
         """The objects of a kind as they were at a version; `HistoryGone` when that is too long ago."""
