@@ -276,16 +276,18 @@ class Configuration:
                 raise ConfigError(unique.code, unique.text)
 
     def _rename(self, table: str, old_key: Key, key: Key) -> None:
+        users = [(user_table, user, self.rows(user_table)[user]) for user_table, user in self.users(table, old_key)]
+        for user_table, user, row in users:
+            # While the old name still leads somewhere: references are resolved by name.
+            self._count_references(user_table, user, row, -1)
         contents = self.contents[table]
         contents.drop_identities(old_key)
         contents.rows = {key if k == old_key else k: row for k, row in contents.rows.items()}
-        for user_table, user_key in self.users(table, old_key):
-            user = self.rows(user_table)[user_key]
-            self._count_references(user_table, user_key, user, -1)
-            renamed = _renamed(user, self._references[user_table], table, old_key, key)
-            self.contents[user_table].put(user_key, renamed)
+        for user_table, user, row in users:
+            renamed = _renamed(row, self._references[user_table], table, old_key, key)
+            self.contents[user_table].put(user, renamed)
             self.contents[user_table].changes += 1
-            self._count_references(user_table, user_key, renamed, +1)
+            self._count_references(user_table, user, renamed, +1)
 
     def _count_references(self, table: str, key: Key, row: Row, step: int) -> None:
         for place in self._referred(table, row):
