@@ -100,11 +100,15 @@ class KernelNetwork:
         """Run a program on a host or in a pod to its end; options and errors as in `Sandbox.run`."""
         return await self.sandbox.run(host, argv, timeout, **options)
 
-    async def connect(self, host: str, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, host: str, address: str, port: int, *, source: str | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A TCP connection of this program that starts at *host*; errors as from `asyncio.open_connection`."""
         opened = await self.sandbox.socket(host)
         opened.setblocking(False)
         try:
+            if source is not None:
+                opened.bind((source, 0))
             await asyncio.get_running_loop().sock_connect(opened, (address, port))
         except BaseException:
             opened.close()
