@@ -8,18 +8,21 @@ when the token was taken do others run beside it.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
 from backends.fortigate import problems
 from backends.fortigate.capabilities import OLDEST, Capabilities
+from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings
-from backends.fortigate.transport import Answer, NoAnswer, NotSent, Transport
 from backends.fortigate.urls import MonitorUrl, Query, RowUrl, TableUrl, query_string
 from backends.fortigate.wire import ROWS, Envelope
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.value import canonical
+
+if TYPE_CHECKING:
+    from backends.fortigate.transport import Transport
 
 _log = logging.getLogger(__name__)
 _LOCK_OUT_S = 60.0  # the device's default window for three failed logins, and how long it then stays shut
@@ -52,8 +55,7 @@ class Client:
         self._system = system
         self._settings = settings
         self._clock = clock
-        headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self._transport = Transport(system, settings, headers)
+        self._opened: Transport | None = None
         self._first = asyncio.Lock()
         self._trusted_until = -1.0
         self._quiet_until = -1.0
@@ -61,8 +63,32 @@ class Client:
         self._capabilities: Capabilities | None = None
         self._serial = ""
 
+        if settings.tls.insecure_i_accept_that_anyone_can_read_the_token:
+            _log.warning(
+                "%s: TLS VERIFICATION IS OFF. Anyone between this machine and %s can read the API token and change "
+                "the firewall with it. Set tls.ca_file or tls.fingerprint instead.",
+                system,
+                settings.url,
+            )
+
     async def close(self) -> None:
-        await self._transport.close()
+        if self._opened is not None:
+            await self._opened.close()
+
+    @property
+    def _transport(self) -> "Transport":
+        """Made when first needed: loading httpx takes longer than many a command runs."""
+        if self._opened is None:
+            from backends.fortigate.transport import Transport
+
+            headers = {"Authorization": f"Bearer {self._settings.token.get_secret_value()}"}
+            try:
+                self._opened = Transport(self._settings, headers)
+            except OSError as error:
+                ca_file = self._settings.tls.ca_file
+                why = error.strerror or "it holds no certificate in PEM form"
+                raise Rejected(self._system, f"the CA file {ca_file} (tls.ca_file) cannot be used: {why}") from None
+        return self._opened
 
     # --- reading
 

@@ -4,59 +4,27 @@ The distinction this file exists for: did the request leave this machine or not?
 """
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import httpx
 
+from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
 
-_log = logging.getLogger(__name__)
 LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
 _IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
 
 
-class NotSent(Exception):
-    """Nothing left this machine. `again` says whether another try at once has a chance."""
-
-    def __init__(self, problem: str, again: bool = False) -> None:
-        super().__init__(problem)
-        self.again = again
-
-
-class NoAnswer(Exception):
-    """The request left, and no complete answer came: what it did is not known. `again` as in NotSent."""
-
-    def __init__(self, problem: str, again: bool = False) -> None:
-        super().__init__(problem)
-        self.again = again
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer."""
-
-    status: int
-    content_type: str
-    retry_after: str
-    body: bytes
-
-
 class Transport:
-    """A pool of kept-alive connections to one device. `headers` go with each request."""
+    """A pool of kept-alive connections to one device. `headers` go with each request.
 
-    def __init__(self, system: str, settings: FortiGateSettings, headers: dict[str, str]) -> None:
-        if settings.tls.insecure_i_accept_that_anyone_can_read_the_token:
-            _log.warning(
-                "%s: TLS VERIFICATION IS OFF. Anyone between this machine and %s can read the API token and change "
-                "the firewall with it. Set tls.ca_file or tls.fingerprint instead.",
-                system,
-                settings.url,
-            )
+    Raises OSError when the CA file cannot be used.
+    """
+
+    def __init__(self, settings: FortiGateSettings, headers: dict[str, str]) -> None:
         self._total_s = settings.request_timeout_s
         self._http = httpx.AsyncClient(
             base_url=settings.url,

@@ -4,6 +4,9 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
@@ -171,8 +174,6 @@ async def test_another_host_name_is_refused(ca: trustme.CA, ca_file: Path, clock
 
 
 def _shown(certificate: trustme.LeafCert) -> str:
-    import ssl
-
     return sha256(ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())).hexdigest()
 
 
@@ -186,6 +187,17 @@ async def test_another_certificate_than_the_pinned_one_ends_the_connection(start
         with pytest.raises(Unreachable, match="SHA-256 fingerprint"):
             await read(client)
     assert firewall.requests == []
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+async def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path, clock: ManualClock, content: str | None) -> None:
+    ca_file = tmp_path / "missing.pem"
+    if content is not None:
+        ca_file.write_text(content)
+    client = Client("office-fw", settings("https://127.0.0.1:9", tls={"ca_file": ca_file}), clock)
+    with pytest.raises(Rejected, match=r"missing\.pem \(tls\.ca_file\) cannot be used"):
+        await read(client)
+    await client.close()
 
 
 async def test_going_without_verification_is_loud(start: Start, caplog: pytest.LogCaptureFixture) -> None:
@@ -476,3 +488,8 @@ async def test_a_missing_right_for_a_look_up_is_named(start: Start) -> None:
     async with start(always(http(403, HTML, "text/html"))) as (client, _):
         with pytest.raises(Refused, match=r"netgrp\.route-cfg read "):
             await client.look_up(MonitorUrl("router/lookup"), (("destination", "10.68.0.1"),))
+
+
+def test_the_http_library_is_not_loaded_before_it_is_needed() -> None:
+    script = "import sys, backends.fortigate.target; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
