@@ -15,7 +15,7 @@ Look (GET)
     /lab/wait?channel=&as=&contains=|regex=&after=<seq>&timeout=<seconds, at most 60>&field=plain|spoken|text
                            the newest message that fits, as soon as there is one; 408 with what there is otherwise
     /lab/events            server-sent events, one for each change
-    /lab/transcript?after=<n>      every request, envelope and answer, secrets redacted
+    /lab/transcript?after=<n>&timeout=<seconds>      every request, envelope and answer, secrets redacted
 Set up (POST)
     /lab/user {"user","deleted"?,...}   /lab/group {"group","users"}   /lab/member {"channel","user","join"}
     /lab/channel {"channel","archived"} /lab/plan {"free"}             /lab/dump (GET)   /lab/load
@@ -29,6 +29,7 @@ Set up (POST)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -246,8 +247,13 @@ class Control:
         return response
 
     async def transcript(self, request: web.Request) -> web.Response:
-        after = int(request.query.get("after", 0))
-        entries = [entry for entry in self.slack.transcript.entries if entry["n"] > after]
+        after, transcript = int(request.query.get("after", 0)), self.slack.transcript
+        seconds = min(float(request.query.get("timeout", 0)), LONGEST_WAIT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while transcript.count <= after and seconds:
+                    await transcript.more.wait()
+        entries = [entry for entry in transcript.entries if entry["n"] > after]
         return web.json_response({"ok": True, "entries": entries})
 
     async def dump(self, request: web.Request) -> web.Response:

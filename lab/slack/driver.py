@@ -145,9 +145,20 @@ class Driver:
             raise ChatError(f"no message with {contains or regex!r} came within {timeout:g} s; {error}") from None
         return Seen(answer["message"])
 
-    async def transcript(self, after: int = 0) -> list[Json]:
-        answer = await self.get("transcript", None, after=str(after))
+    async def transcript(self, after: int = 0, timeout: float = 0) -> list[Json]:
+        """The entries after this number; with a time-out, waits for the first of them."""
+        answer = await self.get("transcript", None, after=str(after), timeout=str(timeout))
         return list(answer["entries"])
+
+    async def logged(self, timeout: float = 10, **wanted: Any) -> Json:
+        """The first transcript entry with these fields, such as kind, name, outcome; waits for it."""
+        after = 0
+        while entries := await self.transcript(after, timeout):
+            for entry in entries:
+                if all(entry.get(name) == value for name, value in wanted.items()):
+                    return entry
+            after = entries[-1]["n"]
+        raise ChatError(f"nothing like {wanted} was in the transcript within {timeout:g} s")
 
     async def fault(self, **fault: Any) -> None:
         """Order a misbehaviour; see lab/slack/faults.py."""

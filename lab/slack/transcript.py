@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from lab.slack.clock import Clock
@@ -23,7 +23,7 @@ class Transcript:
         self.clock = clock
         self.entries: deque[Json] = deque(maxlen=most)
         self.count = 0
-        self.observer: Callable[[], None] = lambda: None
+        self.more = asyncio.Event()
 
     def add(self, kind: str, name: str, since: float | None = None, **details: Any) -> None:
         """`since` is when it began, on the same clock; the entry then tells how many milliseconds it took."""
@@ -34,7 +34,8 @@ class Transcript:
         if since is not None:
             entry["ms"] = round((now - since) * 1000, 3)
         self.entries.append({**entry, **redact(details)})
-        self.observer()
+        self.more.set()
+        self.more = asyncio.Event()
 
 
 def redact(node: Any) -> Any:

@@ -4,15 +4,20 @@ import { get } from "./api.js";
 import { byId, el } from "./dom.js";
 
 let last = 0;
-let timer = null;
+let following = false;
 
-async function refresh() {
-  const { entries = [] } = await get("transcript", { after: last });
-  const list = byId("inspector-list");
-  for (const entry of entries) {
-    last = entry.n;
-    list.prepend(row(entry));
+/** Long polls for as long as the inspector is open. */
+async function follow() {
+  following = true;
+  while (!byId("inspector").hidden) {
+    const { entries } = await get("transcript", { after: last, timeout: 20 }).catch(() => ({}));
+    if (!entries) break;
+    for (const entry of entries) {
+      last = entry.n;
+      byId("inspector-list").prepend(row(entry));
+    }
   }
+  following = false;
 }
 
 function row(entry) {
@@ -38,8 +43,5 @@ export function toggleInspector() {
   const box = byId("inspector");
   box.hidden = !box.hidden;
   byId("inspector-toggle").setAttribute("aria-pressed", String(!box.hidden));
-  clearInterval(timer);
-  if (box.hidden) return;
-  refresh();
-  timer = setInterval(refresh, 1000);
+  if (!box.hidden && !following) follow();
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
-from typing import Any
 
 import aiohttp
 import pytest
@@ -210,17 +209,9 @@ async def test_check_34_acks_on_another_connection_count_if_the_lab_says_so(
         await clock.until_sleeping(3)
         await other.ack(envelope)
         if not foreign_acks:
-            await entry(slack, "ack", "wrong connection")
+            await slack.logged(kind="ack", name="wrong connection")
             clock.advance(3)
         assert (await saying)["ok"] is foreign_acks
-
-
-async def entry(slack: Driver, kind: str, name: str) -> dict[str, Any]:
-    """The transcript's entry, as soon as it is there."""
-    while True:
-        for one in await slack.transcript():
-            if (one["kind"], one["name"]) == (kind, name):
-                return one
 
 
 async def test_check_34_late_and_repeated_acks_change_nothing(lab: Running, slack: Driver, clock: Clock) -> None:
@@ -231,7 +222,7 @@ async def test_check_34_late_and_repeated_acks_change_nothing(lab: Running, slac
         clock.advance(3)
         assert (await saying)["error"] == "operation_timeout"
         await app.ack(envelope, {"text": "too late"})
-        await entry(slack, "ack", "late, duplicate or unknown")
+        await slack.logged(kind="ack", name="late, duplicate or unknown")
         assert [message.text for message in await slack.messages()] == [
             '/k8snet failed with the error "operation_timeout"'
         ]
@@ -277,12 +268,7 @@ async def test_check_36_unconfirmed_events_come_again(lab: Running, slack: Drive
         fourth = await other.receive()
         assert fourth["retry_attempt"] == 3
         await other.ack(fourth)
-        await entry_outcome(slack, "events_api", "ok")
-
-
-async def entry_outcome(slack: Driver, name: str, outcome: str) -> None:
-    while not any(one["name"] == name and one.get("outcome") == outcome for one in await slack.transcript()):
-        pass
+        await slack.logged(kind="envelope", name="events_api", outcome="ok")
 
 
 async def test_check_37_without_a_connection_commands_fail_at_once(slack: Driver) -> None:
