@@ -36,4 +36,5 @@ class Capabilities(Value):
     @property
     def policy_columns(self) -> tuple[str, ...]:
         """Columns of a policy that exist in this release beside those that exist in all."""
-        return ("policy-expiry",) if self.version >= (7, 2, 0) else ()
+        since_7_0 = ("ztna-status",) if self.version >= (7, 0, 0) else ()
+        return (*since_7_0, "policy-expiry") if self.version >= (7, 2, 0) else since_7_0

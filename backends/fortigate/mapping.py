@@ -190,8 +190,10 @@ def _find_policy(data: Mapping[str, Any]) -> Found:
         "internet_service_src",
         "users",
         "groups",
+        "fsso_groups",
         "ippool",
         "utm_status",
+        "ztna_status",
         "policy_expiry",
     )
     if row.action not in ("accept", "deny"):
@@ -268,6 +270,7 @@ _POLICY_COLUMNS = (
     "internet-service-src",
     "users",
     "groups",
+    "fsso-groups",
     "ippool",
     "utm-status",
 )

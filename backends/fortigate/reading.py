@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from backends.fortigate.client import Client
@@ -20,10 +21,20 @@ Rows = Sequence[dict[str, Any]]
 class Reader:
     """Reads rows by natural key or number; never a whole table, never from a cache."""
 
-    def __init__(self, system: str, client: Client, ids: Ids) -> None:
+    def __init__(self, system: str, client: Client, ids: Ids, patience_s: float) -> None:
         self._system = system
         self._client = client
+        self._patience_s = patience_s
         self._ranges: Mapping[Kind, tuple[int, int]] = {"route": ids.routes, "policy": ids.policies}
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Limits everything inside together, however many requests and repetitions it takes. Raises Unreachable."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                yield
+        except TimeoutError:
+            raise Unreachable(self._system, f"its answers took more than {self._patience_s:g} s together") from None
 
     async def find(self, keys: Collection[Key]) -> dict[Key, Found | Obstacle]:
         """What stands under each key. One request a table as a rule. Raises Unreachable or Rejected."""
@@ -39,7 +50,9 @@ class Reader:
             for condition in any_of(table.natural_key, values):
                 requests.append(self._keyed(kind, (("filter", condition), ("format", columns))))
         rows: dict[Key, Rows] = defaultdict(list)
-        for found in await together(requests):
+        async with self.in_time():
+            answers = await together(requests)
+        for found in answers:
             for key, row in found:
                 # The device may compare without regard to case: only what was asked for counts.
                 if key in keys:
@@ -56,7 +69,8 @@ class Reader:
             for kind, rows in numbers.items()
             for condition in any_of(TABLES[kind].row_key, [str(row) for row in rows])
         ]
-        return {taken for found in await together(requests) for taken in found} & set(wanted)
+        async with self.in_time():
+            return {taken for found in await together(requests) for taken in found} & set(wanted)
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""

@@ -27,7 +27,7 @@ class FortiGate:
     def __init__(self, name: TargetId, settings: FortiGateSettings, clock: Clock) -> None:
         self.name = name
         self._client = Client(name, settings, clock)
-        self._reader = Reader(name, self._client, settings.ids)
+        self._reader = Reader(name, self._client, settings.ids, patience_s=2 * settings.request_timeout_s)
         self._writer = Writer(self._client, self._reader, clock, self.normalise)
         self._oracle = Oracle(self._client)
         self._shadowing = Shadowing(self._client, self._reader, self._oracle)

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from hashlib import sha256
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -36,6 +37,7 @@ class Transport:
                 max_keepalive_connections=settings.connections,
                 keepalive_expiry=_IDLE_S,
             ),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session cookie would ask for CSRF headers
             follow_redirects=False,
             trust_env=False,  # no proxy and no .netrc of the environment gets between us and the firewall
         )

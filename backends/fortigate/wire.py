@@ -110,6 +110,8 @@ class PolicyRow(Wire):
     internet_service_src: Switch = "disable"
     users: Names = ()
     groups: Names = ()
+    fsso_groups: Names = ()
+    ztna_status: Switch = "disable"
     ippool: Switch = "disable"
     utm_status: Switch = "disable"
     policy_expiry: Switch = "disable"

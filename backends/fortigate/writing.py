@@ -134,7 +134,8 @@ class Writer:
         if not steps:
             return {}
         try:
-            seen = await self._settled(steps, answers)
+            async with self._reader.in_time():
+                seen = await self._settled(steps, answers)
         except BackendError as blind:
             return {
                 step.key: Outcome(kind="unknown", detail=f"{answers[step.key][1] or 'written'}; {blind.problem}")

@@ -145,6 +145,14 @@ async def test_the_environment_cannot_put_a_proxy_between(start: Start, monkeypa
         assert await read(client) == []
 
 
+async def test_no_cookie_is_kept(start: Start) -> None:
+    answer = http(200, envelope("firewall/address"), Set_Cookie="APSCOOKIE_1=x; path=/")
+    async with start(always(answer)) as (client, firewall):
+        await read(client)
+        await read(client)
+    assert "cookie" not in firewall.requests[1].headers
+
+
 async def test_a_redirect_is_not_followed(start: Start) -> None:
     async with start(always(http(302, "", Location="https://127.0.0.1:9/login"))) as (client, firewall):
         with pytest.raises(BackendError, match="HTTP 302"):

@@ -1,17 +1,21 @@
 """Every fault that a call to a firewall can meet, for each verb: the outcome never says more than the truth."""
 
+import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backends.fortigate.target import FortiGate
 from bot.engine.ports import Outcome
 from bot.model.errors import BackendError, Unreachable
 from bot.model.resources import Resource, Route
 from bot.model.steps import Step
+from tests.backends.fortigate.clock import ManualClock
 from tests.backends.fortigate.conftest import Office, Open, ours, step
-from tests.contract.fortigate_subject import WRITES
+from tests.contract.fortigate_subject import WRITES, settings
 
 ROUTE = ours(Route(destination=IPv4Network("10.68.0.0/16"), gateway=IPv4Address("172.16.1.67"), device="Test"), 1000)
 MOVED = ours(ROUTE.model_copy(update={"gateway": IPv4Address("172.16.1.68")}), 1000, "op2")
@@ -160,3 +164,20 @@ async def test_a_device_that_went_away_is_unreachable_and_comes_back(office: Off
         await office.target.apply(STEPS["create"])
     await office.server.listen()
     assert (await office.target.apply(STEPS["create"])).kind == "applied"
+
+
+class StandingClock(ManualClock):
+    """Whoever sleeps does not wake up."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_read_back_and_its_repetitions_end_together(office: Office, tmp_path: Path) -> None:
+    """However often it is looked again, and however slow each look: the whole has one limit."""
+    target = FortiGate("office-fw", settings(office.server, tmp_path, request_timeout_s=0.5), StandingClock())
+    office.server.faults.arm("no-effect", method="POST")
+    outcome = await target.apply(STEPS["create"])
+    await target.close()
+    assert outcome.kind == "unknown"
+    assert "more than 1 s together" in outcome.detail

@@ -163,6 +163,8 @@ def test_a_policy_without_action_denies() -> None:
         {"internet-service": "enable"},
         {"users": references("ana")},
         {"groups": references("staff")},
+        {"fsso-groups": references("staff")},
+        {"ztna-status": "enable"},
         {"ippool": "enable"},
         {"utm-status": "enable"},
         {"policy-expiry": "enable"},
