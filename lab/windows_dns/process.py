@@ -10,7 +10,7 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 
-from .cmdlets import cmdlets_of
+from .cmdlets import absent_from, cmdlets_of
 from .cmdlets.caller import Caller
 from .marker import review
 from .powershell.console import Console
@@ -181,4 +181,5 @@ def interpreter(console: Console, caller: Caller) -> Interpreter:
         machine=settings.hostname,
         version=Hashtable([("PSVersion", version), ("PSEdition", "Desktop")]),
         review=review if settings.strict_markers else None,
+        absent=absent_from(caller.server),
     )

@@ -13,3 +13,8 @@ from .dns_server import DNS_SERVER
 def cmdlets_of(server: Server) -> tuple[Cmdlet, ...]:
     """What a session on this machine can call: without the role there is no DnsServer module."""
     return (*ENGINE, *DNS_CLIENT, *(DNS_SERVER if server.settings.dns_service != "absent" else ()))
+
+
+def absent_from(server: Server) -> list[str]:
+    """Commands that exist elsewhere but not on this machine."""
+    return [each.name for each in DNS_SERVER] if server.settings.dns_service == "absent" else []

@@ -252,6 +252,24 @@ async def _get_recursion(run: Invocation, caller: Caller) -> None:
     )
 
 
+async def _get_setting(run: Invocation, caller: Caller) -> None:
+    settings = caller.server.settings
+    properties: list[tuple[str, Any]] = [
+        ("ComputerName", caller.server.fqdn),
+        ("MajorVersion", 10),
+        ("MinorVersion", 0),
+        ("BuildNumber", 20348),
+        ("IsReadOnlyDC", False),
+        ("EnableDnsSec", True),
+        ("EnableIPv6", True),
+        ("ListeningIPAddress", PSArray(settings.addresses)),
+        ("AllIPAddress", PSArray(settings.addresses)),
+    ]
+    if run["All"]:
+        properties.append(("DsAvailable", settings.has_directory))
+    run.emit(CimInstance("DnsServerSetting", properties))
+
+
 def _refuse_remoting(run: Invocation) -> None:
     for name in ("CimSession", "AsJob"):
         if run[name] is not None:
@@ -346,6 +364,7 @@ DNS_SERVER: tuple[Cmdlet, ...] = (
     _cmdlet("Get-DnsServerCache", "read", "settings", "PS_DnsServerCache", _get_cache),
     _cmdlet("Show-DnsServerCache", "read", "settings", "PS_DnsServerCache", _show_cache),
     _cmdlet("Get-DnsServerForwarder", "read", "settings", "PS_DnsServerForwarder", _get_server_forwarder),
+    _cmdlet("Get-DnsServerSetting", "read", "settings", "PS_DnsServerSetting", _get_setting, P("All", "switch")),
     _cmdlet("Get-DnsServerRecursion", "read", "settings", "PS_DnsServerRecursion", _get_recursion),
     _cmdlet(
         "Test-DnsServer",

@@ -33,6 +33,7 @@ class Calls:
     scope: Scope
     globals: Scope
     cmdlets: dict[str, Cmdlet]
+    absent: frozenset[str]
     modules: set[str]
     ok: bool
     source: str
@@ -73,7 +74,8 @@ class Calls:
             return
         cmdlet = self.find_cmdlet(name)
         if cmdlet is None:
-            raise _unknown_command(name)
+            # Only what is known to be missing from this machine is "not recognized"; the rest is the simulator's gap.
+            raise _unknown_command(name) if name.lower() in self.absent else Unsupported(f"the command '{name}'")
         await self._call_cmdlet(cmdlet, words, items, sink)
 
     def find_cmdlet(self, name: str) -> Cmdlet | None:

@@ -45,6 +45,7 @@ class Interpreter(Evaluation, Calls):
     """One powershell.exe: runs one script and says with which code the process ends.
 
     `review` may refuse a parsed script before it runs by raising Unsupported. `context` is handed to the cmdlets.
+    `absent` names commands that this machine lacks, as opposed to those that the simulator lacks.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class Interpreter(Evaluation, Calls):
         machine: str = "",
         version: Mapping[str, Any] | None = None,
         review: Review | None = None,
+        absent: Iterable[str] = (),
     ) -> None:
         self.console, self.context, self.user, self.machine, self.review = console, context, user, machine, review
         self.cmdlets = {each.name.lower(): each for each in cmdlets}
+        self.absent = frozenset(name.lower() for name in absent)
         self.globals = self.scope = Scope()
         self.errors, self.ok, self.trying, self.strict = PSArray(), True, 0, False
         self.wraps_arrays = True

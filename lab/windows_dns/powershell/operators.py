@@ -30,7 +30,7 @@ def equal(left: Any, right: Any, exact: bool = False) -> bool:
         other = to_text(right)
         return left == other if exact else left.casefold() == other.casefold()
     if isinstance(left, bool):
-        return left == truth(right)
+        return bool(left == truth(right))
     if isinstance(left, int | float):
         if isinstance(right, str):
             try:
@@ -40,7 +40,7 @@ def equal(left: Any, right: Any, exact: bool = False) -> bool:
         return isinstance(right, int | float) and bool(left == right)
     if isinstance(left, IPAddress) and isinstance(right, str):
         try:
-            return left == convert(right, "ipaddress")
+            return bool(left == convert(right, "ipaddress"))
         except ScriptError:
             return False
     return bool(left == right)
