@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lab import cluster, windows_dns
+from lab import windows_dns
 from lab.cluster import article as cluster_article
+from lab.cluster.serving import Running as RunningCluster
+from lab.cluster.serving import running as running_cluster
+from lab.configuration import Places, bot_settings
 from lab.fortigate import article as fortigate_article
 from lab.fortigate.device import Device
 from lab.fortigate.server import Server as RunningFortiGate
@@ -26,9 +28,7 @@ from lab.network.socks import serving_socks
 from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.network.workloads import running_workloads
 from lab.panel import Panel
-from lab.slack import people
 from lab.slack.manifest import Manifest
-from lab.slack.model import TEAM
 from lab.slack.server import Running as RunningSlack
 from lab.slack.server import running as running_slack
 
@@ -46,7 +46,7 @@ class Company:
     folder: Path
     firewall: RunningFortiGate
     dns: windows_dns.Running
-    cluster: cluster.Running
+    cluster: RunningCluster
     network: SimulatedNetwork
     slack: RunningSlack
     config: Path
@@ -131,7 +131,7 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         enter = stack.enter_async_context
         device = Device.from_json(fortigate_article.state(firewall_token))
         firewall = await enter(running_fortigate(device))
-        qa = await enter(cluster.running(cluster_article.cluster(cluster_token)))
+        qa = await enter(running_cluster(cluster_article.cluster(cluster_token)))
         network = SimulatedNetwork(qa.cluster, device)
         await enter(running_workloads(network, qa.dns.address))
         windows = windows_dns.article_state()
@@ -146,9 +146,22 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         slack = await enter(running_slack(port=port, network=panel, manifest=Manifest.read(MANIFEST)))
         firewall.write_ca(folder / "fortigate-ca.pem")
         qa.write_kubeconfig(folder / "qa.kubeconfig")
+        settings = bot_settings(
+            Places(
+                journal=folder / "journal.db",
+                slack_api=slack.api_url,
+                fortigate=firewall.url,
+                fortigate_ca=folder / "fortigate-ca.pem",
+                windows=dns.wsman_url,
+                windows_ca=folder / "windows-ca.pem",
+                windows_user=WINDOWS_USER,
+                kubeconfig=folder / "qa.kubeconfig",
+                vantage=f"socks5://{socks[0]}:{socks[1]}",
+            )
+        )
         config = folder / "app.yaml"
         # JSON is YAML; nobody edits this one by hand.
-        config.write_text(json.dumps(_settings(folder, firewall, dns, slack, socks), indent=2))
+        config.write_text(json.dumps(settings, indent=2))
         environ = {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_APP_TOKEN": slack.app_token,
@@ -156,73 +169,3 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
             "WINRM_PASSWORD": password,
         }
         yield Company(folder, firewall, dns, qa, network, slack, config, environ, pc)
-
-
-def _settings(
-    folder: Path,
-    firewall: RunningFortiGate,
-    dns: windows_dns.Running,
-    slack: RunningSlack,
-    socks: tuple[str, int],
-) -> dict[str, Any]:
-    """The repository's app.yaml with the lab's addresses, people and short waits."""
-    return {
-        "instance": "lab",
-        "slack": {
-            "team": TEAM,
-            "bot_token": {"env": "SLACK_BOT_TOKEN"},
-            "app_token": {"env": "SLACK_APP_TOKEN"},
-            "audit_channel": people.AUDIT,
-            "api_url": slack.api_url,
-        },
-        "store": {"url": f"sqlite:///{folder / 'journal.db'}"},
-        "firewalls": {
-            "fw": {
-                "type": "fortigate",
-                "url": firewall.url,
-                "token": {"env": "FORTIGATE_TOKEN"},
-                "tls": {"ca_file": str(folder / "fortigate-ca.pem")},
-            }
-        },
-        "dns_servers": {
-            "dc1": {
-                "address": str(ARTICLE.host(DNS_SERVER).address),
-                "interface": ARTICLE.segment_of(ARTICLE.host(DNS_SERVER).address).interface,  # type: ignore[union-attr]
-                "server": {
-                    "type": "windows_dns",
-                    "endpoint": dns.wsman_url,
-                    "user": WINDOWS_USER,
-                    "password": {"env": "WINRM_PASSWORD"},
-                    "ca_file": str(dns.ca_file),
-                },
-            }
-        },
-        "offices": {
-            "hq": {
-                "interface": "internal",
-                "networks": {"office-hq": str(ARTICLE.segment("internal").network)},
-                "dns_servers": ["dc1"],
-            }
-        },
-        "clusters": {
-            "qa": {
-                "kubernetes": {
-                    "kubeconfig": str(folder / "qa.kubeconfig"),
-                    "pod_networks": [str(ARTICLE.pod_network)],
-                },
-                "firewall": "fw",
-                "interface": "Test",
-                "gateway": ARTICLE.gateway_node,
-                "service_object": "k8s_SERVICE_CIDR",
-                "pod_object": "k8s_POD_CIDR",
-                "self_confirm": True,
-            }
-        },
-        "roles": [
-            {"role": "developer", "users": [f"{TEAM}/{people.DANA}"]},
-            {"role": "operator", "groups": [people.OPERATORS]},
-            {"role": "oncall", "groups": [people.ON_CALL]},
-            {"role": "admin", "groups": [people.ADMINS]},
-        ],
-        "probes": {"vantage": f"socks5://{socks[0]}:{socks[1]}"},
-    }

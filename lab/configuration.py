@@ -1,0 +1,90 @@
+"""A bot's configuration for the lab: the repository's example with the lab's addresses and people."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.network.topology import ARTICLE, DNS_SERVER
+from lab.slack import people
+from lab.slack.model import TEAM
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything is for this bot. Secrets come as environment variables, see `bot_settings`."""
+
+    journal: Path
+    slack_api: str
+    fortigate: str
+    fortigate_ca: Path
+    windows: str
+    windows_ca: Path
+    windows_user: str
+    kubeconfig: Path
+    vantage: str = "direct"
+
+
+def bot_settings(places: Places) -> dict[str, Any]:
+    """The content of an app.yaml.
+
+    It expects SLACK_BOT_TOKEN, SLACK_APP_TOKEN, FORTIGATE_TOKEN and WINRM_PASSWORD in the environment.
+    """
+    dns = ARTICLE.host(DNS_SERVER).address
+    dns_leg = next(segment for segment in ARTICLE.segments if dns in segment.network)
+    return {
+        "instance": "lab",
+        "slack": {
+            "team": TEAM,
+            "bot_token": {"env": "SLACK_BOT_TOKEN"},
+            "app_token": {"env": "SLACK_APP_TOKEN"},
+            "audit_channel": people.AUDIT,
+            "api_url": places.slack_api,
+        },
+        "store": {"url": f"sqlite:///{places.journal}"},
+        "firewalls": {
+            "fw": {
+                "type": "fortigate",
+                "url": places.fortigate,
+                "token": {"env": "FORTIGATE_TOKEN"},
+                "tls": {"ca_file": str(places.fortigate_ca)},
+            }
+        },
+        "dns_servers": {
+            "dc1": {
+                "address": str(dns),
+                "interface": dns_leg.interface,
+                "server": {
+                    "type": "windows_dns",
+                    "endpoint": places.windows,
+                    "user": places.windows_user,
+                    "password": {"env": "WINRM_PASSWORD"},
+                    "ca_file": str(places.windows_ca),
+                },
+            }
+        },
+        "offices": {
+            "hq": {
+                "interface": "internal",
+                "networks": {"office-hq": str(ARTICLE.segment("internal").network)},
+                "dns_servers": ["dc1"],
+            }
+        },
+        "clusters": {
+            "qa": {
+                "kubernetes": {"kubeconfig": str(places.kubeconfig), "pod_networks": [str(ARTICLE.pod_network)]},
+                "firewall": "fw",
+                "interface": "Test",
+                "gateway": ARTICLE.gateway_node,
+                "service_object": "k8s_SERVICE_CIDR",
+                "pod_object": "k8s_POD_CIDR",
+                "self_confirm": True,
+            }
+        },
+        "roles": [
+            {"role": "developer", "users": [f"{TEAM}/{people.DANA}"]},
+            {"role": "operator", "groups": [people.OPERATORS]},
+            {"role": "oncall", "groups": [people.ON_CALL]},
+            {"role": "admin", "groups": [people.ADMINS]},
+        ],
+        "probes": {"vantage": places.vantage},
+    }
