@@ -1,6 +1,7 @@
 """The `k8snet` command."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -11,12 +12,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from bot.model.errors import BotError
+from bot.model.errors import BotError, Unreachable
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="K8SNET_CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Cluster = Annotated[str | None, typer.Option(help="Cluster name; needed when there are several.")]
 DEFAULT = Path("app.yaml")
+START_PAUSE_S = 5
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,12 +79,20 @@ async def _run(config: Path) -> int:
     from bot.app import bot
     from bot.settings import load
 
+    log = logging.getLogger("k8snet")
+    settings = load(config)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with bot(load(config)):
-        logging.getLogger("k8snet").info("at work; stop with Ctrl-C or SIGTERM")
-        await stopping.wait()
+    while not stopping.is_set():
+        try:
+            async with bot(settings):
+                log.info("at work; stop with Ctrl-C or SIGTERM")
+                await stopping.wait()
+        except Unreachable as error:
+            log.warning("cannot start yet: %s; trying again in %d s", error, START_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), START_PAUSE_S)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The real Slack edge – Bolt, SDK, Socket Mode – between the simulated workspace and an engine with devices in memory."""
+"""The real Slack edge – Bolt, SDK, Socket Mode – between the simulated workspace and an engine in memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
