@@ -19,7 +19,7 @@ function button(block, element, act) {
     {
       type: "button",
       id: act.id(block, element),
-      class: `button ${element.style ?? ""} ${state ?? ""}`,
+      class: ["button", element.style, state].filter(Boolean).join(" "),
       "aria-busy": state === "busy" ? "true" : null,
       "aria-label": element.accessibility_label,
       "data-action-id": element.action_id,

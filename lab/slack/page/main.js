@@ -29,9 +29,8 @@ const here = {
 const key = (surface, block, element) => `${surface}/${block.block_id}/${element.action_id}`;
 
 function actOn(surface, where, id, inputs) {
-  const mark = (name, value) => {
-    if (value) here.pending.set(name, value);
-    else here.pending.delete(name);
+  const mark = (name, count, failed) => {
+    here.pending.set(name, { busy: (here.pending.get(name)?.busy ?? 0) + count, failed });
     redraw();
   };
   const target = (block, element) => ({ as: here.me, ...where, block_id: block.block_id, action_id: element.action_id });
@@ -39,16 +38,19 @@ function actOn(surface, where, id, inputs) {
     inputs,
     id,
     directory: () => here.state,
-    state: (block, element) => here.pending.get(key(surface, block, element)),
+    state(block, element) {
+      const known = here.pending.get(key(surface, block, element));
+      return known?.busy ? "busy" : known?.failed ? "failed" : undefined;
+    },
     suggest: (block, element, value) => post("suggest", { ...target(block, element), value }),
     async press(block, element, value) {
       const ask = element.confirm;
       if (ask && !(await confirmed(ask))) return;
       const name = key(surface, block, element);
-      mark(name, "busy");
+      mark(name, 1, false);
       const chosen = value === undefined ? {} : { value };
       const answer = await post("click", { ...target(block, element), ...chosen, values: given(inputs) });
-      mark(name, answer.ok ? null : "failed");
+      mark(name, -1, !answer.ok);
       if (answer.url && /^https?:/.test(answer.url)) window.open(answer.url, "_blank", "noopener");
     },
   };
