@@ -13,7 +13,7 @@ import json
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -71,6 +71,9 @@ class KernelNetwork:
         self.pods: dict[str, Pod] = {}
         self._rules = {node.name: NodeRules() for node in topology.nodes}
         self._services: tuple[Sequence[Object], Sequence[Object]] = ((), ())
+        self._rulesets: dict[str, str] = {}
+        self._news = asyncio.Condition()
+        self._one_at_a_time = asyncio.Lock()
 
     async def build(self, pods: Iterable[Pod]) -> None:
         """Namespaces, cables, addresses, routes, then each node's rules; part of `kernel_network`."""
@@ -168,6 +171,11 @@ class KernelNetwork:
         self._services = (services, endpoint_slices)
         await self._program(self._rules)
 
+    async def programmed(self, wanted: Callable[[str], bool], within: float = 10.0) -> None:
+        """Wait until every node's ruleset satisfies *wanted*; `TimeoutError` after *within* seconds."""
+        async with asyncio.timeout(within), self._news:
+            await self._news.wait_for(lambda: all(wanted(ruleset) for ruleset in self._rulesets.values()))
+
     def node_rules(self, node: str) -> NodeRules:
         """How a node treats packets now."""
         return self._rules[node]
@@ -252,21 +260,21 @@ class KernelNetwork:
                 await process.wait()
 
     async def _program(self, nodes: Iterable[str]) -> None:
-        services, slices = self._services
-        await asyncio.gather(
-            *(
-                self._nft(
-                    name,
-                    kernel_proxy.ruleset(
-                        self._rules[name],
-                        kernel_proxy.service_ports(services, slices, name),
-                        self.topology.pod_network,
-                        self.topology.node(name).pod_cidr,
-                    ),
+        async with self._one_at_a_time:  # what is asked for last must also be written last
+            services, slices = self._services
+            rulesets = {
+                name: kernel_proxy.ruleset(
+                    self._rules[name],
+                    kernel_proxy.service_ports(services, slices, name),
+                    self.topology.pod_network,
+                    self.topology.node(name).pod_cidr,
                 )
                 for name in nodes
-            )
-        )
+            }
+            await asyncio.gather(*(self._nft(name, ruleset) for name, ruleset in rulesets.items()))
+        async with self._news:
+            self._rulesets |= rulesets
+            self._news.notify_all()
 
     async def _links_up(self, namespaces: Iterable[str]) -> None:
         """Wait until the kernel has noticed every carrier; before, one end of a cable drops what is sent."""

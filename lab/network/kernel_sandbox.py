@@ -100,6 +100,7 @@ class Sandbox:
         self._waiting: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
         self._exits: dict[int, int] = {}
         self._files: dict[str, dict[str, str]] = {}
+        self._paths: dict[str, str] = {}
         asyncio.get_running_loop().add_reader(control.fileno(), self._receive)
 
     @classmethod
@@ -117,6 +118,7 @@ class Sandbox:
                 *(str(theirs.fileno()), str(directory)),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the owner, which then ends the supervisor in good order
                 env={"PATH": search_path(), "LC_ALL": "C.UTF-8"},
             )
         except OSError as error:
@@ -140,11 +142,21 @@ class Sandbox:
     async def create(self, names: Sequence[str]) -> dict[str, str]:
         """Make empty network namespaces. The values name them to ``ip link ... netns`` inside the sandbox."""
         reply, _ = await self.request("create", names=list(names))
+        self._paths |= reply["paths"]
         return dict(reply["paths"])
+
+    def entering(self, namespace: str) -> list[str]:
+        """The beginning of a command that this machine's user can run by hand inside a namespace."""
+        children = Path(f"/proc/{self.process_id}/task/{self.process_id}/children").read_text()
+        supervisor = children.split()[0]
+        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        network = self._paths[namespace].replace("/proc/1/", f"/proc/{supervisor}/")
+        return ["nsenter", "--target", supervisor, *user, "--mount", f"--net={network}"]
 
     async def remove(self, name: str) -> None:
         """Forget a namespace; the kernel removes it when nothing runs in it any more."""
         await self.request("remove", name=name)
+        del self._paths[name]
         self._files.pop(name, None)
 
     def overlay(self, namespace: str, files: Mapping[str, str]) -> None:

@@ -86,16 +86,18 @@ def addresses(dice: Dice) -> list[dict[str, Any]]:
 
 
 def groups(dice: Dice, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Groups of addresses and of groups. The simulator does not take wildcards out of a group: none is excluded."""
+    """Groups of addresses and of groups. Where the simulator subtracts, it looks at ranges only: no wildcards there."""
     members = [row["name"] for row in objects]
-    excludable = [row["name"] for row in objects if row["type"] != "wildcard"]
+    ranges = [row["name"] for row in objects if row["type"] != "wildcard"]
     rows = []
     for number in range(4):
-        row = {"name": f"group-{number}", "member": named(dice.some(members))}
+        row: dict[str, Any] = {"name": f"group-{number}", "member": named(dice.some(members))}
         if dice.maybe(0.4):
-            row |= {"exclude": "enable", "exclude-member": named(dice.some(excludable))}
+            row |= {"member": named(dice.some(ranges))}
+            row |= {"exclude": "enable", "exclude-member": named(dice.some(ranges))}
+            ranges = [*ranges, row["name"]]
         rows.append(row)
-        members = [*members, f"group-{number}"]
+        members = [*members, row["name"]]
     return rows
 
 
@@ -204,7 +206,8 @@ def configuration(dice: Dice) -> dict[str, list[dict[str, Any]]]:
 def probes(dice: Dice, up: list[str]) -> list[Probe]:
     """Packets that each begin a flow of their own; none is for the firewall itself."""
     own = {network[1] for network in NETWORKS.values()}
-    found: dict[frozenset[tuple[IPv4Address, int]], Probe] = {}
+    found: dict[frozenset[tuple[IPv4Address, int, int]], Probe] = {}
+    portless: frozenset[tuple[IPv4Address, int, int]] = frozenset()
     for _ in range(PACKETS):
         source, destination = dice.address(), dice.address()
         if source == destination or own & {source, destination}:
@@ -216,10 +219,12 @@ def probes(dice: Dice, up: list[str]) -> list[Probe]:
             dice.random.choice(up), source, destination, protocol, source_port, destination_port,
             dice.random.choice([8, 8, 8, 13]), dice.random.choice([0, 0, 1]),
         )  # fmt: skip
-        # Without ports, two translated flows to one destination are the same flow.
-        near = source if protocol in (1, 6, 17) else IPv4Address(0)
-        flow = frozenset({(near, source_port + (protocol << 16)), (destination, destination_port + (protocol << 16))})
-        found.setdefault(flow, probe)
+        ends = frozenset({(source, source_port, protocol), (destination, destination_port, protocol)})
+        if protocol in (1, 6, 17):
+            found.setdefault(ends, probe)
+        elif not ends & portless:  # without ports, flows that share an end may become one, in both directions
+            portless |= ends
+            found[ends] = probe
     return list(found.values())
 
 
