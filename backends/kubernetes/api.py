@@ -72,6 +72,10 @@ class Api:
         self._client = client.ApiClient(configuration)
 
     def close(self) -> None:
+        """Close the connections now: the client itself leaves that to the garbage collector."""
+        pools = self._client.rest_client.pool_manager.pools
+        for key in pools.keys():  # noqa: SIM118 (not a dict: it cannot be iterated)
+            pools[key].close()
         self._client.close()  # type: ignore[no-untyped-call]
 
     def read_one(self, read: Read, deadline: float) -> Json:
@@ -161,10 +165,10 @@ class Api:
                 return Expired(read.right)
             case int() if 400 <= status < 500 and status != 429:
                 return Rejected(self._cluster, f"{self._host} refused to {read.right} (HTTP {status})")
-            case int() if status:
+            case int() if status >= 500 or status == 429:
                 return Unreachable(self._cluster, f"{self._host} could not {read.right} (HTTP {status}); try again")
         match error:
-            case exceptions.SSLError():
+            case _ if status == 0:  # how the client wraps an SSLError
                 reason = "its certificate is not the one the kubeconfig trusts, or it does not speak TLS"
             case exceptions.TimeoutError() if not isinstance(error, exceptions.NewConnectionError):
                 reason = "no answer in time"
