@@ -25,13 +25,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RESOURCE_PATH = re.compile(r"(?:/api|/apis/([^/]+))/([^/]+)(?:/namespaces/([^/]+))?/([^/]+)(?:/([^/]+))?(?:/.*)?")
-_ACCOUNT = web.RequestKey("account", Account)
 
 
 def api(cluster: Cluster) -> web.Application:
     """The application that answers as an API server in front of `cluster`."""
-    application = web.Application(middlewares=[_errors, _faults(cluster), _authentication(cluster)])
     server = _Api(cluster)
+    application = web.Application(middlewares=[_errors, _faults(cluster), _authentication(server)])
 
     def add(path: str, handler: Handler) -> None:
         for spelling in (path, f"{path}/"):
@@ -76,15 +75,12 @@ def _faults(cluster: Cluster) -> Middleware:
     return play
 
 
-def _authentication(cluster: Cluster) -> Middleware:
+def _authentication(server: "_Api") -> Middleware:
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        account = account_of(request.headers.get("Authorization"), cluster.accounts)
-        if account is None:
-            raise unauthorized()
+        account = server.account(request)
         if account is NOBODY and request.path.rstrip("/") not in PUBLIC_PATHS:
             raise forbidden_path(account.user, request.method.lower(), request.path)
-        request[_ACCOUNT] = account
         return await handler(request)
 
     return authenticate
@@ -192,8 +188,15 @@ class _Api:
 
     # Access ----------------------------------------------------------------------------------------------------
 
+    def account(self, request: web.Request) -> Account:
+        """Who asks; an `ApiError` 401 when the token is wrong."""
+        account = account_of(request.headers.get("Authorization"), self._cluster.accounts)
+        if account is None:
+            raise unauthorized()
+        return account
+
     def _authorize(self, request: web.Request, verb: str, resource: Resource, namespace: str, name: str) -> None:
-        account = request[_ACCOUNT]
+        account = self.account(request)
         verb = _VERBS.get(request.method, verb)
         if not account.allows(Attempt(verb, resource.group, resource.plural, namespace, name)):
             raise forbidden(account.user, verb, resource, namespace, name)
@@ -214,7 +217,7 @@ class _Api:
             namespace=wanted.get("namespace", ""),
             name=wanted.get("name", ""),
         )
-        allowed = request[_ACCOUNT].allows(attempt)
+        allowed = self.account(request).allows(attempt)
         status: Json = {"allowed": allowed}
         if allowed:
             status["reason"] = "RBAC: allowed by the rules of the token"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 PodMode = Literal["disabled", "insecure", "verified"]
@@ -37,6 +38,7 @@ class ServerBlock:
     """Whether a ``forward`` directive sends other names to a resolver."""
 
 
+@lru_cache(maxsize=16)
 def parse(text: str) -> tuple[ServerBlock, ...]:
     """The server blocks of a Corefile; `CorefileError` when a block or an option of ours cannot be read."""
     lines = [line.split("#", 1)[0].strip() for line in text.splitlines()]

@@ -8,6 +8,7 @@ from typing import Self
 
 from lab.cluster.access import Account
 from lab.cluster.clock import Clock, SystemClock
+from lab.cluster.corefile import parse
 from lab.cluster.faults import Faults
 from lab.cluster.resources import RESOURCES, Json, Resource, minor
 from lab.cluster.store import ObjectStore
@@ -32,6 +33,10 @@ def stamp(time: datetime) -> str:
 class Cluster:
     """The state that the API, CoreDNS and the network read, and the verbs that change it.
 
+    Its JSON form: ``{"version": "1.34", "corefile": "...", "objects": [Kubernetes objects], "tokens": [{"user",
+    "token", "rules": [rules of a ClusterRole; with "namespace" those of a Role]}], "down": [node names], "silent":
+    [node names]}``.
+
     A node that is *down* runs nothing; a *silent* one has lost its kubelet: its pods and its forwarding live on.
     """
 
@@ -48,6 +53,7 @@ class Cluster:
     ) -> None:
         self.minor = minor(version)
         self.version = version
+        parse(corefile)  # a mistake in it should not wait for the first query
         self.corefile = corefile
         self.accounts = list(accounts)
         self.clock: Clock = clock or SystemClock()

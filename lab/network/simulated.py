@@ -21,7 +21,7 @@ from lab.network.simulated_node import NodeSettings
 from lab.network.simulated_packets import Fate, Firewall, Journey, Signal
 from lab.network.simulated_servers import Caller, Servers
 from lab.network.simulated_upstream import Upstream
-from lab.network.simulated_walk import Timing, Walker, pod_addresses
+from lab.network.simulated_walk import Pods, Timing, Walker
 from lab.network.topology import ARTICLE, Topology
 
 _ECHO_REQUEST = 8
@@ -76,6 +76,7 @@ class SimulatedNetwork:
         self.topology = topology
         self.servers = Servers()
         self.traces: deque[Trace] = deque(maxlen=_TRACES)
+        self._pods = Pods(cluster)
         self.walker = Walker(topology, cluster, firewall, self._has_pod, timing or Timing())
         self._listeners: list[Callable[[Trace], None]] = []
         self._flows = itertools.count(1)
@@ -204,4 +205,4 @@ class SimulatedNetwork:
         return self.topology.host(source).address
 
     def _has_pod(self, address: IPv4Address) -> bool:
-        return address in pod_addresses(self.cluster, self.topology) or self.servers.has_address(address)
+        return address in self._pods or self.servers.has_address(address)

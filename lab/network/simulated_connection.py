@@ -84,11 +84,11 @@ class Connection:
         except ConnectionError:
             reset(writer)
         finally:
+            self.abandon()
+            writer.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.abandon()
-            writer.close()
 
     def abandon(self) -> None:
         self._server.abort()

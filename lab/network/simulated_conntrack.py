@@ -34,6 +34,7 @@ class Tracked:
 
     state: State
     packet: Packet
+    reply: bool = False
 
 
 class Conntrack:
@@ -58,7 +59,7 @@ class Conntrack:
         entry = self._replies.get(packet)
         if entry is not None:
             entry.replied = True
-            return Tracked(State.ESTABLISHED, entry.original.reply())
+            return Tracked(State.ESTABLISHED, entry.original.reply(), reply=True)
         opens = packet.protocol != TCP or signal is Signal.SYN
         picked_up = self.loose and signal in (Signal.ACK, Signal.DATA)
         return Tracked(State.NEW if opens or picked_up else State.INVALID, packet)

@@ -133,7 +133,8 @@ class Walker:
         packet = at.packet
         tracked = self._sessions.track(packet, signal)
         opens = packet.protocol != TCP or signal is Signal.SYN
-        verdict = self._firewall.forward(packet, at.ingress, opens=opens)
+        judged = tracked.packet if tracked.reply else packet  # replies are judged after the policy's NAT is undone
+        verdict = self._firewall.forward(judged, at.ingress, opens=opens)
         policy = f" by policy {verdict.policy_id}" if verdict.policy_id is not None else ""
         hops.append(Hop(FIREWALL, packet, f"{verdict.action}{policy}: {verdict.reason}"))
         if verdict.action == "no-route" and verdict.reason is Reason.NO_ROUTE:
@@ -156,8 +157,6 @@ class Walker:
                 translated = from_source(packet, verdict.translated_source)
             self._sessions.remember(packet, translated, signal, at.ingress)
         next_hop = verdict.next_hop
-        if translated.destination != packet.destination:
-            next_hop = translated.destination  # back to a client behind the policy's NAT
         segment = self.topology.segment_of(next_hop) if next_hop is not None else None
         if segment is None or next_hop is None:
             hops.append(Hop(FIREWALL, translated, f"leaves by {verdict.egress} towards the Internet"))
@@ -209,13 +208,22 @@ class Walker:
         return _End(Fate.ARRIVED, str(packet.destination), packet)
 
 
-def pod_addresses(cluster: Cluster, topology: Topology) -> set[IPv4Address]:
+class Pods:
     """The addresses of all pods that some EndpointSlice names, ready or not."""
-    addresses = {
-        IPv4Address(address)
-        for document in cluster.store.objects(SLICES)
-        if document.get("addressType", "IPv4") == "IPv4"
-        for endpoint in document.get("endpoints") or []
-        for address in endpoint["addresses"]
-    }
-    return {address for address in addresses if address in topology.pod_network}
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._store = cluster.store
+        self._version = -1
+        self._addresses: set[IPv4Address] = set()
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        if self._version != self._store.latest(SLICES):
+            self._version = self._store.latest(SLICES)
+            self._addresses = {
+                IPv4Address(text)
+                for document in self._store.objects(SLICES)
+                if document.get("addressType", "IPv4") == "IPv4"
+                for endpoint in document.get("endpoints") or []
+                for text in endpoint["addresses"]
+            }
+        return address in self._addresses
