@@ -7,8 +7,7 @@ its thread for ever.
 import contextlib
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from requests import PreparedRequest, Response, Session
@@ -22,21 +21,25 @@ MAX_BODY = 4 * 1024 * 1024  # bytes; an envelope is 500 kB at most by default
 
 
 class Line:
-    """Every socket of one call. `cut` may be called from any thread, at any time, more than once."""
+    """Every socket of one call. `cut` may be called from any thread, at any time, more than once.
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
+    `monotonic` tells the time in seconds; it is asked from the thread that talks.
+    """
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._ends = monotonic() + seconds
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._cut = False
 
     def remaining(self) -> float:
         """Seconds left, never negative; none once the line is cut."""
-        return 0.0 if self._cut else max(0.0, self._ends - time.monotonic())
+        return 0.0 if self._cut else max(0.0, self._ends - self._monotonic())
 
     def shorten(self, seconds: float) -> None:
         """From now on there are at most this many seconds left."""
-        self._ends = min(self._ends, time.monotonic() + seconds)
+        self._ends = min(self._ends, self._monotonic() + seconds)
 
     def mount(self, session: Session) -> None:
         """Let all traffic of the session go over this line."""

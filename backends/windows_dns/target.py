@@ -3,14 +3,14 @@
 import asyncio
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from backends.windows_dns import mapping, scripts
 from backends.windows_dns.faults import Failure, dns_fault
 from backends.windows_dns.names import canonical_forwarder, canonical_zone
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
-from backends.windows_dns.winrm_shell import WinRmShell
+from backends.windows_dns.winrm_shell import Clock, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
@@ -21,14 +21,6 @@ from bot.model.steps import Step
 SETTLE_TICKS = mapping.ticks(5)
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
-
-
-class Clock(Protocol):
-    """The part of the engine's `Env` that this back end needs."""
-
-    def monotonic(self) -> float: ...
-
-    async def sleep(self, seconds: float) -> None: ...
 
 
 class WindowsDns:
@@ -44,7 +36,7 @@ class WindowsDns:
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._shell = WinRmShell(name, settings)
+        self._shell = WinRmShell(name, settings, clock)
         self._writing = asyncio.Lock()
         self._computer: str | None = None
         # The moment of the server's clock after which a write of unknown outcome can no longer have an effect.
@@ -171,13 +163,13 @@ class WindowsDns:
         *,
         writes: bool = False,
     ) -> AnyAnswer:
-        """The answer of one operation. `deadline` is a moment of the loop's clock."""
+        """The answer of one operation. `deadline` is a moment of the clock's monotonic scale."""
         ref = secrets.token_hex(8)
         output = await self._shell.run(
             scripts.PROGRAM,
             scripts.arguments(operation),
             {scripts.PARAMETERS: scripts.parameters({**data, "ref": ref})},
-            timeout_s=max(0.0, deadline - asyncio.get_running_loop().time()),
+            timeout_s=max(0.0, deadline - self._clock.monotonic()),
             writes=writes,
         )
         answer = parse(output.stdout, expected, ref)
@@ -205,4 +197,4 @@ class WindowsDns:
         return (Unreachable if failure.passing else Rejected)(self._name, failure.text)
 
     def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._settings.timeout_s
+        return self._clock.monotonic() + self._settings.timeout_s

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from backends.windows_dns.wsman import Conversation, Output
 
 
+class Clock(Protocol):
+    """The part of the engine's `Env` that this back end needs."""
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
 class WinRmShell:
     """Runs programs on one Windows server, one at a time. `system` is the server's name in app.yaml."""
 
-    def __init__(self, system: str, settings: WindowsDnsSettings) -> None:
+    def __init__(self, system: str, settings: WindowsDnsSettings, clock: Clock) -> None:
         self._system = system
         self._settings = settings
+        self._clock = clock
         # One thread: the client is not thread-safe, and the server counts the shells of an account.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"winrm-{system}")
 
@@ -41,13 +50,17 @@ class WinRmShell:
         from backends.windows_dns.line import Line
         from backends.windows_dns.wsman import Conversation
 
-        line = Line(timeout_s)
+        line = Line(timeout_s, self._clock.monotonic)
         conversation = Conversation(self._settings, line, program, arguments, environment)
         held = asyncio.get_running_loop().run_in_executor(self._executor, conversation.hold)
+        deadline = asyncio.ensure_future(self._clock.sleep(timeout_s))
+        either: set[asyncio.Future[Any]] = {held, deadline}
         try:
-            done, _ = await asyncio.wait({held}, timeout=timeout_s)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             line.cut()
+            deadline.cancel()
+            done = held.done()
             held.cancel()  # it may still be waiting for its turn
         late = Failure(f"no result within {timeout_s:g} s", passing=True)
         result = held.result() if done else conversation.output or late

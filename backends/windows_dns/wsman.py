@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 UTF8_CODE_PAGE = 65001
 IDLE_TIMEOUT = "PT120S"  # a shell we failed to close occupies one of the account's few places that long
 MAX_OUTPUT = 1024 * 1024  # bytes of both streams together
+LONGEST_WAIT_S = 10  # for the next output, before the server says that there is none yet
 CLEANUP_S = 5.0  # kept for, and given to, leaving the server as it was found
 MAX_RECEIVES = 1000  # a server that answers "nothing yet" at once must not be asked for ever
 
@@ -102,8 +103,10 @@ class Conversation:
         # What is left at the end is for telling the server to stop the command.
         reserve = min(CLEANUP_S, self._allowance / 4)
         for _ in range(MAX_RECEIVES):
-            if self._line.remaining() <= reserve:
+            patience = int(self._line.remaining() - reserve)
+            if patience < 1:
                 raise TimeoutError
+            protocol.operation_timeout_sec = min(patience, LONGEST_WAIT_S)
             try:
                 out, err, exit_code, done = protocol.get_command_output_raw(shell, command)
             except WinRMOperationTimeoutError:
@@ -129,7 +132,6 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
     """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise FileNotFoundError(str(settings.ca_file))
-    operation_s = max(1, min(10, int(line.remaining()) // 4))
     protocol = Protocol(
         endpoint=settings.endpoint,
         transport=settings.transport,
@@ -138,8 +140,8 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
         server_cert_validation="ignore" if settings.insecure_accept_any_certificate else "validate",
         cert_pem=None if settings.certificate_file is None else str(settings.certificate_file),
         cert_key_pem=None if settings.certificate_key_file is None else str(settings.certificate_key_file),
-        operation_timeout_sec=operation_s,
-        read_timeout_sec=operation_s + 5,
+        operation_timeout_sec=LONGEST_WAIT_S,
+        read_timeout_sec=LONGEST_WAIT_S + 5,  # or whatever the line has left
         message_encryption="never",  # set up below, once the line carries the session
         proxy=None,
         **_credentials(settings),

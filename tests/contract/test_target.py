@@ -13,11 +13,13 @@ from bot.model.resources import Policy, Resource, Route, marked, same_content
 from bot.model.steps import Step
 from tests.contract.fortigate_subject import fortigate
 from tests.contract.subjects import Start, Subject, memory, memory_without_marks
+from tests.contract.windows_dns_subject import windows_dns
 
 SUBJECTS: Mapping[str, Start] = {
     "memory": memory,
     "memory without marks": memory_without_marks,
     "fortigate": fortigate,
+    "windows dns": windows_dns,
 }
 
 

@@ -40,13 +40,16 @@ FAULTS = (
 
 @dataclass
 class FaultProxy:
-    """`seen` counts requests by action. `release` lets requests go on that are held back."""
+    """`seen` counts requests by action. `release` lets requests go on that are held back. `stuck`: somebody waits for
+    an answer that does not come, or never ends."""
 
     upstream: str
     endpoint: str = ""
     seen: Counter[str] = field(default_factory=Counter)
+    stuck: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     forwarded_late: asyncio.Event = field(default_factory=asyncio.Event)
+    _moved: asyncio.Condition = field(default_factory=asyncio.Condition)
     _armed: dict[tuple[str, int], Fault] = field(default_factory=dict)
     _held: tuple[str, int] | None = None
     _answers: dict[str, bytes] = field(default_factory=dict)
@@ -59,14 +62,22 @@ class FaultProxy:
         """Keep a request on the way until `release`."""
         self._held = (action, self.seen[action] + skip + 1)
 
+    async def until(self, action: Action, count: int) -> None:
+        """Wait until that many requests of an action have come."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.seen[action] >= count)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         found = _ACTION.search(body)
         action = found[1].decode() if found else ""
-        self.seen[action] += 1
+        async with self._moved:
+            self.seen[action] += 1
+            self._moved.notify_all()
         moment = (action, self.seen[action])
         fault = self._armed.pop(moment, Fault(1, "whole"))
         if moment == self._held:
+            self.stuck.set()
             await self.release.wait()
         earlier = self._answers.get(action)
         answer = web.Response(status=500)
@@ -109,6 +120,7 @@ class FaultProxy:
             case "half" | "drip":
                 return await self._slowly(request, body, how)
             case "silence":
+                self.stuck.set()
                 await self.release.wait()
             case "reset":
                 pass
@@ -123,6 +135,7 @@ class FaultProxy:
         await answer.prepare(request)
         if how == "half":
             await answer.write(body[: len(body) // 2])
+        self.stuck.set()
         while how == "drip" and request.transport is not None:
             await answer.write(b" ")
             await asyncio.sleep(0.02)  # the slowness itself, not a wait for anything

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from backends.windows_dns.settings import WindowsDnsSettings
+from tests.backends.windows_dns.clock import DEADLINE_S
 
 USER = "k8snet"
 PASSWORD = "Päss w0rd’$(x)"
@@ -20,7 +21,7 @@ def loopback(endpoint: str, **changes: Any) -> WindowsDnsSettings:
             "user": USER,
             "password": SecretStr(PASSWORD),
             "insecure_plain_text": True,
-            "timeout_s": 5,
+            "timeout_s": DEADLINE_S,
             **changes,
         }
     )

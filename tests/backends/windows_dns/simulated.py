@@ -1,5 +1,6 @@
 """A simulated domain controller with its WinRM listeners on the loopback, and targets that look at it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from pydantic import SecretStr
 
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.target import WindowsDns
+from backends.windows_dns.winrm_shell import Clock
 from bot.model.resources import Forwarder, Key, Resource
 from bot.model.steps import Step
 from lab.windows_dns import Account, Directory, RealClock, Running, Server, Zone, article_state, running
+from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 
 LOCAL_USER, DOMAIN_USER = "k8snet", "CORP\\k8snet"
 PASSWORD = "Päss w0rd’$(x)"
@@ -26,19 +29,6 @@ OTHER = Forwarder(
 
 Login = Literal["basic over https", "ntlm over https", "ntlm over http", "basic over http"]
 LOGINS: tuple[Login, ...] = ("basic over https", "ntlm over https", "ntlm over http", "basic over http")
-
-
-class ServersClock:
-    """The engine's clock for a target: sleeping lets the simulated server's time pass."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def monotonic(self) -> float:
-        return self._server.clock.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await self._server.clock.advance(seconds)
 
 
 @dataclass(frozen=True)
@@ -60,16 +50,25 @@ class Office:
                 "password": SecretStr(PASSWORD),
                 "ca_file": self.https.ca_file,
                 "insecure_plain_text": login == "basic over http",
-                "timeout_s": 30,
+                "timeout_s": DEADLINE_S,
                 **changes,
             }
         )
 
-    def target(self, login: Login = "basic over http", **changes: Any) -> WindowsDns:
-        return WindowsDns("office-dns", self.settings(login, **changes), ServersClock(self.server))
+    def clock(self) -> ManualClock:
+        """The engine's clock for a target: its short sleeps let the server's time pass."""
+        return ManualClock(self.server.clock.now, self.server.clock.advance)
+
+    def target(self, login: Login = "basic over http", clock: Clock | None = None, **changes: Any) -> WindowsDns:
+        return WindowsDns("office-dns", self.settings(login, **changes), clock or self.clock())
 
     def zone(self, name: str = ZONE) -> Zone | None:
         return self.server.zones.get(name)
+
+    async def called(self, cmdlet: str) -> None:
+        """Wait until somebody has called the cmdlet."""
+        while not any(call.cmdlet == cmdlet for call in self.server.calls):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
 
     async def shells(self) -> int:
         """How many remote shells are open."""

@@ -12,8 +12,9 @@ import pytest
 import trustme
 
 from backends.windows_dns.settings import WindowsDnsSettings
-from backends.windows_dns.winrm_shell import WinRmShell
+from backends.windows_dns.winrm_shell import Clock, WinRmShell
 from bot.model.errors import Rejected, Unreachable
+from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 from tests.backends.windows_dns.settings_for_tests import PASSWORD, loopback
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -48,11 +49,11 @@ async def listener(
     await asyncio.gather(*serving)
 
 
-async def attempt(settings: WindowsDnsSettings, *, writes: bool = True, timeout_s: float = 5) -> None:
+async def attempt(settings: WindowsDnsSettings, clock: Clock | None = None) -> None:
     """Run something; the errors of this file come before anything was sent that could have an effect."""
-    shell = WinRmShell("office-dns", settings)
+    shell = WinRmShell("office-dns", settings, clock or ManualClock())
     try:
-        await shell.run("powershell.exe", ["-Version"], {}, timeout_s=timeout_s, writes=writes)
+        await shell.run("powershell.exe", ["-Version"], {}, timeout_s=DEADLINE_S, writes=True)
     finally:
         await shell.close()
 
@@ -147,9 +148,37 @@ async def test_a_listener_that_fails_is_named_and_nothing_was_written(
 
 @pytest.mark.parametrize("behaviour", [never_answers, drips_its_head, drips_its_body])
 async def test_no_listener_holds_a_call_beyond_its_deadline(behaviour: Behaviour) -> None:
-    async with listener(behaviour) as endpoint:
-        with pytest.raises(Unreachable, match=r"no result within 0\.5 s|broke, or stayed silent|not end in time"):
-            await attempt(loopback(endpoint), timeout_s=0.5)
+    clock, asked = ManualClock(), asyncio.Event()
+
+    async def behaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await behaviour(reader, writer)
+
+    async with listener(behaves) as endpoint:
+        call = asyncio.create_task(attempt(loopback(endpoint), clock))
+        await asked.wait()
+        clock.expire()
+        with pytest.raises(Unreachable, match=f"no result within {DEADLINE_S} s"):
+            await call
+
+
+async def test_a_call_that_never_got_its_turn_has_sent_nothing() -> None:
+    clock, asked = ManualClock(), asyncio.Event()
+
+    async def waits(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        assert not asked.is_set()
+        asked.set()
+        await reader.read()
+
+    async with listener(waits) as endpoint:
+        shell = WinRmShell("office-dns", loopback(endpoint), clock)
+        calls = [asyncio.create_task(shell.run("x", [], {}, timeout_s=DEADLINE_S, writes=True)) for _ in range(2)]
+        await asked.wait()
+        clock.expire()
+        for call in calls:
+            with pytest.raises(Unreachable, match="no result within"):
+                await call
+        await shell.close()
 
 
 async def test_a_cancelled_call_hangs_up_at_once() -> None:
@@ -161,7 +190,7 @@ async def test_a_cancelled_call_hangs_up_at_once() -> None:
         gone.set()
 
     async with listener(waits) as endpoint:
-        call = asyncio.create_task(attempt(loopback(endpoint), timeout_s=60))
+        call = asyncio.create_task(attempt(loopback(endpoint)))
         await asked.wait()
         call.cancel()
         await asyncio.wait({call})
@@ -241,8 +270,8 @@ async def test_calls_to_one_server_go_one_after_the_other() -> None:
         open_now -= 1
 
     async with listener(counts) as endpoint:
-        shell = WinRmShell("office-dns", loopback(endpoint))
-        calls = [shell.run("x", [], {}, timeout_s=5, writes=False) for _ in range(5)]
+        shell = WinRmShell("office-dns", loopback(endpoint), ManualClock())
+        calls = [shell.run("x", [], {}, timeout_s=DEADLINE_S, writes=False) for _ in range(5)]
         results = await asyncio.gather(*calls, return_exceptions=True)
         await shell.close()
     assert [type(result) for result in results] == [Rejected] * 5
