@@ -13,9 +13,9 @@ from lab.slack.forms import slot, state_values
 from lab.slack.hooks import respond
 from lab.slack.manifest import Command
 from lab.slack.model import SLACKBOT, TEAM, Channel, Json, Message, User
+from lab.slack.people import BOT_USER
 from lab.slack.render import Reader
 from lab.slack.sockets import Answer
-from lab.slack.workspace import BOT_USER
 
 MOST_SUGGESTIONS = 100
 TROUBLE = "The app did not respond within three seconds"

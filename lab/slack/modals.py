@@ -10,7 +10,7 @@ from lab.slack.api.views import checked, push
 from lab.slack.errors import SlackError
 from lab.slack.forms import Unfilled, refuse_unfilled, state_values
 from lab.slack.model import Json, User, View
-from lab.slack.workspace import BOT_USER
+from lab.slack.people import BOT_USER
 
 
 class Modals:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.slack import wire
 from lab.slack.model import TEAM, Channel, Json, Message, User, View
-from lab.slack.workspace import APP_ID, BOT_USER
+from lab.slack.people import APP_ID, BOT_USER
 
 if TYPE_CHECKING:
     from lab.slack.core import Slack

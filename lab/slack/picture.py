@@ -5,8 +5,8 @@ from __future__ import annotations
 from lab.slack import wire
 from lab.slack.core import Slack
 from lab.slack.model import SLACKBOT, TEAM, Channel, Json, Message, User, View
+from lab.slack.people import BOT_USER
 from lab.slack.render import Reader
-from lab.slack.workspace import BOT_USER
 
 
 def message(slack: Slack, one: Message) -> Json:

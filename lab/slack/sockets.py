@@ -16,8 +16,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from lab.slack.clock import Clock
 from lab.slack.faults import Faults
 from lab.slack.model import Json
+from lab.slack.people import APP_ID
 from lab.slack.transcript import Transcript
-from lab.slack.workspace import APP_ID, Workspace
+from lab.slack.workspace import Workspace
 
 ACK_SECONDS = 3.0
 TICKET_SECONDS = 30.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lab.slack.model import TEAM, Channel, File, Json, Message, User, UserGroup, View
-from lab.slack.workspace import APP_ID, BOT_ID, BOT_USER, Workspace
+from lab.slack.people import APP_ID, BOT_ID, BOT_USER
+from lab.slack.workspace import Workspace
 
 VIEW_DEFAULTS: Json = {
     "private_metadata": "",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lab.slack.clock import Clock
 from lab.slack.errors import SlackError
 from lab.slack.model import TEAM, Channel, Json, Message, State, User, UserGroup, View
-from lab.slack.people import APP_ID, BOT_ID, BOT_USER, company
+from lab.slack.people import BOT_ID, BOT_USER, company
 
 TRUNCATE_TEXT = 40_000
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -239,6 +239,3 @@ def is_interactive(element: Json) -> bool:
 
 def is_app_message(message: Message) -> bool:
     return message.bot_id == BOT_ID
-
-
-__all__ = ["APP_ID", "BOT_ID", "BOT_USER", "Change", "Workspace", "is_app_message", "is_interactive"]

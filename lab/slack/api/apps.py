@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.slack.api.method import Call, Method, ok
 from lab.slack.model import TEAM, Json
-from lab.slack.workspace import APP_ID, BOT_ID, BOT_USER
+from lab.slack.people import APP_ID, BOT_ID, BOT_USER
 
 
 def auth_test(call: Call) -> Json:

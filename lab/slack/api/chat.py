@@ -8,7 +8,8 @@ from lab.slack.content import content, require_content, truth
 from lab.slack.errors import SlackError
 from lab.slack.hooks import replace
 from lab.slack.model import Channel, Json, Message
-from lab.slack.workspace import BOT_ID, BOT_USER, is_app_message
+from lab.slack.people import BOT_ID, BOT_USER
+from lab.slack.workspace import is_app_message
 
 UPDATE_TEXT = 4000
 

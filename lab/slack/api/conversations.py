@@ -7,7 +7,7 @@ from lab.slack.api.method import HISTORY, READ, Call, Method, ok
 from lab.slack.content import truth
 from lab.slack.errors import SlackError
 from lab.slack.model import Channel, Json, Message
-from lab.slack.workspace import BOT_USER
+from lab.slack.people import BOT_USER
 
 
 def readable(call: Call, scopes: dict[str, str]) -> Channel:

@@ -13,7 +13,8 @@ from lab.slack.content import decoded
 from lab.slack.emoji import as_stored
 from lab.slack.errors import SlackError
 from lab.slack.model import File, Json
-from lab.slack.workspace import BOT_USER, Workspace
+from lab.slack.people import BOT_USER
+from lab.slack.workspace import Workspace
 
 
 def announce(call: Call) -> Json:

@@ -8,7 +8,7 @@ from lab.slack.api.method import Call, Method, ok
 from lab.slack.emoji import EMOJI
 from lab.slack.errors import SlackError
 from lab.slack.model import Json, Message
-from lab.slack.workspace import BOT_USER
+from lab.slack.people import BOT_USER
 
 MOST_REACTIONS = 23
 TS = re.compile(r"\d{10}\.\d{6}")

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 from lab.slack.core import Slack
 from lab.slack.errors import SlackError
 from lab.slack.model import Channel, Json
-from lab.slack.workspace import BOT_USER, Workspace
+from lab.slack.people import BOT_USER
+from lab.slack.workspace import Workspace
 
 T = TypeVar("T")
 READ = {"public": "channels:read", "private": "groups:read", "im": "im:read", "mpim": "mpim:read"}

@@ -7,7 +7,7 @@ from lab.slack.api.method import Call, Method, ok
 from lab.slack.content import truth
 from lab.slack.errors import SlackError
 from lab.slack.model import Json
-from lab.slack.workspace import BOT_ID
+from lab.slack.people import BOT_ID
 
 
 def shows_email(call: Call) -> bool:

@@ -12,6 +12,12 @@ import { useDirectory, useEmoji } from "./mrkdwn.js";
 import { refreshNetwork } from "./network.js";
 
 const HOME = "home";
+const LOCK =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M3 7h10v8H3z' fill='%23bfa9cc'/%3E%3Cpath d='M5 7V5a3 3 0 0 1 6 0v2' fill='none' stroke='%23bfa9cc' stroke-width='1.8'/%3E%3C/svg%3E";
+const REFUSED = {
+  not_in_channel: "You are not a member of this channel.",
+  account_inactive: "This account is deactivated.",
+};
 const here = {
   me: localStorage.getItem("persona") ?? "omar",
   room: localStorage.getItem("room") ?? "net-ops",
@@ -56,15 +62,21 @@ function actOn(surface, where, id, inputs) {
   };
 }
 
+/** What was typed or chosen in this message or view; drawing again must not lose it. */
+function inputsOf(owner) {
+  if (!here.inputs.has(owner)) here.inputs.set(owner, new Map());
+  return here.inputs.get(owner);
+}
+
 const page = {
+  inputsOf,
   get me() { return here.state.me.id; },
   get spoken() { return here.spoken; },
   person: (id) => here.state.people.find((one) => one.id === id) ?? { name: id, real_name: "?", color: "888" },
   version: (message) => [...here.pending].filter(([name]) => name.startsWith(message.ts)),
-  act(message) {
-    if (!here.inputs.has(message.ts)) here.inputs.set(message.ts, new Map());
-    const id = (block, element) => stableId("act", message.ts, block.block_id, element.action_id);
-    return actOn(message.ts, { channel: message.channel, ts: message.ts }, id, here.inputs.get(message.ts));
+  act(message, inThread) {
+    const id = (block, element) => stableId(inThread ? "thread-act" : "act", message.ts, block.block_id, element.action_id);
+    return actOn(message.ts, { channel: message.channel, ts: message.ts }, id, inputsOf(message.ts));
   },
   surface: (name, inputs, id) => actOn(name, { surface: name }, id, inputs),
   react: (message, name) => post("react", { as: here.me, channel: message.channel, ts: message.ts, name }),
@@ -107,7 +119,7 @@ function drawTop() {
 }
 
 function drawSidebar() {
-  const lock = () => el("img", { src: "/page/lock.svg", alt: "private" });
+  const lock = () => el("img", { src: LOCK, alt: "private" });
   const sign = { public: () => "#", private: lock, im: () => "●", mpim: () => "●" };
   const entry = (id, icon, name, extra) =>
     el(
@@ -168,11 +180,14 @@ async function drawRoom() {
 
 async function drawHome() {
   const { view } = await get("home", { as: here.me });
-  const inputs = new Map();
+  const version = JSON.stringify([view?.id, view?.hash, page.version({ ts: "home" })]);
+  if (byId("home")?.dataset.version === version) return;
+  const inputs = inputsOf(view?.id);
   const id = (block, element) => stableId("home", block.block_id, element.action_id);
   const node = view
     ? el("div", { class: "home", id: "home" }, blocks(view.blocks, page.surface("home", inputs, id)))
     : el("div", { class: "home empty", id: "home" }, "The app has not published a Home tab for you yet.");
+  node.dataset.version = version;
   fill(byId("messages"), node);
 }
 
@@ -252,7 +267,10 @@ function listen() {
 }
 
 function wire() {
-  const say = (text, more) => post("say", { as: here.me, channel: room().id, text, ...more });
+  const say = async (text, more) => {
+    const answer = await post("say", { as: here.me, channel: room().id, text, ...more });
+    byId("composer-problem").textContent = answer.ok || answer.line ? "" : (REFUSED[answer.error] ?? answer.error);
+  };
   composer(byId("composer-form"), byId("composer"), (text) => say(text), () => here.state.commands);
   composer(byId("thread-form"), byId("thread-composer"), (text) => say(text, { thread_ts: here.thread }));
   byId("persona").addEventListener("change", (event) => become(event.target.value));

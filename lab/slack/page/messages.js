@@ -55,7 +55,7 @@ function draw(message, page, follows, inThread) {
       message.ephemeral ? el("div", { class: "only-you" }, "👁 Only visible to you") : null,
       message.pinned ? el("div", { class: "only-you" }, "📌 Pinned") : null,
       follows ? null : heading(author, message),
-      page.spoken ? el("div", { class: "spoken" }, message.spoken || "(nothing to read)") : content(message, page),
+      page.spoken ? el("div", { class: "spoken" }, message.spoken || "(nothing to read)") : content(message, page, inThread),
       footer(message, page, inThread),
     ),
   );
@@ -72,8 +72,8 @@ function heading(author, message) {
   );
 }
 
-function content(message, page) {
-  const act = page.act(message);
+function content(message, page, inThread) {
+  const act = page.act(message, inThread);
   return [
     message.blocks
       ? blocks(message.blocks, act)

@@ -6,7 +6,6 @@ import { byId, el, fill, stableId } from "./dom.js";
 import { plain } from "./mrkdwn.js";
 
 const text = (object, fallback) => (object ? plain(object.text) : fallback);
-const typed = new Map();
 
 /** Inputs as the control API takes them: { block id: { action id: value } }. */
 export function given(inputs) {
@@ -18,11 +17,6 @@ export function given(inputs) {
   return values;
 }
 
-function inputsOf(view) {
-  if (!typed.has(view.id)) typed.set(view.id, new Map());
-  return typed.get(view.id);
-}
-
 export function drawModal(stack, page) {
   const box = byId("modal");
   const view = stack.at(-1);
@@ -31,14 +25,14 @@ export function drawModal(stack, page) {
     box.dataset.view = "";
     return;
   }
-  const version = view.id + view.hash;
+  const version = JSON.stringify([view.id, view.hash, page.version({ ts: "modal" })]);
   if (box.dataset.view !== version) build(box, view, stack.length, page);
   box.dataset.view = version;
   if (!box.open) box.showModal();
 }
 
 function build(box, view, depth, page) {
-  const inputs = inputsOf(view);
+  const inputs = page.inputsOf(view.id);
   const act = page.surface("modal", inputs, (block, element) => stableId("modal", block.block_id, element.action_id));
   const problem = el("div", { class: "problem", id: "modal-problem", role: "alert" });
   const close = (all) => post("close", { as: page.me, all });

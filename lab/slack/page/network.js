@@ -8,6 +8,7 @@ import { byId, el, fill } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 let shown = "";
+let resized = new ResizeObserver(() => {});
 
 export async function refreshNetwork() {
   const picture = await get("network");
@@ -34,7 +35,9 @@ function draw(picture) {
     drawing,
     (picture.tables ?? []).map(table),
   );
-  requestAnimationFrame(() => connect(drawing, picture.links ?? []));
+  resized.disconnect();
+  resized = new ResizeObserver(() => connect(drawing, picture.links ?? []));
+  resized.observe(drawing);
 }
 
 function box(node) {
@@ -65,6 +68,7 @@ function connect(drawing, links) {
     set("class", `link ${link.state ?? "ok"}`);
     svg.append(line);
   }
+  drawing.querySelector("svg")?.remove();
   drawing.prepend(svg);
 }
 

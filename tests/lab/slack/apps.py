@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import aiohttp
+import pytest
 import websockets
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.websockets import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from lab.slack.server import Running
@@ -164,3 +166,11 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     async with serving(app, "/slack/events") as url:
         made.url = url
         yield made
+
+
+async def refusal(call: Any) -> dict[str, Any]:
+    """What the Web API answers when it refuses."""
+    with pytest.raises(SlackApiError) as caught:
+        await call
+    data: dict[str, Any] = caught.value.response.data
+    return data

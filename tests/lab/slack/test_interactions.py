@@ -1,4 +1,4 @@
-"""Checks 22 to 29: what people do, and what the app learns of it."""
+"""Checks 22 to 26: commands and clicks as people make them, and the answers they allow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from lab.slack.clock import Clock
 from lab.slack.driver import ChatError, Driver, driving
 from lab.slack.manifest import Command, Manifest
-from lab.slack.people import ADA, GENERAL, NET_OPS, OLGA, OMAR, OPERATORS, PARTNER, SAM
+from lab.slack.people import GENERAL, NET_OPS, OLGA, OMAR, PARTNER, SAM
 from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
 
-from .apps import BUTTON, BoltApp, actions, bolt_app, field_block, modal, section
+from .apps import BUTTON, BoltApp, actions, bolt_app, modal, section
 
 
 def plain(text: str) -> dict[str, str]:
@@ -24,6 +24,9 @@ def plain(text: str) -> dict[str, str]:
 
 
 CONFIRM = {"title": plain("Apply plan?"), "text": plain("3 changes"), "confirm": plain("Apply"), "deny": plain("No")}
+
+
+OPTIONS = [{"text": plain(name), "value": name.lower()} for name in ("Red", "Green", "Blue")]
 
 
 @pytest.fixture
@@ -260,137 +263,17 @@ async def test_check_26_what_is_sent_is_validated(commands: BoltApp, slack: Driv
     assert (await url.send(text="fine")).status_code == 200
 
 
-OPTIONS = [{"text": plain(name), "value": name.lower()} for name in ("Red", "Green", "Blue")]
-INPUTS: list[tuple[dict[str, Any], Any, dict[str, Any]]] = [
-    ({"type": "plain_text_input"}, "words", {"value": "words"}),
-    ({"type": "email_text_input"}, "a@b.example", {"value": "a@b.example"}),
-    ({"type": "url_text_input"}, "https://a.example", {"value": "https://a.example"}),
-    ({"type": "number_input", "is_decimal_allowed": False}, 30, {"value": "30"}),
-    ({"type": "static_select", "options": OPTIONS}, "Green", {"selected_option": OPTIONS[1]}),
-    ({"type": "multi_static_select", "options": OPTIONS}, ["red", "Blue"], {"selected_options": OPTIONS[::2]}),
-    ({"type": "external_select"}, OPTIONS[0], {"selected_option": OPTIONS[0]}),
-    ({"type": "radio_buttons", "options": OPTIONS}, "Blue", {"selected_option": OPTIONS[2]}),
-    ({"type": "checkboxes", "options": OPTIONS}, ["Red"], {"selected_options": OPTIONS[:1]}),
-    ({"type": "users_select"}, "ada", {"selected_user": ADA}),
-    ({"type": "multi_users_select"}, ["ada", "olga"], {"selected_users": [ADA, OLGA]}),
-    ({"type": "channels_select"}, "net-ops", {"selected_channel": NET_OPS}),
-    ({"type": "conversations_select"}, "#net-ops", {"selected_conversation": NET_OPS}),
-    ({"type": "multi_conversations_select"}, ["net-ops"], {"selected_conversations": [NET_OPS]}),
-    ({"type": "datepicker"}, "2026-12-24", {"selected_date": "2026-12-24"}),
-    ({"type": "timepicker"}, "18:00", {"selected_time": "18:00"}),
-    ({"type": "datetimepicker"}, 1790000000, {"selected_date_time": 1790000000}),
-]
-SEND = plain("Send")
-
-
-async def show(commands: BoltApp, slack: Driver, client: AsyncWebClient, view: dict[str, Any]) -> str:
-    await slack.say("/k8snet form")
-    opened = await client.views_open(trigger_id=(await commands.seen.get())["trigger_id"], view=view)
-    return str(opened["view"]["id"])
-
-
-@pytest.mark.parametrize(("element", "given", "state"), INPUTS, ids=[one[0]["type"] for one in INPUTS])
-async def test_check_27_every_input_has_its_state(
-    commands: BoltApp, slack: Driver, client: AsyncWebClient, element: dict[str, Any], given: Any, state: dict[str, Any]
+async def test_check_25_a_choice_is_sent_with_the_state_of_the_message(
+    bolt: BoltApp, slack: Driver, client: AsyncWebClient
 ) -> None:
-    commands.keep(commands.app.view, "form")
-    element = element | {"action_id": "it"}
-    blocks = [field_block(element, "filled"), field_block(element, "left", optional=True)]
-    await show(commands, slack, client, modal(callback_id="form", submit=SEND, blocks=blocks))
-    assert (await slack.submit({"Filled": given}))["ok"]
-    body = await commands.seen.get()
-    values = body["view"]["state"]["values"]
-    assert values["filled"]["it"] == {"type": element["type"], **state}
-    [(_, untouched)] = [pair for pair in values["left"]["it"].items() if pair[0] != "type"]
-    assert not untouched
-    assert (body["type"], body["response_urls"]) == ("view_submission", [])
-
-
-async def test_check_27_the_client_itself_wants_required_fields(
-    commands: BoltApp, slack: Driver, client: AsyncWebClient
-) -> None:
-    element = {"type": "plain_text_input", "action_id": "it", "min_length": 3}
-    await show(commands, slack, client, modal(submit=SEND, blocks=[field_block(element, "reason")]))
-    assert (await slack.submit())["errors"] == {"reason": "Please complete this required field."}
-    short = await slack.submit({"reason": "ab"})
-    assert (short["errors"], short["sent"]) == ({"reason": "Please enter at least 3 characters."}, False)
-    assert commands.seen.empty()
-
-
-async def test_check_27_a_chosen_conversation_brings_a_response_url(
-    commands: BoltApp, slack: Driver, client: AsyncWebClient
-) -> None:
-    commands.keep(commands.app.view, "form")
-    element = {"type": "conversations_select", "action_id": "it", "response_url_enabled": True}
-    await show(commands, slack, client, modal(callback_id="form", submit=SEND, blocks=[field_block(element, "where")]))
-    await slack.submit({"where": "general"})
-    [entry] = (await commands.seen.get())["response_urls"]
-    assert (entry["block_id"], entry["action_id"], entry["channel_id"]) == ("where", "it", GENERAL)
-    await AsyncWebhookClient(entry["response_url"]).send(text="filed", response_type="in_channel")
-    assert (await slack.last("general")).text == "filed"
-
-
-@pytest.mark.parametrize("everything", [False, True])
-async def test_check_27_closing_is_told_to_those_who_asked(
-    commands: BoltApp, slack: Driver, client: AsyncWebClient, everything: bool
-) -> None:
-    commands.keep(commands.app.view_closed, "form")
-    view_id = await show(commands, slack, client, modal(callback_id="form", notify_on_close=True))
-    await slack.close(everything=everything)
-    body = await commands.seen.get()
-    assert (body["type"], body["is_cleared"], body["view"]["id"]) == ("view_closed", everything, view_id)
-    assert body["view"]["state"]["values"] == {}
-    assert await slack.modal() is None
-
-
-async def test_check_27_closing_is_not_told_to_the_others(
-    commands: BoltApp, slack: Driver, client: AsyncWebClient
-) -> None:
-    await show(commands, slack, client, modal(callback_id="form"))
-    await slack.close()
-    sent = [entry for entry in await slack.transcript() if entry["kind"] == "envelope"]
-    assert [entry["name"] for entry in sent] == ["slash_commands"]
-
-
-async def test_check_28_the_home_tab_is_announced_in_both_tabs(bolt: BoltApp, slack: Driver, client: Any) -> None:
-    bolt.keep(bolt.app.event, "app_home_opened")
-    await slack.open_home()
-    event = (await bolt.seen.get())["event"]
-    assert (event["user"], event["tab"]) == (OMAR, "home")
-    assert event["channel"].startswith("D")
-    assert "view" not in event
-    await client.views_publish(user_id=OMAR, view={"type": "home", "blocks": [section("welcome")]})
-    await slack.open_home()
-    assert (await bolt.seen.get())["event"]["view"]["blocks"][0]["text"]["text"] == "welcome"
-    await slack.open_home(tab="messages")
-    assert (await bolt.seen.get())["event"]["tab"] == "messages"
-    assert (await slack.home())["plain"] == "welcome"
-
-
-async def test_check_28_mentions_reach_the_app_where_it_is_a_member(bolt: BoltApp, slack: Driver) -> None:
-    bolt.keep(bolt.app.event, "app_mention")
-    await slack.say("@k8snet here you are not", channel=GENERAL)
-    said = await slack.say("@k8snet status <please>", by="dana")
-    event = (await bolt.seen.get())["event"]
-    assert (event["ts"], event["text"]) == (said["ts"], "<@U0BOT00001> status &lt;please&gt;")
-    assert bolt.seen.empty()
-    await slack.say("@k8snet hi", by="sam", channel=PARTNER)
-    shared = await bolt.seen.get()
-    assert shared["is_ext_shared_channel"]
-    assert shared["event"]["user_team"] == "T0PARTNER1"
-
-
-async def test_check_29_people_and_groups_change(bolt: BoltApp, slack: Driver, client: AsyncWebClient) -> None:
-    bolt.keep(bolt.app.event, "user_change")
-    bolt.keep(bolt.app.event, "subteam_members_changed")
-    await slack.post("user", None, user="olga", deleted=True)
-    changed = (await bolt.seen.get())["event"]
-    assert (changed["user"]["id"], changed["user"]["deleted"]) == (OLGA, True)
-    with pytest.raises(ChatError, match="account_inactive"):
-        await slack.say("/k8snet status", by="olga")
-    await slack.post("group", None, group="net-operators", users=["omar", "ada"])
-    members = (await bolt.seen.get())["event"]
-    assert members["subteam_id"] == OPERATORS
-    assert members["added_users"] == [ADA]
-    assert OLGA in members["removed_users"]
-    assert (await client.usergroups_users_list(usergroup=OPERATORS))["users"] == [OMAR, ADA]
+    bolt.keep(bolt.app.action, "colour")
+    select = {"type": "static_select", "action_id": "colour", "options": OPTIONS}
+    more = {"type": "overflow", "action_id": "more", "options": OPTIONS[:2]}
+    await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions(select, more)])
+    await slack.click(action_id="colour", value="Green")
+    body = await bolt.seen.get()
+    assert body["actions"][0]["selected_option"] == OPTIONS[1]
+    assert "value" not in body["actions"][0]
+    assert body["state"]["values"]["plan"]["colour"] == {"type": "static_select", "selected_option": OPTIONS[1]}
+    with pytest.raises(ChatError, match=r"Red.*Green.*Blue"):
+        await slack.click(action_id="colour", value="Mauve")

@@ -109,6 +109,13 @@ async def test_check_39_the_composer_completes_commands_and_remembers(lab: Runni
     await expect(page.locator("#composer")).to_have_value("/k8snet status")
 
 
+async def test_check_39_who_may_not_speak_is_told_so(lab: Running, visit: Open) -> None:
+    page = await visit(lab, by="dana", channel="partner-net")
+    await page.fill("#composer", "hello")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#composer-problem")).to_have_text("You are not a member of this channel.")
+
+
 async def test_check_39_channels_of_every_kind_and_threads(
     lab: Running, client: AsyncWebClient, slack: Driver, visit: Open
 ) -> None:

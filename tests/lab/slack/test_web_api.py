@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from lab.slack.clock import Clock
@@ -19,14 +18,7 @@ from lab.slack.people import AUDIT, BOT_USER, DANA, GENERAL, NET_OPS, OMAR, WAND
 from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
 
-from .apps import BUTTON, BoltApp, actions, section, web_client
-
-
-async def refusal(call: Any) -> dict[str, Any]:
-    with pytest.raises(SlackApiError) as caught:
-        await call
-    data: dict[str, Any] = caught.value.response.data
-    return data
+from .apps import BUTTON, BoltApp, actions, refusal, section, web_client
 
 
 @pytest.mark.parametrize("style", ["json", "form", "multipart", "query", "mixed"])

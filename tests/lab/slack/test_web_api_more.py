@@ -19,8 +19,7 @@ from lab.slack.people import NET_OPS, OLGA, OMAR, OPERATORS, SAM, WANDA
 from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
 
-from .apps import BoltApp, field_block, modal, section, web_client
-from .test_web_api import refusal
+from .apps import BoltApp, field_block, modal, refusal, section, web_client
 
 TEXT_INPUT = {"type": "plain_text_input", "action_id": "value"}
 
@@ -327,3 +326,25 @@ async def test_check_14_faults_can_be_taken_back(client: AsyncWebClient, slack: 
         await client.auth_test()
     await slack.http.delete("/lab/faults")
     assert (await client.auth_test())["ok"]
+
+
+async def test_threads_permalinks_and_metadata_can_be_read(client: AsyncWebClient) -> None:
+    metadata = {"event_type": "plan", "event_payload": {"id": "p-1"}}
+    parent = await client.chat_postMessage(channel=NET_OPS, text="plan", metadata=metadata)
+    ts = parent["ts"]
+    quiet = await client.chat_postMessage(channel=NET_OPS, text="detail", thread_ts=ts)
+    loud = await client.chat_postMessage(channel=NET_OPS, text="outcome", thread_ts=ts, reply_broadcast=True)
+    history = await client.conversations_history(channel=NET_OPS)
+    assert [message["text"] for message in history["messages"]] == ["outcome", "plan"]
+    assert "metadata" not in history["messages"][1]
+    assert history["messages"][1]["reply_count"] == 2
+    with_metadata = await client.conversations_history(channel=NET_OPS, include_all_metadata=True)
+    assert with_metadata["messages"][1]["metadata"] == metadata
+    replies = await client.conversations_replies(channel=NET_OPS, ts=ts)
+    assert [message["ts"] for message in replies["messages"]] == [ts, quiet["ts"], loud["ts"]]
+    since = await client.conversations_history(channel=NET_OPS, oldest=ts)
+    assert [message["text"] for message in since["messages"]] == ["outcome"]
+    link = await client.chat_getPermalink(channel=NET_OPS, message_ts=quiet["ts"])
+    assert link["permalink"].endswith(f"/p{quiet['ts'].replace('.', '')}?thread_ts={ts}&cid={NET_OPS}")
+    nowhere = client.chat_postMessage(channel=NET_OPS, text="t", thread_ts="1700000000.000000")
+    assert (await refusal(nowhere))["error"] == "thread_not_found"
