@@ -27,6 +27,8 @@ class Api:
         account: Account | None = None
         before = self.device.generation
         try:
+            if call.segments[:2] != PREFIX or len(call.segments) < 3:
+                raise Refused(404)
             account = self.access.authenticate(call)
             answer = self._dispatch(call, account)
         except Refused as refusal:
@@ -52,8 +54,6 @@ class Api:
 
     def _dispatch(self, call: Call, account: Account) -> Answer:
         segments = call.segments
-        if segments[:2] != PREFIX or len(segments) < 3:
-            raise Refused(404)
         if segments[2] == "monitor" and len(segments) > 4:
             return monitor.handle(self.device, call, account, segments[3:])
         if segments[2] != "cmdb":

@@ -14,7 +14,7 @@ PREFIX = ("api", "v2")
 
 @dataclass(frozen=True)
 class Query:
-    """The part after the question mark. Values are kept encoded, because `,` and `%2C` differ in filters."""
+    """The part after the question mark, as (decoded name, encoded value)."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 

@@ -139,7 +139,7 @@ class Configuration:
         parsed = definition.parse(body)
         if not definition.singleton and parsed.get(definition.key) in (0, ""):
             del parsed[definition.key]
-        new = definition.canonical(old | parsed)
+        new = definition.canonical(definition.merged(old, parsed))
         if new == old:
             return False
         new_key = key if definition.singleton else new[definition.key]

@@ -117,17 +117,13 @@ class Selection:
 
 
 def _alternatives(text: str) -> tuple[Condition, ...]:
-    """One filter parameter: conditions separated by (unencoded) commas."""
-    conditions = []
-    for part in text.split(","):
-        match = _CONDITION.fullmatch(unquote_plus(part))
-        if match:
-            conditions.append(Condition(*match.groups()))
-        elif conditions:
-            # A comma inside a pattern that the client did not encode.
-            last = conditions.pop()
-            conditions.append(Condition(last.name, last.operator, f"{last.pattern},{unquote_plus(part)}"))
-    return tuple(conditions)
+    """One filter parameter: conditions separated by commas.
+
+    An encoded comma separates as well: the vendor's Ansible collection encodes whole filters and
+    documents the comma as its logical or.
+    """
+    matches = (_CONDITION.fullmatch(part) for part in unquote_plus(text).split(","))
+    return tuple(Condition(*match.groups()) for match in matches if match)
 
 
 def _any_holds(alternatives: Iterable[Condition], table: Table, row: Row) -> bool:

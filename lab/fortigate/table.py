@@ -54,6 +54,7 @@ class Table:
     by_name: dict[str, Attribute] = field(default_factory=dict, compare=False)
     template: Row = field(default_factory=dict, compare=False)
     special: tuple[Attribute, ...] = ()
+    nested: tuple[Attribute, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -81,6 +82,7 @@ class Table:
             by_name={a.name: a for a in attributes},
             template=template,
             special=special,
+            nested=tuple(a for a in attributes if a.kind is Kind.OBJECT),
         )
 
     def parse(self, body: Row) -> Row:
@@ -90,12 +92,25 @@ class Table:
 
     def canonical(self, row: Row) -> Row:
         """The row without values that equal their default, so that equal rows compare equal."""
-        template = self.template
+        compact = {name: _compact(self.by_name[name], value) for name, value in row.items()}
         return {
-            name: value
-            for name, value in row.items()
-            if name == self.key or not (value == template[name] or (value == [] and template[name] == ()))
+            name: value for name, value in compact.items() if name == self.key or not self._is_default(name, value, row)
         }
+
+    def merged(self, row: Row, changes: Row) -> Row:
+        """The row with (parsed) changes: lists are replaced, nested objects merged."""
+        result = row | changes
+        for attribute in self.nested:
+            if attribute.name in row and attribute.name in changes:
+                result[attribute.name] = row[attribute.name] | changes[attribute.name]
+        return result
+
+    def _is_default(self, name: str, value: Any, row: Row) -> bool:
+        default = self.template[name]
+        if callable(default):
+            return bool(value == default(row))
+        # A list is at its default when empty, a nested object when nothing in it differs.
+        return bool(value == default or value in ([], {}))
 
     def render(self, row: Row, *, skip: bool = False, omit_defaults: bool = False) -> Row:
         """A stored row as a read returns it: defaults filled in, members with their `q_origin_key`."""
@@ -109,11 +124,8 @@ class Table:
                 continue
             result[attribute.name] = _render_value(attribute, row, result)
         if omit_defaults:
-            return {
-                name: value
-                for name, value in result.items()
-                if name not in self.by_name or name == self.key or not _is_default(self.by_name[name], value, row)
-            }
+            kept = (self.key, "q_origin_key")
+            return {k: v for k, v in result.items() if k in kept or not self._is_default(k, v, row)}
         return result
 
 
@@ -142,17 +154,25 @@ def _render_value(attribute: Attribute, row: Row, result: Row) -> Any:
     return value
 
 
+def _compact(attribute: Attribute, value: Any) -> Any:
+    """A nested value without what is at its default."""
+    if attribute.kind is Kind.TABLE and len(attribute.children) > 1:
+        return [_compact_children(attribute, child, attribute.child_key) for child in value]
+    if attribute.kind is Kind.OBJECT:
+        return _compact_children(attribute, value, "")
+    return value
+
+
+def _compact_children(attribute: Attribute, row: Row, key: str) -> Row:
+    return {name: value for name, value in row.items() if name == key or value != attribute.child_template[name]}
+
+
 def render_child(attribute: Attribute, child: Row) -> Row:
     """A row of a child table as a read returns it."""
     key = child[attribute.child_key]
     if len(attribute.children) == 1:
         return {attribute.child_key: key, "q_origin_key": key}
     return {attribute.child_key: key, "q_origin_key": key} | attribute.child_template | child
-
-
-def _is_default(attribute: Attribute, value: Any, row: Row) -> bool:
-    default = attribute.default_for(row)
-    return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 
 def catalogue(tables: Sequence[Table], version: Version) -> dict[str, Table]:

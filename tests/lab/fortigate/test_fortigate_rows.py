@@ -282,6 +282,7 @@ async def test_check_28_plus_is_not_a_space(lab):
         ("filter=name!=office-to-dns", [1, 3, 4, 5, 6, 7]),
         ("filter=name!@office", [4]),
         ("filter=name==office-to-dns,name==test-to-dns", [2, 4]),
+        ("filter=name%3D%3Doffice-to-dns%2Cname%3D%3Dtest-to-dns", [2, 4]),
         ("filter=srcintf==internal&filter=service==ALL", [1, 3, 7]),
         ("filter=srcintf==internal&filter=nat==enable", [7]),
         ("filter=policyid>=6", [6, 7]),
