@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 import tempfile
@@ -72,12 +73,24 @@ async def _serve_http(
     app.router.add_route("*", "/{path:.*}", endpoint.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, handler_cancellation=True)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(_stop, runner)
     # Shells go first, so that no handler is left waiting for output when the sockets close.
     stack.push_async_callback(endpoint.close)
     site = web.TCPSite(runner, host, port, ssl_context=context)
     await site.start()
     return int(runner.addresses[0][1])
+
+
+async def _stop(runner: web.AppRunner) -> None:
+    """Close the listener and every connection; a TLS peer that has gone away is not waited for."""
+    open_transports = [each.transport for each in (runner.server.connections if runner.server else ())]
+    await runner.cleanup()
+    for transport in open_transports:
+        if transport is not None:
+            transport.abort()
+    # Sockets close one turn of the loop after that.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _certificate(server: Server, host: str, ca_file: Path) -> ssl.SSLContext:

@@ -127,6 +127,10 @@ class Calls:
         invocation = Invocation(self._interpreter(), cmdlet, bound.values, items, emit, action, bound.set_name)
         try:
             await cmdlet.run(invocation)
+        except ScriptError as error:
+            # Inside a module's function -ErrorAction is the preference, so Stop holds for every error in it.
+            error.fatal = error.fatal or (cmdlet.module_function and action == "Stop")
+            raise
         finally:
             if kept:
                 self.scope.set(bound.values["OutVariable"], PSArray(collected))
