@@ -1,11 +1,13 @@
 """Taking an operation to its end: one journal entry, one deed, one journal entry."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from bot.engine.context import Context
+from bot.engine.ports import AppliesTogether, Outcome, Target
 from bot.engine.verifying import verify
-from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
-from bot.model.journal import AnyEntry, Direction, Failed, Finished, Intended, NotWritten, Stuck, TurnedBack, Wrote
+from bot.model.errors import BackendError, Rejected
+from bot.model.journal import AnyEntry, Attempted, Direction, Finished, Intended, StepResult, Stuck, TurnedBack
 from bot.model.operation import (
     Finish,
     Intend,
@@ -24,6 +26,7 @@ from bot.model.world import World
 
 # Longer than any one call to a device may live; the same instance takes its own lease again at once.
 LEASE_S = 120.0
+_SKIPPED = Outcome(kind="skipped")
 OBSERVE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
@@ -60,12 +63,14 @@ async def _leased(context: Context, operation_id: str) -> bool:
 async def _perform(context: Context, operation: Operation, run: str) -> AnyEntry | None:
     action = next_action(operation, run)
     match action:
-        case Intend(step=index, direction=direction):
-            return Intended(operation=operation.id, step=index, direction=direction, run=run)
-        case Write(step=index, direction=direction):
-            return await _write(context, operation, index, direction)
-        case Observe(step=index, direction=direction):
-            return await _observe(context, operation, index, direction)
+        case Intend(steps=steps, direction=direction):
+            return Intended(operation=operation.id, steps=steps, direction=direction, run=run)
+        case Write(steps=steps, direction=direction):
+            results = await _write(context, operation, steps, direction)
+            return Attempted(operation=operation.id, direction=direction, results=results)
+        case Observe(steps=steps, direction=direction):
+            results = [await _observe(context, operation, index, direction) for index in steps]
+            return Attempted(operation=operation.id, direction=direction, results=tuple(results))
         case Verify():
             return await verify(context, operation)
         case TurnBack(reason=reason):
@@ -78,27 +83,54 @@ async def _perform(context: Context, operation: Operation, run: str) -> AnyEntry
             return None
 
 
-async def _write(context: Context, operation: Operation, index: int, direction: Direction) -> AnyEntry:
-    step = _step(operation, index, direction)
-    try:
-        outcome = await context.targets[step.target].apply(step)
-    except (Unreachable, OutcomeUnknown):
-        return await _observe(context, operation, index, direction)
-    except Rejected as error:
-        return _failed(operation, index, direction, str(error), touched=False)
-    match outcome.kind:
-        case "applied":
-            return Wrote(operation=operation.id, step=index, direction=direction, ours=True)
-        case "already":
-            # While undoing, "already as before" is what we want, whoever did it.
-            return Wrote(operation=operation.id, step=index, direction=direction, ours=direction == "back")
-        case "refused":
-            return _failed(operation, index, direction, f"{step.target}: {outcome.detail}", touched=False)
-        case "unknown":
-            return await _observe(context, operation, index, direction)
+async def _write(
+    context: Context, operation: Operation, indexes: Sequence[int], direction: Direction
+) -> tuple[StepResult, ...]:
+    """Take the steps together; whatever is not known afterwards is read."""
+    steps = [_step(operation, index, direction) for index in indexes]
+    target = context.targets[steps[0].target]
+    outcomes = await _apply(target, steps)
+    results = []
+    for index, outcome in zip(indexes, outcomes, strict=True):
+        match outcome.kind:
+            case "applied":
+                results.append(StepResult(step=index, ending="wrote"))
+            case "already":
+                results.append(StepResult(step=index, ending="was-so"))
+            case "refused":
+                reason = f"{target.name}: {outcome.detail}"
+                results.append(StepResult(step=index, ending="failed", reason=reason))
+            case "skipped":
+                results.append(StepResult(step=index, ending="not-written"))
+            case "unknown":
+                results.append(await _observe(context, operation, index, direction))
+    return tuple(results)
 
 
-async def _observe(context: Context, operation: Operation, index: int, direction: Direction) -> AnyEntry:
+async def _apply(target: Target, steps: Sequence[Step]) -> Sequence[Outcome]:
+    """The outcomes of steps taken in order, up to the first that does not succeed."""
+    if isinstance(target, AppliesTogether):
+        try:
+            return await target.apply_all(steps)
+        except BackendError as error:
+            return [_outcome(error), *[_SKIPPED] * (len(steps) - 1)]
+    outcomes: list[Outcome] = []
+    for step in steps:
+        try:
+            outcomes.append(await target.apply(step))
+        except BackendError as error:
+            outcomes.append(_outcome(error))
+        if outcomes[-1].kind not in ("applied", "already"):
+            break
+    return [*outcomes, *[_SKIPPED] * (len(steps) - len(outcomes))]
+
+
+def _outcome(error: BackendError) -> Outcome:
+    """Rejected wrote nothing; after anything else the device itself must tell."""
+    return Outcome(kind="refused" if isinstance(error, Rejected) else "unknown", detail=error.problem)
+
+
+async def _observe(context: Context, operation: Operation, index: int, direction: Direction) -> StepResult:
     """Read until it is known what became of a step; a device that stays silent leaves the step to a person."""
     step = _step(operation, index, direction)
     problem = ""
@@ -107,19 +139,18 @@ async def _observe(context: Context, operation: Operation, index: int, direction
             there = (await context.targets[step.target].read([step.key])).get(step.key)
         except BackendError as error:
             problem = str(error)
-            if pause is None:
-                break
-            await context.env.sleep(pause)
-            await _leased(context, operation.id)
+            if pause is not None:
+                await context.env.sleep(pause)
+                await _leased(context, operation.id)
             continue
         if _equal(there, step.after):
-            return Wrote(operation=operation.id, step=index, direction=direction, ours=True)
+            return StepResult(step=index, ending="wrote")
         if _equal(there, step.before):
-            return NotWritten(operation=operation.id, step=index, direction=direction)
+            return StepResult(step=index, ending="not-written")
         problem = f"{step.key} on {step.target} is neither as before nor as planned: somebody else changed it"
-        return _failed(operation, index, direction, problem, touched=True)
+        return StepResult(step=index, ending="unclear", reason=problem)
     unread = f"{problem}. Whether {step.key} was written is not known"
-    return _failed(operation, index, direction, unread, touched=True)
+    return StepResult(step=index, ending="unclear", reason=unread)
 
 
 def _step(operation: Operation, index: int, direction: Direction) -> Step:
@@ -132,7 +163,3 @@ def _equal(there: Resource | None, wanted: Resource | None) -> bool:
     if there is None or wanted is None:
         return there is wanted
     return same_content(there, wanted)
-
-
-def _failed(operation: Operation, index: int, direction: Direction, reason: str, touched: bool) -> Failed:
-    return Failed(operation=operation.id, step=index, direction=direction, reason=reason, touched=touched)

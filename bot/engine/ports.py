@@ -20,9 +20,14 @@ from bot.model.value import Value
 
 
 class Outcome(Value):
-    """How a write ended. `refused` wrote nothing; `unknown` must be read before anything else happens."""
+    """How a write ended.
 
-    kind: Literal["applied", "already", "refused", "unknown"]
+    applied: read back as wished · already: it was so, nothing was written · refused: it was neither before nor after,
+    or the device said no; nothing was written · skipped: not attempted, because an earlier step did not succeed ·
+    unknown: must be read before anything else happens.
+    """
+
+    kind: Literal["applied", "already", "refused", "skipped", "unknown"]
     detail: str = ""
 
 
@@ -53,11 +58,25 @@ class Target(Protocol):
 
         Equal to `after` already: `already`, nothing written. Neither: `refused`, nothing written. An answer that
         never came: `unknown`. One writer at a time per target is the implementation's duty. Comparison is by
-        content (`same_content`) plus, where something of ours is changed or removed, our mark.
+        content (`same_content`) plus, where something of ours is changed or removed, our mark. Raises Unreachable
+        or Rejected only when certainly nothing was written.
         """
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class AppliesTogether(Protocol):
+    """A target that takes several steps in fewer round trips than one by one."""
+
+    async def apply_all(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """The steps in their order, one outcome for each.
+
+        When one can be seen to be refused beforehand, nothing is written at all; the first one that ends neither
+        applied nor already ends the rest, which are `skipped`. Otherwise as `Target.apply`.
+        """
+        ...
 
 
 @runtime_checkable

@@ -105,43 +105,34 @@ class Stale(Event):
 
 
 class Intended(Event):
-    """Durable before anything is sent: this run is about to take this step."""
+    """Durable before anything is sent: this run is about to take these steps, in this order, on one target."""
 
     kind: Literal["intended"] = "intended"
     operation: str
-    step: int
+    steps: tuple[int, ...]
     direction: Direction
     run: str
 
 
-class Wrote(Event):
-    """The step's wish is what the device now holds. `ours` is False when it was so before we wrote anything."""
+class StepResult(Value):
+    """What became of one intended step.
 
-    kind: Literal["wrote"] = "wrote"
-    operation: str
+    wrote: the device holds the wish, and we made it so · was-so: it held it before · not-written: it still holds
+    what it held · failed: it said no, and holds what it held · unclear: it holds something else, or cannot be read.
+    """
+
     step: int
-    direction: Direction
-    ours: bool
+    ending: Literal["wrote", "was-so", "not-written", "failed", "unclear"]
+    reason: str = ""
 
 
-class NotWritten(Event):
-    """Read back: the device still holds what it held before the step."""
+class Attempted(Event):
+    """What became of the intended steps, as read back from the device."""
 
-    kind: Literal["not-written"] = "not-written"
+    kind: Literal["attempted"] = "attempted"
     operation: str
-    step: int
     direction: Direction
-
-
-class Failed(Event):
-    """The step cannot be taken. `touched` is True when the device holds neither before nor after."""
-
-    kind: Literal["failed"] = "failed"
-    operation: str
-    step: int
-    direction: Direction
-    reason: str
-    touched: bool
+    results: tuple[StepResult, ...]
 
 
 class CheckResult(Value):
@@ -222,9 +213,7 @@ OperationEntry = (
     | Expired
     | Stale
     | Intended
-    | Wrote
-    | NotWritten
-    | Failed
+    | Attempted
     | Verified
     | TurnedBack
     | Stuck

@@ -1,29 +1,30 @@
 """One operation as the fold of its journal entries, and the one decision what to do next."""
 
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Literal
 
 from bot.model.journal import (
     Announced,
+    Attempted,
     Cancelled,
     Confirmed,
     Denied,
     Direction,
     Expired,
-    Failed,
     Finished,
     Intended,
-    NotWritten,
     OperationEntry,
     Planned,
     Record,
     Requested,
     Resumed,
     Stale,
+    StepResult,
     Stuck,
     TurnedBack,
     Unplannable,
     Verified,
-    Wrote,
 )
 from bot.model.people import Person
 from bot.model.plan import Check, Plan
@@ -47,6 +48,9 @@ State = Literal[
 FINAL: frozenset[State] = frozenset(
     {"done", "rolled-back", "nothing-to-do", "released", "unplannable", "cancelled", "expired", "stale"}
 )
+
+
+HOLDS = ("wrote", "was-so")
 
 
 class Message(Value):
@@ -90,49 +94,56 @@ class Operation(Value):
     def last_seq(self) -> int:
         return self.records[-1].seq
 
+    def results(self, direction: Direction) -> Iterator[StepResult]:
+        """What became of every step that was ever tried in that direction, oldest first."""
+        for entry in self.entries:
+            if isinstance(entry, Attempted) and entry.direction == direction:
+                yield from entry.results
+
     def written(self) -> tuple[int, ...]:
         """Steps that hold now because we wrote them, in the order written."""
         held: list[int] = []
         for entry in self.entries:
-            if isinstance(entry, Wrote) and entry.direction == "forward" and entry.ours:
-                held.append(entry.step)
-            elif isinstance(entry, Wrote) and entry.direction == "back" and entry.step in held:
-                held.remove(entry.step)
+            for result in entry.results if isinstance(entry, Attempted) else ():
+                if entry.direction == "forward" and result.ending == "wrote":
+                    held.append(result.step)
+                elif entry.direction == "back" and result.ending in HOLDS and result.step in held:
+                    held.remove(result.step)
         return tuple(held)
 
     def satisfied(self) -> frozenset[int]:
         """Steps whose wish holds, whoever wrote it."""
-        return frozenset(e.step for e in self.entries if isinstance(e, Wrote) and e.direction == "forward")
+        return frozenset(result.step for result in self.results("forward") if result.ending in HOLDS)
 
     def open_intent(self) -> Intended | None:
-        """The step that was announced and of which it is not yet known whether it was taken."""
+        """The steps that were announced and of which it is not yet known whether they were taken."""
         pending: Intended | None = None
         for entry in self.entries:
             if isinstance(entry, Intended):
                 pending = entry
-            elif isinstance(entry, Wrote | NotWritten | Failed):
+            elif isinstance(entry, Attempted):
                 pending = None
         return pending
 
 
 class Intend(Value):
-    """Record that this step comes next."""
+    """Record that these steps come next; all are of one target."""
 
-    step: int
+    steps: tuple[int, ...]
     direction: Direction
 
 
 class Write(Value):
-    """Send it."""
+    """Send them."""
 
-    step: int
+    steps: tuple[int, ...]
     direction: Direction
 
 
 class Observe(Value):
-    """A step was announced and we do not know what became of it: read."""
+    """Steps were announced and we do not know what became of them: read."""
 
-    step: int
+    steps: tuple[int, ...]
     direction: Direction
 
 
@@ -170,19 +181,19 @@ def next_action(operation: Operation, run: str) -> Action:
 
     | state    | journal                                          | action                              |
     |----------|--------------------------------------------------|-------------------------------------|
-    | running  | step intended by this run                        | write                               |
-    | running  | step intended by an earlier run                  | observe                             |
-    | running  | step failed                                      | turn back                           |
+    | running  | steps intended by this run                       | write                               |
+    | running  | steps intended by an earlier run                 | observe                             |
+    | running  | a step failed or is unclear                      | turn back                           |
     | running  | steps left, an earlier run had begun             | turn back (its approval covered one |
     |          |                                                  | uninterrupted change)               |
     | running  | the same step not written three times            | turn back                           |
-    | running  | steps left                                       | intend the next                     |
+    | running  | steps left                                       | intend the next ones of one target  |
     | running  | none left, not verified                          | verify                              |
     | running  | verified, passed / not passed                    | finish done / turn back             |
-    | undoing  | step intended by this run / an earlier one       | write / observe                     |
-    | undoing  | step failed, or not written five times           | stop: a person is needed            |
+    | undoing  | steps intended by this run / an earlier one      | write / observe                     |
+    | undoing  | a step failed, or not written five times         | stop: a person is needed            |
     | undoing  | it is not known what a step left behind          | stop; once a person resumes: observe|
-    | undoing  | written steps left                               | intend the newest                   |
+    | undoing  | written steps left                               | intend the newest ones of one target|
     | undoing  | none left                                        | finish rolled back                  |
     | other    |                                                  | rest                                |
     """
@@ -190,21 +201,23 @@ def next_action(operation: Operation, run: str) -> Action:
         return Rest()
     pending = operation.open_intent()
     if pending is not None:
-        return (Write if pending.run == run else Observe)(step=pending.step, direction=pending.direction)
-    return _forward(operation, operation.plan, run) if operation.state == "running" else _back(operation)
+        return (Write if pending.run == run else Observe)(steps=pending.steps, direction=pending.direction)
+    if operation.state == "running":
+        return _forward(operation, operation.plan, run)
+    return _back(operation, operation.plan)
 
 
 def _forward(operation: Operation, plan: Plan, run: str) -> Action:
     last = operation.entries[-1]
-    if isinstance(last, Failed):
-        return TurnBack(reason=last.reason)
+    if problem := _problem(last):
+        return TurnBack(reason=problem)
     left = [index for index in range(len(plan.steps)) if index not in operation.satisfied()]
     if left:
         if any(isinstance(entry, Intended) and entry.run != run for entry in operation.entries):
             return TurnBack(reason="the bot stopped in the middle of this change")
         if _tries(operation, left[0], "forward") >= FORWARD_TRIES:
             return TurnBack(reason=f"step {left[0] + 1} did not take effect in {FORWARD_TRIES} tries")
-        return Intend(step=left[0], direction="forward")
+        return Intend(steps=_of_one_target(plan, left), direction="forward")
     if not isinstance(last, Verified):
         return Verify()
     if last.passed:
@@ -213,22 +226,34 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
     return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
 
 
-def _back(operation: Operation) -> Action:
+def _back(operation: Operation, plan: Plan) -> Action:
     last = operation.entries[-1]
-    if isinstance(last, Failed):
-        return Stop(reason=last.reason)
+    if problem := _problem(last):
+        return Stop(reason=problem)
     unclear = _unclear(operation)
     if unclear and isinstance(last, Resumed):
-        return Observe(step=min(unclear), direction="forward")
-    held = operation.written()
+        return Observe(steps=tuple(sorted(unclear)), direction="forward")
+    held = operation.written()[::-1]
     if held:
-        if _tries(operation, held[-1], "back") >= BACK_TRIES:
-            return Stop(reason=f"undoing step {held[-1] + 1} did not take effect in {BACK_TRIES} tries")
-        return Intend(step=held[-1], direction="back")
+        if _tries(operation, held[0], "back") >= BACK_TRIES:
+            return Stop(reason=f"undoing step {held[0] + 1} did not take effect in {BACK_TRIES} tries")
+        return Intend(steps=_of_one_target(plan, held), direction="back")
     if unclear:
         return Stop(reason=unclear[min(unclear)])
     turned = next((e.reason for e in reversed(operation.entries) if isinstance(e, TurnedBack)), "")
     return Finish(result="rolled-back", reason=turned)
+
+
+def _of_one_target(plan: Plan, indexes: Sequence[int]) -> tuple[int, ...]:
+    """The longest beginning whose steps are all of the first one's target."""
+    target = plan.steps[indexes[0]].target
+    return tuple(takewhile(lambda index: plan.steps[index].target == target, indexes))
+
+
+def _problem(entry: OperationEntry) -> str | None:
+    """Why the attempt that has just ended did not end well. A turn back or a person's word comes after it."""
+    results = entry.results if isinstance(entry, Attempted) else ()
+    return next((result.reason for result in results if result.ending in ("failed", "unclear")), None)
 
 
 def _tries(operation: Operation, step: int, direction: Direction) -> int:
@@ -237,19 +262,19 @@ def _tries(operation: Operation, step: int, direction: Direction) -> int:
     for entry in operation.entries:
         if isinstance(entry, Resumed):
             tries = 0
-        elif isinstance(entry, NotWritten) and (entry.step, entry.direction) == (step, direction):
-            tries += 1
+        elif isinstance(entry, Attempted) and entry.direction == direction:
+            tries += any((result.step, result.ending) == (step, "not-written") for result in entry.results)
     return tries
 
 
 def _unclear(operation: Operation) -> dict[int, str]:
     """Steps of which it is not known what the device holds now, with the reason."""
     reasons: dict[int, str] = {}
-    for entry in operation.entries:
-        if isinstance(entry, Failed) and entry.direction == "forward" and entry.touched:
-            reasons[entry.step] = entry.reason
-        elif isinstance(entry, Wrote | NotWritten):
-            reasons.pop(entry.step, None)
+    for result in operation.results("forward"):
+        if result.ending == "unclear":
+            reasons[result.step] = result.reason
+        elif result.ending != "failed":
+            reasons.pop(result.step, None)
     return reasons
 
 
@@ -282,7 +307,7 @@ def advance(operation: Operation, record: Record) -> Operation:
             changes["state"] = "stuck"
         case Finished(result=result):
             changes["state"] = result
-        case Intended() | Wrote() | NotWritten() | Failed() | Verified() | Requested():
+        case Intended() | Attempted() | Verified() | Requested():
             pass
         case _:
             raise AssertionError(f"{entry.kind} is not an operation's entry")

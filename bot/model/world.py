@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from bot.model.intent import ClusterIntent
-from bot.model.journal import GENESIS, Asked, Audited, Finished, Record, Requested, Wrote
-from bot.model.operation import Operation, advance
+from bot.model.journal import GENESIS, Asked, Attempted, Audited, Finished, Record, Requested
+from bot.model.operation import HOLDS, Operation, advance
 from bot.model.resources import Key, Mark, TargetId
+from bot.model.steps import Step
 
 Place = tuple[TargetId, Key]
 
@@ -80,12 +81,17 @@ class World:
         if plan is None:
             return
         match record.entry:
-            case Wrote(step=index, direction=direction, ours=True):
-                step = plan.steps[index] if direction == "forward" else plan.steps[index].inverse()
-                place = (step.target, step.key)
-                if step.after is not None and step.after.mark is not None:
-                    self._owned[place] = step.after.mark
-                else:
-                    self._owned.pop(place, None)
+            case Attempted(direction=direction, results=results):
+                for result in results:
+                    if result.ending == "wrote" or (direction == "back" and result.ending in HOLDS):
+                        step = plan.steps[result.step]
+                        self._own(step if direction == "forward" else step.inverse())
             case Finished(result="done" | "nothing-to-do"):
                 self._intents[plan.cluster] = plan.intent_after
+
+    def _own(self, step: Step) -> None:
+        place = (step.target, step.key)
+        if step.after is not None and step.after.mark is not None:
+            self._owned[place] = step.after.mark
+        else:
+            self._owned.pop(place, None)

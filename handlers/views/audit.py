@@ -6,20 +6,21 @@ from bot.model.commands import typed
 from bot.model.journal import (
     AnyEntry,
     Asked,
+    Attempted,
     Cancelled,
     Confirmed,
     Denied,
-    Failed,
+    Direction,
     Finished,
     Record,
     Requested,
     Resumed,
     Stale,
+    StepResult,
     Stuck,
     TurnedBack,
     Unplannable,
     Verified,
-    Wrote,
 )
 from bot.model.operation import Operation
 from handlers.views.blocks import escape
@@ -50,11 +51,8 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
             return f"{actor} cancelled"
         case Stale(actor=actor, differences=differences, successor=successor):
             return f"{actor} said yes too late ({'; '.join(differences)}); new card: {successor}"
-        case Wrote(step=step, direction=direction, ours=ours):
-            verb = "made so" if direction == "forward" else "undone"
-            return f"{verb if ours else 'found so'}: {_step(operation, step)}"
-        case Failed(step=step, reason=reason):
-            return f"failed: {_step(operation, step)}: {reason}"
+        case Attempted(direction=direction, results=results):
+            return "; ".join(_result(operation, direction, result) for result in results)
         case Verified(results=results):
             return f"{sum(result.passed for result in results)} of {len(results)} checks passed"
         case TurnedBack(reason=reason) | Stuck(reason=reason):
@@ -65,6 +63,13 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
             return f"ended: {result}{f' ({reason})' if reason else ''}"
         case _:
             return entry.kind
+
+
+def _result(operation: Operation | None, direction: Direction, result: StepResult) -> str:
+    made = "made so" if direction == "forward" else "undone"
+    words = {"wrote": made, "was-so": "found so", "not-written": "not written"}
+    reason = f" ({result.reason})" if result.reason else ""
+    return f"{words.get(result.ending, result.ending)}: {_step(operation, result.step)}{reason}"
 
 
 def _step(operation: Operation | None, index: int) -> str:

@@ -6,7 +6,7 @@ from bot.engine.overview import Overview
 from bot.model.commands import SPEC, CommandSpec, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
-from bot.model.journal import Failed, NotWritten, Verified, Wrote
+from bot.model.journal import Verified
 from bot.model.operation import Operation
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
@@ -141,20 +141,17 @@ def proof_lines(operation: Operation) -> list[str]:
 
 
 def step_marks(operation: Operation) -> list[str]:
-    """A mark for each step: ✓ holds, ↶ undone, ✗ failed, … under way, · not begun."""
+    """A mark for each step: ✓ holds, ↶ undone, ✗ failed, ? not known, … under way, · not begun."""
     assert operation.plan is not None
     marks = ["·"] * len(operation.plan.steps)
-    for entry in operation.entries:
-        match entry:
-            case Wrote():
-                marks[entry.step] = "✓" if entry.direction == "forward" else "↶"
-            case NotWritten():
-                marks[entry.step] = "·"
-            case Failed():
-                marks[entry.step] = "✗"
+    for direction, holds in (("forward", "✓"), ("back", "↶")):
+        signs = {"wrote": holds, "was-so": holds, "not-written": None, "failed": "✗", "unclear": "?"}
+        for result in operation.results("forward" if direction == "forward" else "back"):
+            marks[result.step] = signs[result.ending] or marks[result.step]
     pending = operation.open_intent()
     if pending is not None:
-        marks[pending.step] = "…"
+        for step in pending.steps:
+            marks[step] = "…"
     return marks
 
 
