@@ -93,7 +93,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         asyncio.run(_serve(arguments))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         print(f"cluster: cannot start or finish: {error}", file=sys.stderr)
         return 1
     return 0

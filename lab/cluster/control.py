@@ -45,9 +45,10 @@ class Switchable(Protocol):
 async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError) as error:
         status = 404 if isinstance(error, KeyError) else 400
-        return web.json_response({"error": str(error.args[0]) if error.args else str(error)}, status=status)
+        # str() of a KeyError is the repr of its message.
+        return web.json_response({"error": str(error.args[0])}, status=status)
 
 
 def control(running: Switchable) -> web.Application:
@@ -125,7 +126,7 @@ class _Control:
         self._running.coredns.restart()
 
     async def add_fault(self, request: web.Request) -> web.Response:
-        self._cluster.faults.add(Fault(**await _body(request)))
+        self._cluster.faults.add(Fault.load(await _body(request)))
         return _done()
 
     async def clear_faults(self, _request: web.Request) -> web.Response:
@@ -150,9 +151,12 @@ def _key(request: web.Request) -> tuple[str, str]:
 
 
 async def _body(request: web.Request) -> Json:
-    document = await request.json()
+    try:
+        document = await request.json()
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise TypeError("the body must be a JSON object")
+        raise ValueError("the body must be a JSON object")
     return document
 
 

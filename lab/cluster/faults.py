@@ -4,12 +4,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, Self, get_args
 
 from aiohttp import web
 
 from lab.cluster.clock import Clock
+from lab.cluster.resources import Json
 from lab.cluster.status import internal_error, too_many_requests
 
 Kind = Literal["error", "hang", "reset", "throttle", "garbage", "slow"]
@@ -37,6 +38,16 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown fault {self.kind!r}; there are: {', '.join(KINDS)}")
+
+    @classmethod
+    def load(cls, document: Json) -> Self:
+        """From JSON; `ValueError` says which field is missing or too much."""
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(document) - set(known)):
+            raise ValueError(f"a fault has no field {unknown[0]!r}; there are: {', '.join(known)}")
+        if "kind" not in document:
+            raise ValueError(f"a fault needs a kind: {', '.join(KINDS)}")
+        return cls(**document)
 
 
 class Faults:

@@ -68,7 +68,7 @@ async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterat
 
     A connection is closed when `handle` returns; a client that has gone is no error.
     """
-    tasks: set[asyncio.Task[None]] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -80,8 +80,8 @@ async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterat
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        connections[task] = writer
+        task.add_done_callback(connections.pop)
 
     server = await asyncio.start_server(accept, *address)
     host, port = server.sockets[0].getsockname()[:2]
@@ -89,7 +89,10 @@ async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterat
         yield host, port
     finally:
         server.close()
-        for task in tuple(tasks):
+        open_now = dict(connections)
+        for task in open_now:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*open_now, return_exceptions=True)
+        for writer in open_now.values():
+            writer.transport.abort()  # a client that does not read must not keep the server from closing
         await server.wait_closed()

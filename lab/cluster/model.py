@@ -84,7 +84,13 @@ class Cluster:
 
     @classmethod
     def read(cls, path: Path, *, clock: Clock | None = None) -> Self:
-        return cls.load(json.loads(path.read_text()), clock=clock)
+        """A cluster from a file; `ValueError` names the file and what is wrong, `OSError` when it cannot be read."""
+        try:
+            return cls.load(json.loads(path.read_text()), clock=clock)
+        except KeyError as error:
+            raise ValueError(f"{path}: the field {error} is missing") from error
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: not the state of a cluster: {error}") from error
 
     def dump(self) -> Json:
         """The whole state as JSON; `load` accepts it."""

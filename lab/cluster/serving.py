@@ -49,7 +49,12 @@ class Running:
         return ssl.create_default_context(cadata=self.ca_pem.decode())
 
     def kubeconfig(self, account: Account | None = None, server: str = "") -> Json:
-        """A kubeconfig for an account (default: the first) and a server other than `url` if given."""
+        """A kubeconfig for an account (default: the first) and a server other than `url` if given.
+
+        `ValueError` when the cluster has no account at all.
+        """
+        if account is None and not self.cluster.accounts:
+            raise ValueError("the state has no tokens, so there is nobody to write a kubeconfig for")
         return kubeconfig(server or self.url, self.ca_pem, (account or self.cluster.accounts[0]).token)
 
     def write_kubeconfig(self, path: Path, account: Account | None = None) -> Path:

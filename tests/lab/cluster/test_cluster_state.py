@@ -126,6 +126,10 @@ async def test_faults_are_set_and_cleared_from_outside(lab, control):
         ("PATCH", "/objects/pods/default/a", {}, 404, "endpointslices"),
         ("PUT", "/objects", {"kind": "Pod"}, 400, "unknown kind"),
         ("POST", "/faults", {"kind": "explode"}, 400, "hang"),
+        ("POST", "/faults", {"kind": "hang", "where": "/"}, 400, "no field 'where'"),
+        ("POST", "/faults", {}, 400, "needs a kind"),
+        ("POST", "/faults", None, 400, "not JSON"),
+        ("POST", "/faults", [], 400, "JSON object"),
         ("POST", "/ready/default/web-abc", {}, 400, "true"),
     ],
 )
@@ -167,9 +171,29 @@ async def test_the_program_serves_until_it_is_told_to_stop(tmp_path):
     assert Cluster.read(paths["dump"]).version == "1.34"
 
 
-async def test_the_program_says_why_it_cannot_start(tmp_path):
-    process = await _start(tmp_path, "--load", str(tmp_path / "missing.json"))
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "No such file"),
+        ("nonsense", "not the state of a cluster"),
+        ('{"version": "1.34"}', "the field 'objects' is missing"),
+        ('{"version": "2.0", "objects": [], "corefile": ""}', "not a Kubernetes version"),
+        ('{"version": "1.34", "objects": [], "corefile": ""}', "no server block"),
+    ],
+)
+async def test_the_program_says_why_it_cannot_start(tmp_path, content, complaint):
+    path = tmp_path / "state.json"
+    if content is not None:
+        path.write_text(content)
+    process = await _start(tmp_path, "--load", str(path))
     out, errors = await process.communicate()
     assert (process.returncode, out) == (1, b"")
-    assert b"missing.json" in errors
+    assert str(path) in errors.decode()
+    assert complaint in errors.decode()
     assert b"Traceback" not in errors
+
+
+async def test_a_state_without_tokens_has_nobody_to_write_a_kubeconfig_for(lab, tmp_path):
+    lab.cluster.accounts.clear()
+    with pytest.raises(ValueError, match="no tokens"):
+        lab.write_kubeconfig(tmp_path / "kubeconfig")
