@@ -7,7 +7,7 @@ import ipaddress
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 
@@ -23,16 +23,18 @@ USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 ANSWERED_INTERACTIONS = ("view_submission", "view_closed", "block_suggestion")
 
 
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def require_loopback(url: str) -> str:
     """The simulator never speaks to another machine. Raises ValueError."""
-    host = urlsplit(url).hostname or ""
-    if host != "localhost":
-        try:
-            local = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            local = False
-        if not local:
-            raise ValueError(f"{url!r} is not on this machine; the simulator delivers to loopback addresses only")
+    if not is_loopback(url):
+        raise ValueError(f"{url!r} is not on this machine; the simulator uses loopback addresses only")
     return url
 
 
@@ -108,7 +110,7 @@ class Delivery:
 
     async def attempt(self, kind: str, body: bytes, headers: dict[str, str], redirects: int) -> Answer:
         began = self.clock.now()
-        details: Json = {"body": body.decode(), "headers": {"User-Agent": headers["User-Agent"]}}
+        details: Json = {"payload": readable(body, headers["Content-Type"])}
         try:
             status, answer = await self.clock.within(ACK_SECONDS, self.exchange(body, headers, redirects))
             details["status"] = status
@@ -154,6 +156,14 @@ def answered(content_type: str, text: str) -> Any:
         except ValueError:
             return text
     return text
+
+
+def readable(body: bytes, content_type: str) -> Any:
+    """A request's body as data, so that the transcript can find the secrets in it."""
+    if content_type == "application/json":
+        return json.loads(body)
+    fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    return json.loads(fields["payload"]) if "payload" in fields else fields
 
 
 def form(fields: dict[str, str]) -> bytes:

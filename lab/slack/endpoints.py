@@ -86,7 +86,8 @@ class Endpoints:
         if method is None:
             raise SlackError("unknown_method", req_method=name)
         self.authenticate(bearer(request, args), method)
-        wait = self.slack.limits.wait(name, method.tier, args.get("channel"))
+        channel = self.slack.workspace.find_channel(str(args.get("channel", "")))
+        wait = self.slack.limits.wait(name, method.tier, channel.id if channel else args.get("channel"))
         if wait:
             return self.limited(wait)
         call = Call(self.slack, {key: value for key, value in args.items() if key != "token"})

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from lab.slack.control import Control
 from lab.slack.core import Network, Slack, Tokens
-from lab.slack.delivery import require_loopback
+from lab.slack.delivery import is_loopback, require_loopback
 from lab.slack.endpoints import Endpoints
 from lab.slack.manifest import Manifest
 from lab.slack.workspace import Workspace
@@ -53,9 +53,10 @@ class Running:
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Other sites open in the same browser must not act in this workspace."""
-    origin = request.headers.get("Origin")
-    if origin and request.path.startswith("/lab/") and origin != f"{request.scheme}://{request.host}":
+    """Other sites open in the same browser must not act in this workspace, not even under a borrowed name."""
+    here = f"{request.scheme}://{request.host}"
+    foreign = request.headers.get("Origin", here) != here or not is_loopback(here)
+    if foreign and request.path.startswith("/lab/"):
         raise web.HTTPForbidden(text="this page belongs to another site")
     return await handler(request)
 

@@ -175,7 +175,18 @@ async function drawRoom() {
   const messages = await visible();
   if (asked !== here.room) return;
   here.unread.delete(room().id);
+  if (!messages.length) return fill(byId("messages"), nothingYet());
   drawMessages(byId("messages"), messages.filter((one) => !one.in_thread || one.broadcast), page);
+}
+
+function nothingYet() {
+  const [first] = here.state.commands;
+  const write = () => {
+    byId("composer").value = `${first.command} help`;
+    byId("composer").focus();
+  };
+  const hint = first && [" Try ", el("button", { class: "button", onclick: write }, `${first.command} help`)];
+  return el("p", { id: "nothing-yet", class: "home empty" }, "Nothing has been said here yet.", hint);
 }
 
 async function drawHome() {
