@@ -103,11 +103,11 @@ class Operation(Value):
     def written(self) -> tuple[int, ...]:
         """Steps that hold now because we wrote them, in the order written."""
         held: list[int] = []
-        for entry in self.entries:
-            for result in entry.results if isinstance(entry, Attempted) else ():
-                if entry.direction == "forward" and result.ending == "wrote":
+        for attempt in (entry for entry in self.entries if isinstance(entry, Attempted)):
+            for result in attempt.results:
+                if attempt.direction == "forward" and result.ending == "wrote":
                     held.append(result.step)
-                elif entry.direction == "back" and result.ending in HOLDS and result.step in held:
+                elif attempt.direction == "back" and result.ending in HOLDS and result.step in held:
                     held.remove(result.step)
         return tuple(held)
 

@@ -28,11 +28,15 @@ from handlers.views.lines import step_line
 
 
 def audit_line(record: Record, operations: Mapping[str, Operation]) -> str:
-    """`#17 2026-03-02 09:14:02 UTC · T0…/U0… said yes to … · change k3f…`; mentions nobody, so nobody is notified."""
+    """`#17 2026-03-02 09:14:02 UTC · T0…/U0… said yes to … · change k3f…`; mentions nobody, so nobody is notified.
+
+    What became of steps follows on lines of their own.
+    """
     identifier = getattr(record.entry, "operation", "")
     operation = operations.get(identifier)
     change = f" · change {identifier}" if identifier else ""
-    return escape(f"#{record.seq} {record.at:%Y-%m-%d %H:%M:%S} UTC · {_what(record.entry, operation)}{change}")
+    head, *more = _what(record.entry, operation).split("\n")
+    return escape("\n".join([f"#{record.seq} {record.at:%Y-%m-%d %H:%M:%S} UTC · {head}{change}", *more]))
 
 
 def _what(entry: AnyEntry, operation: Operation | None) -> str:
@@ -52,7 +56,7 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
         case Stale(actor=actor, differences=differences, successor=successor):
             return f"{actor} said yes too late ({'; '.join(differences)}); new card: {successor}"
         case Attempted(direction=direction, results=results):
-            return "; ".join(_result(operation, direction, result) for result in results)
+            return "\n".join(["wrote to a device", *(f"    {_result(operation, direction, one)}" for one in results)])
         case Verified(results=results):
             return f"{sum(result.passed for result in results)} of {len(results)} checks passed"
         case TurnedBack(reason=reason) | Stuck(reason=reason):
