@@ -1,0 +1,153 @@
+"""One exchange of data with one port. A handshake alone proves nothing, so it is never called a success."""
+
+import asyncio
+import fcntl
+import struct
+import sys
+import termios
+from ipaddress import IPv4Address
+
+from backends.probes.protocols import PROTOCOLS, Conversation, Proof, dns_proof, dns_query, greeting, printable
+from backends.probes.vantage import Vantage, hang_up, outcome_of
+from bot.model.errors import Rejected
+from bot.model.facts import Protocol
+from bot.model.probes import ConnectAnswer, ConnectOutcome
+
+Talk = tuple[ConnectOutcome, str]
+
+_CHUNK = 4096
+_ENOUGH = 65536  # bytes of one answer
+_LOOK_S = 0.02  # the kernel announces an acknowledgement to nobody: look this often
+
+
+async def connect(
+    vantage: Vantage,
+    address: IPv4Address,
+    port: int,
+    protocol: Protocol,
+    speak: str,
+    timeout_s: float,
+    greeting_s: float,
+) -> ConnectAnswer:
+    """Speak a protocol of `PROTOCOLS`, "byte" (one line feed, to be acknowledged) or, for any other word, listen.
+
+    UDP can only be asked where the protocol answers: `dns`. Raises Rejected for what no probe can tell.
+    """
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    spoke = speak if speak in PROTOCOLS or speak == "byte" else ""
+    try:
+        if protocol == "TCP":
+            outcome, says = await _tcp(vantage, address, port, spoke, timeout_s, greeting_s)
+        elif (protocol, speak) == ("UDP", "dns"):
+            outcome, says = await _udp_dns(vantage, address, port, timeout_s)
+        else:
+            raise Rejected("probes", f"{protocol} port {port} cannot be probed: silence there may be consent")
+    except OSError as error:
+        outcome, says = outcome_of(error), ""
+    return ConnectAnswer(
+        address=address,
+        port=port,
+        protocol=protocol,
+        outcome=outcome,
+        spoke=spoke,
+        peer_says=says,
+        elapsed_ms=round((clock() - started) * 1000),
+    )
+
+
+async def _tcp(
+    vantage: Vantage, address: IPv4Address, port: int, spoke: str, timeout_s: float, greeting_s: float
+) -> Talk:
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout_s
+    reader, writer = await vantage.open_tcp(address, port, timeout_s)
+    remaining = max(0.0, deadline - clock())
+    try:
+        if spoke == "byte" and _tells_acknowledgements(vantage):
+            return await _acknowledged_byte(reader, writer, remaining)
+        if spoke in PROTOCOLS:
+            return await _talk(vantage, PROTOCOLS[spoke](), reader, writer, remaining)
+        return await _talk(vantage, greeting(), reader, writer, min(remaining, greeting_s))
+    finally:
+        await hang_up(writer)
+
+
+async def _talk(
+    vantage: Vantage,
+    conversation: Conversation,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    timeout_s: float,
+) -> Talk:
+    """Carry a conversation to its end. Any byte that comes back proves the path, whatever it means."""
+    received = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            words = next(conversation)
+            while len(received) < _ENOUGH:
+                writer.write(words)
+                chunk = await reader.read(_CHUNK)
+                if not chunk:
+                    break
+                received += chunk
+                words = conversation.send(chunk)
+    except StopIteration as ended:
+        proof: Proof = ended.value
+        writer.write(proof.parting)
+        return "data", proof.text
+    except TimeoutError:
+        return ("data", printable(bytes(received))) if received else ("handshake-only", _silence(vantage, writer))
+    except OSError as error:
+        return ("data", printable(bytes(received))) if received else (outcome_of(error), "")
+    return ("data", printable(bytes(received))) if received else ("reset", "closed without a word")
+
+
+def _tells_acknowledgements(vantage: Vantage) -> bool:
+    return vantage.sees_acknowledgements and sys.platform == "linux"
+
+
+def _silence(vantage: Vantage, writer: asyncio.StreamWriter) -> str:
+    """What can be said of a peer that said nothing: a program may hang while the path carries every byte."""
+    if not _tells_acknowledgements(vantage):
+        return ""
+    unacknowledged = _unacknowledged(writer)
+    return f"{unacknowledged} bytes were never acknowledged" if unacknowledged else "no answer"
+
+
+async def _acknowledged_byte(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> Talk:
+    """Send one line feed. That the far kernel acknowledges it shows that data passes, even if nobody answers."""
+    writer.write(b"\n")
+    answer = asyncio.ensure_future(reader.read(_CHUNK))
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not answer.done():
+                if _unacknowledged(writer) == 0:
+                    return "data", "one byte was acknowledged"
+                await asyncio.wait([answer], timeout=_LOOK_S)
+        received = answer.result()
+    except TimeoutError:
+        return "handshake-only", f"{_unacknowledged(writer)} bytes were never acknowledged"
+    except OSError as error:
+        return outcome_of(error), ""
+    finally:
+        answer.cancel()
+    return ("data", printable(received)) if received else ("reset", "closed without a word")
+
+
+def _unacknowledged(writer: asyncio.StreamWriter) -> int:
+    """Bytes written that the far end has not acknowledged: what is still here, and SIOCOUTQ of tcp(7)."""
+    waiting = writer.transport.get_write_buffer_size()
+    in_kernel = fcntl.ioctl(writer.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    return waiting + int(struct.unpack("i", in_kernel)[0])
+
+
+async def _udp_dns(vantage: Vantage, address: IPv4Address, port: int, timeout_s: float) -> Talk:
+    datagrams = await vantage.open_udp(address, port)
+    try:
+        async with asyncio.timeout(timeout_s):
+            question = dns_query()
+            datagrams.send(question)
+            return "data", dns_proof(question, await datagrams.receive())
+    finally:
+        await datagrams.close()
