@@ -120,8 +120,8 @@ class Api:
             listed = [_describe(transaction) for transaction in self.transactions.alive(vdom)]
             return {"results": listed}
         if action == "transaction-start":
-            timeout = call.json().get("timeout", DEFAULT_TIMEOUT)
-            transaction = self.transactions.start(account.name, vdom, float(timeout))
+            timeout = call.json_object().get("timeout", DEFAULT_TIMEOUT)
+            transaction = self.transactions.start(account.name, vdom, float(str(timeout)))
             return {"results": {"transaction-id": transaction.number}}
         transaction = self.transactions.get(vdom, _transaction_number(call))
         if action == "transaction-show":
@@ -155,7 +155,7 @@ def _describe(transaction: Transaction) -> Row:
 
 def _transaction_number(call: Call) -> int | None:
     """From the body or, for the ways that are not documented, from header or query."""
-    body = call.json() if call.method == "POST" else {}
+    body = call.json_object() if call.method == "POST" else {}
     value = body.get("transaction-id") or body.get("transaction_id") or call.headers.get("x-transaction-id")
     value = value or call.query.get("transaction-id")
     return int(value) if str(value or "").isdigit() else None

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -21,6 +22,7 @@ Row = dict[str, Any]
 Key = str | int
 Version = tuple[int, ...]
 
+MOMENT_FORMAT = "%H:%M %Y/%m/%d"
 FOREVER: Version = (999,)
 
 
@@ -37,6 +39,7 @@ class Kind(Enum):
     WILDCARD = "ipv4-classnet-wildcard"
     UUID = "uuid"
     TIME = "time"
+    MOMENT = "datetime"
     SECRET = "password"
     TABLE = "table"
     OBJECT = "complex"
@@ -233,9 +236,19 @@ def _parse_uuid(_: Attribute, value: Any) -> str:
 
 
 def _parse_time(_: Attribute, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d( \d{4}/\d\d/\d\d)?", value):
+    """`hh:mm`"""
+    if not isinstance(value, str) or not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         raise bad_value(value, errors.INVALID_VALUE)
-    return value if value.index(":") == 2 else f"0{value}"
+    return value.zfill(5)
+
+
+def _parse_moment(_: Attribute, value: Any) -> str:
+    """`hh:mm yyyy/mm/dd`"""
+    try:
+        # Naive on purpose: the device's own local time.
+        return datetime.strptime(value, MOMENT_FORMAT).strftime(MOMENT_FORMAT)  # noqa: DTZ007
+    except (TypeError, ValueError):
+        raise bad_value(value, errors.INVALID_VALUE) from None
 
 
 def _parse_secret(attribute: Attribute, value: Any) -> str:
@@ -277,6 +290,7 @@ _PARSERS: dict[Kind, Callable[[Attribute, Any], Any]] = {
     Kind.WILDCARD: _parse_wildcard,
     Kind.UUID: _parse_uuid,
     Kind.TIME: _parse_time,
+    Kind.MOMENT: _parse_moment,
     Kind.SECRET: _parse_secret,
     Kind.TABLE: _parse_table,
     Kind.OBJECT: _parse_children,

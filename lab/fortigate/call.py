@@ -69,6 +69,15 @@ class Call:
         """The body as JSON, `{}` if there is none; raises `ValueError`."""
         return json.loads(self.body) if self.body.strip() else {}
 
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; nothing and `null` count as `{}`. Raises `ValueError`."""
+        body = self.json()
+        if body is None:
+            return {}
+        if not isinstance(body, dict):
+            raise ValueError("the body must be a JSON object")
+        return body
+
 
 @dataclass
 class Answer:

@@ -16,6 +16,7 @@ from lab.fortigate.attributes import Row
 from lab.fortigate.matching import Addresses, AddressSet, Schedules, ServiceMatch, Services, named
 from lab.fortigate.packets import ICMP, TCP, Packet, Reason, Verdict
 from lab.fortigate.routing import NO_GATEWAY, Links, Route, RoutingTable, Tables
+from lab.fortigate.tables.firewall import expiry
 
 LOCAL_PORTS = {22: "ssh", 23: "telnet", 80: "http", 443: "https"}
 
@@ -196,7 +197,7 @@ class Forwarding:
                 self._services.of(row.get("service", ())),
                 row.get("service-negate") == "enable",
                 row.get("schedule", ""),
-                _expiry(row),
+                expiry(row),
                 row.get("nat") == "enable",
             )
         return self._compiled[policy_id]
@@ -215,10 +216,3 @@ def evaluate(
 
 def _names_any(members: Sequence[Row], wanted: set[str]) -> bool:
     return any(member["name"] in wanted for member in members)
-
-
-def _expiry(row: Row) -> datetime | None:
-    if row.get("policy-expiry") != "enable":
-        return None
-    # Naive on purpose: the device's own local time.
-    return datetime.strptime(row["policy-expiry-date"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007

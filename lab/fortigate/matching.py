@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, summarize_address_range
 
-from lab.fortigate.attributes import Row
+from lab.fortigate.attributes import MOMENT_FORMAT, Row
 from lab.fortigate.packets import ICMP, SCTP, TCP, UDP, Packet
 from lab.fortigate.tables.service import port_ranges
 
@@ -227,7 +227,7 @@ class Schedules:
 
 def _moment(value: str) -> datetime:
     # Naive on purpose: the device's schedules know no time zone.
-    return datetime.strptime(value, "%H:%M %Y/%m/%d")  # noqa: DTZ007
+    return datetime.strptime(value, MOMENT_FORMAT)  # noqa: DTZ007
 
 
 def _recurring_active(row: Row, now: datetime) -> bool:

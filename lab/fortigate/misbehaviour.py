@@ -49,6 +49,12 @@ class Exchange:
         return self.api.handle(self.call)
 
     @property
+    def vdom(self) -> str:
+        device = self.api.device
+        wanted = self.call.query.get("vdom")
+        return wanted if wanted in device.vdoms else device.management_vdom
+
+    @property
     def table(self) -> str:
         """The full name of the table in the URL, or nothing."""
         segments = self.call.segments
@@ -166,8 +172,7 @@ def _refused(exchange: Exchange, code: int, text: str) -> web.StreamResponse:
     path, name = [*segments[3:5], "", ""][:2]
     device = exchange.api.device
     error = envelope.refused(device, ConfigError(code, text))
-    vdom = exchange.call.query.get("vdom", device.management_vdom)
-    return respond(envelope.cmdb(device, exchange.call, vdom, {"path": path, "name": name}, 500, **error))
+    return respond(envelope.cmdb(device, exchange.call, exchange.vdom, {"path": path, "name": name}, 500, **error))
 
 
 async def _error(exchange: Exchange) -> web.StreamResponse:
@@ -189,8 +194,9 @@ async def _apply_twice(exchange: Exchange) -> web.StreamResponse:
 
 
 async def _forget(exchange: Exchange) -> web.StreamResponse:
-    device, table = exchange.api.device, exchange.table
-    vdom = exchange.call.query.get("vdom", device.management_vdom)
+    device, table, vdom = exchange.api.device, exchange.table, exchange.vdom
+    if not table:
+        return respond(exchange.apply())
     before = dict(device.configuration(vdom, table).rows(table))
     answer = exchange.apply()
     after = device.configuration(vdom, table).rows(table)
@@ -236,15 +242,12 @@ async def _not_found(exchange: Exchange) -> web.StreamResponse:
 def _last_written(exchange: Exchange) -> Key | None:
     """The key of the row that was created last: rows are appended."""
     device, table = exchange.api.device, exchange.table
-    vdom = exchange.call.query.get("vdom", device.management_vdom)
-    keys = list(device.configuration(vdom, table).rows(table)) if table else []
+    keys = list(device.configuration(exchange.vdom, table).rows(table)) if table else []
     return keys[-1] if keys else None
 
 
 async def _delete_referenced(exchange: Exchange) -> web.StreamResponse:
-    device = exchange.api.device
-    vdom = exchange.call.query.get("vdom", device.management_vdom)
-    configuration = device.vdoms[vdom]
+    configuration = exchange.api.device.vdoms[exchange.vdom]
     configuration.references_checked = False
     try:
         return respond(exchange.apply())

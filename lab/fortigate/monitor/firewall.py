@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Any
 
 from lab.fortigate.attributes import Row
 from lab.fortigate.monitor.endpoint import Endpoint, Question
@@ -107,9 +106,9 @@ def _counter(question: Question, policy_id: int, row: Row) -> Row:
 
 
 def _clear(question: Question) -> None:
-    policies = question.call.json().get("policy", [])
+    policies = question.call.json_object().get("policy", [])
     numbers = policies if isinstance(policies, list) else [policies]
-    question.device.sessions(question.vdom).reset([int(number) for number in numbers])
+    question.device.sessions(question.vdom).reset([int(str(number)) for number in numbers])
 
 
 def _reset(question: Question) -> None:
@@ -185,13 +184,13 @@ def _session(question: Question, session: Session) -> Row:
 
 
 def _close(question: Question) -> None:
-    body: dict[str, Any] = question.call.json()
+    body = question.call.json_object()
     packet = Packet(
-        IPv4Address(body["saddr"]),
-        IPv4Address(body["daddr"]),
+        IPv4Address(str(body.get("saddr"))),
+        IPv4Address(str(body.get("daddr"))),
         _protocol(str(body.get("pro", "tcp"))),
-        int(body.get("sport", 0)),
-        int(body.get("dport", 0)),
+        int(str(body.get("sport", 0))),
+        int(str(body.get("dport", 0))),
     )
     sessions = question.device.sessions(question.vdom)
     if session := sessions.find(packet, question.device.clock.now()):

@@ -204,7 +204,7 @@ def _save(_: Question) -> Row:
 def _backup(question: Question) -> PlainText:
     scope = question.parameter("scope")
     if question.call.method == "POST":
-        scope = question.call.json().get("scope", scope)
+        scope = question.call.json_object().get("scope", scope)
     if scope not in ("global", "vdom"):
         raise ValueError(scope)
     vdoms = list(question.device.vdoms) if scope == "global" else [question.vdom]
@@ -212,7 +212,7 @@ def _backup(question: Question) -> PlainText:
 
 
 def _generate_key(question: Question) -> Row:
-    name = question.call.json().get("api-user", "")
+    name = str(question.call.json_object().get("api-user", ""))
     if question.device.shared.get("system/api-user", name) is None:
         raise ConfigError(errors.NOT_FOUND, f"no API user {name}")
     token = new_token()

@@ -5,6 +5,7 @@ Limits and defaults are those of the vendor's published schemas.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from lab.fortigate import errors
@@ -194,6 +195,21 @@ def _zone_members_stay_in_zone(row: Row, rows: Rows) -> None:
                 raise errors.missing_reference(member["name"], errors.INVALID_VALUE)
 
 
+def expiry(row: Row) -> datetime | None:
+    """When a policy stops to apply (local time); None if never. Raises `ValueError`."""
+    if row.get("policy-expiry") != "enable":
+        return None
+    # Naive on purpose: the device's own local time.
+    return datetime.strptime(row.get("policy-expiry-date", ""), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
+
+
+def _expiry_is_a_date(row: Row, _: Rows) -> None:
+    try:
+        expiry(row)
+    except ValueError:
+        raise errors.bad_value(row.get("policy-expiry-date", ""), errors.INVALID_VALUE) from None
+
+
 def _denied_log(row: Row, _: Rows) -> None:
     if row.get("action", "deny") == "deny" and row.get("logtraffic") == "utm":
         raise errors.bad_value("utm", errors.INVALID_VALUE)
@@ -324,7 +340,7 @@ POLICIES = Table(
     ),
     ordered=True,
     zero_key_refused=True,
-    rules=(_policy_is_complete, _zone_members_stay_in_zone, _denied_log),
+    rules=(_policy_is_complete, _zone_members_stay_in_zone, _denied_log, _expiry_is_a_date),
     unique=(
         Unique(
             lambda row: row.get("name") or None,

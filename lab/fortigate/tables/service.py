@@ -212,8 +212,8 @@ TABLES = [
         SCHEDULE_RIGHT,
         (
             text("name", 31, is_key=True),
-            Attribute("start", Kind.TIME, "00:00 2001/01/01"),
-            Attribute("end", Kind.TIME, "00:00 2001/01/01"),
+            Attribute("start", Kind.MOMENT, "00:00 2001/01/01"),
+            Attribute("end", Kind.MOMENT, "00:00 2001/01/01"),
             number("color", 0, 32),
             number("expiration-days", 0, 100, 3),
             switch("fabric-object", since=(6, 4, 4)),

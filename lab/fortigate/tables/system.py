@@ -133,7 +133,7 @@ TABLES = [
             choice("protocol", "ping tcp-echo udp-echo http https twamp", "ping"),
             number("port", 1, 65535, 0),
             Attribute("gateway-ip", Kind.ADDRESS, "0.0.0.0"),
-            child_table("route", text("subnet", 79, is_key=True), since=(7,)),
+            child_table("route", Attribute("subnet", Kind.NETWORK, "", is_key=True), since=(7,)),
             Attribute("source-ip", Kind.ADDRESS, "0.0.0.0"),
             text("http-get", 1024, "/"),
             text("http-agent", 1024, "Chrome/ Safari/"),

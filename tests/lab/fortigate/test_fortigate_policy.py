@@ -158,8 +158,9 @@ async def test_check_34_lookup_honours_status_schedule_and_expiry(routed, clock)
     assert (await lookup(lab))["policy_id"] == 8
     clock.advance(6 * 3600)
     assert (await lookup(lab))["policy_id"] == 0
-    await lab.put("firewall/policy/8", {"schedule": "always", "policy-expiry": "enable"})
-    await lab.put("firewall/policy/8", {"policy-expiry-date": "2025-06-16 20:00:00"})
+    assert (await lab.put("firewall/policy/8", {"policy-expiry": "enable"})).json()["error"] == -651
+    expiring = {"schedule": "always", "policy-expiry": "enable", "policy-expiry-date": "2025-06-16 20:00:00"}
+    await lab.put("firewall/policy/8", expiring)
     assert (await lookup(lab))["policy_id"] == 8
     clock.advance(2 * 3600)
     assert (await lookup(lab))["policy_id"] == 0
