@@ -102,6 +102,13 @@ class VirtualClock:
             await self._settle()
         self._now = target
 
+    async def skip(self) -> None:
+        """Let everything happen that happens now; if somebody is still asleep then, go to the first one's moment."""
+        await self._settle()
+        live = [due for due, _, timer in self._timers if not timer.done()]
+        if live:
+            await self.advance(max(min(live) - self._now, 0))
+
     async def _settle(self) -> None:
         for _ in range(self.TURNS):
             await asyncio.sleep(0)

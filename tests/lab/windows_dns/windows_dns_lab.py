@@ -140,7 +140,8 @@ class Lab:
         """The error record of a statement that must fail: id, category, target, message."""
         script = (
             "$ProgressPreference = 'SilentlyContinue'\n$r = @{ id = 'nothing failed' }\n"
-            f'try {{ {statement} }} catch {{ $r = @{{ id = $_.FullyQualifiedErrorId; category = "$($_.CategoryInfo.Category)";'
+            f"try {{ {statement} }} catch {{\n"
+            '$r = @{ id = $_.FullyQualifiedErrorId; category = "$($_.CategoryInfo.Category)";'
             ' target = "$($_.TargetObject)"; message = $_.Exception.Message } }\n' + ANSWER
         )
         result = await self.run(script, user=user)
@@ -182,7 +183,7 @@ async def drive(clock: VirtualClock, work: Awaitable[T]) -> T:
             timer = asyncio.ensure_future(clock.next_timer())
             await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
             if timer.done():
-                await clock.advance(max(timer.result() - clock.now(), 0))
+                await clock.skip()
             else:
                 timer.cancel()
                 await asyncio.gather(timer, return_exceptions=True)
