@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LOCK_OUT_S = 60.0  # the device's default window for three failed logins, and how long it then stays shut
 _LONGEST_LOCK_OUT_S = 900.0
-_TRUST_S = 30.0  # how long a taken token lets requests run side by side
+_TRUST_S = 30.0  # how long a taken token lets requests run side by side; shorter than the silence after a refusal
 
 
 class Clock(Protocol):
@@ -181,7 +181,6 @@ class Client:
         answer = await self._transport.exchange(method, target, body, may_go)
         now = self._clock.monotonic()
         if answer.status in (401, 429):
-            self._trusted_until = -1.0
             self._quiet_until = now + _lock_out(answer)
             self._quiet_status = answer.status
             self._keep_quiet()

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from backends.fortigate import problems
 from backends.fortigate.client import Client, Refused
-from backends.fortigate.urls import MonitorUrl, TableUrl, any_of
+from backends.fortigate.urls import MonitorUrl, TableUrl, lookups
 from backends.fortigate.wire import PolicyLookup, RouteLookup
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
@@ -73,12 +73,15 @@ class Oracle:
                 return answer(None, problem=problems.look_up_error(lookup.error_code))
             if lookup.policy_id == 0:
                 return answer(False, policy=_IMPLICIT_DENY)
-            allowed, name = await self._row(lookup.policy_id)
+            row = await self._row(lookup.policy_id)
         except Rejected as no:
             return answer(None, problem=no.problem)
         except ValidationError:
             return answer(None, problem="the firewall's policy look-up answered in a form that k8snet does not know")
-        return answer(allowed, policy=name)
+        if row is None:
+            return answer(None, str(lookup.policy_id), f"policy {lookup.policy_id} decides, but it could not be read")
+        accepts, name = row
+        return answer(accepts, policy=name)
 
     async def _ask(self, table: str, query: list[tuple[str, str]]) -> Any:
         try:
@@ -89,11 +92,11 @@ class Oracle:
                 raise Refused(no.system, f"{release} has no {table}", no.status) from None
             raise
 
-    async def _row(self, policy: int) -> tuple[bool | None, str]:
-        """Whether the policy accepts, and its name; its number when it has none or is gone by now."""
-        [condition] = any_of("policyid", [str(policy)])
-        query = (("filter", condition), ("format", "policyid|name|action"))
+    async def _row(self, policy: int) -> tuple[bool, str] | None:
+        """Whether the policy accepts, and its name or else number; None when it is gone by now."""
+        [lookup] = lookups("policyid", [str(policy)])
+        query = (*lookup, ("format", "policyid|name|action"))
         for row in await self._client.rows(TableUrl("firewall/policy"), query):
             if str(row.get("policyid")) == str(policy):
                 return row.get("action") == "accept", str(row.get("name") or policy)
-        return None, str(policy)
+        return None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
 from backends.fortigate.settings import Ids
-from backends.fortigate.urls import Query, TableUrl, any_of, between
+from backends.fortigate.urls import Query, TableUrl, between, lookups
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
 
@@ -47,8 +47,8 @@ class Reader:
             table = TABLES[kind]
             assert capabilities is not None  # asked for as soon as anything is wanted
             columns = "|".join(table.columns(capabilities))
-            for condition in any_of(table.natural_key, values):
-                requests.append(self._keyed(kind, (("filter", condition), ("format", columns))))
+            for query in lookups(table.natural_key, values):
+                requests.append(self._keyed(kind, (*query, ("format", columns))))
         rows: dict[Key, Rows] = defaultdict(list)
         async with self.in_time():
             answers = await together(requests)
@@ -65,9 +65,9 @@ class Reader:
         for kind, row in wanted:
             numbers[kind].append(row)
         requests = [
-            self._numbers(kind, (("filter", condition),))
+            self._numbers(kind, query)
             for kind, rows in numbers.items()
-            for condition in any_of(TABLES[kind].row_key, [str(row) for row in rows])
+            for query in lookups(TABLES[kind].row_key, [str(row) for row in rows])
         ]
         async with self.in_time():
             return {taken for found in await together(requests) for taken in found} & set(wanted)
@@ -89,7 +89,7 @@ class Reader:
             )
         return free
 
-    async def _numbers(self, kind: Kind, conditions: Iterable[tuple[str, str]]) -> set[tuple[Kind, int]]:
+    async def _numbers(self, kind: Kind, conditions: Query) -> set[tuple[Kind, int]]:
         table = TABLES[kind]
         rows = await self._client.rows(TableUrl(table.name), (*conditions, ("format", table.row_key)))
         try:

@@ -8,7 +8,7 @@ from backends.fortigate.client import Client
 from backends.fortigate.mapping import Found
 from backends.fortigate.oracle import Oracle
 from backends.fortigate.reading import Reader
-from backends.fortigate.urls import TableUrl, any_of
+from backends.fortigate.urls import TableUrl, lookups
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.resources import Address, AddressGroup, Key, Policy
@@ -72,8 +72,8 @@ class Shadowing:
         raise CannotTell(f"{name} is no network that a sample address could be taken from")
 
     async def _service(self, name: str) -> tuple[Protocol, int]:
-        [condition] = any_of("name", [name])
-        query = (("filter", condition), ("format", "name|protocol|tcp-portrange|udp-portrange"))
+        [lookup] = lookups("name", [name])
+        query = (*lookup, ("format", "name|protocol|tcp-portrange|udp-portrange"))
         for row in await self._client.rows(TableUrl("firewall.service/custom"), query):
             if row.get("name") != name:
                 continue

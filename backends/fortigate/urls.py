@@ -62,24 +62,28 @@ Query = Sequence[tuple[str, str]]
 
 
 def query_string(query: Query) -> str:
-    """Names and values encoded, except the comparison and the comma of a filter: see `any_of`."""
+    """Names and values encoded; a filter is encoded already, except its comparisons and commas: see `lookups`."""
     return "&".join(f"{name}={value if name == 'filter' else encoded(value)}" for name, value in query)
 
 
-def any_of(column: str, values: Sequence[str]) -> Iterator[str]:
-    """Filters that together match the rows whose column equals one of the values; a few, so that none grows long.
+def lookups(column: str, values: Sequence[str]) -> Iterator[Query]:
+    """Queries that together match the rows whose column equals one of the values; few, and none of them long.
 
-    The comma between comparisons means "or"; a comma inside a value is encoded and means itself.
+    A comma in a filter means "or", even an encoded one: a value with a comma is asked for by itself, in the API's older
+    form.
     """
     batch: list[str] = []
     for value in values:
+        if "," in value:
+            yield (("key", column), ("pattern", value))
+            continue
         comparison = f"{column}=={encoded(value)}"
         if batch and sum(map(len, batch)) + len(batch) + len(comparison) > _LONGEST_FILTER:
-            yield ",".join(batch)
+            yield (("filter", ",".join(batch)),)
             batch = []
         batch.append(comparison)
     if batch:
-        yield ",".join(batch)
+        yield (("filter", ",".join(batch)),)
 
 
 def between(column: str, first: int, last: int) -> Query:

@@ -258,6 +258,7 @@ async def test_a_lock_out_lasts_as_long_as_the_device_says_within_reason(
 NOT_AN_ANSWER = {
     "html": http(200, HTML, "text/html"),
     "html in json's clothes": http(200, HTML),
+    "json in html's clothes": http(200, envelope("firewall/address"), "text/html"),
     "nothing": http(200, ""),
     "half": http(200, envelope("firewall/address")[:40]),
     "a list": http(200, "[]"),

@@ -110,6 +110,14 @@ async def test_a_policy_without_a_name_goes_by_its_number(office: Office) -> Non
     assert (await ask(office)).policy == "1000"
 
 
+async def test_a_policy_that_is_gone_when_it_is_read_is_undetermined(office: Office) -> None:
+    await opened(office, POLICY)
+    office.server.faults.arm("not-found", method="GET", path="*/cmdb/firewall/policy")
+    answer = await ask(office)
+    assert (answer.allowed, answer.policy) == (None, "1000")
+    assert "could not be read" in answer.problem
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_without_a_route_the_answer_is_undetermined(office_with: Open, version: str) -> None:
     office = await office_with({"version": version})

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from backends.fortigate.urls import RowUrl, TableUrl, any_of, between, query_string
+from backends.fortigate.urls import RowUrl, TableUrl, between, lookups, query_string
 
 
 @pytest.mark.parametrize("key", ["", " ", ".", "..", "0", 0, -1])
@@ -32,19 +32,22 @@ def test_a_row_lies_below_its_table() -> None:
 
 
 def test_a_comma_in_a_value_is_no_or() -> None:
-    assert list(any_of("name", ["a,b", "c&d=="])) == ["name==a%2Cb,name==c%26d%3D%3D"]
+    """Also an encoded comma separates alternatives, so such a value never gets into a filter."""
+    queries = list(lookups("name", ["a", "a,b", "c&d=="]))
+    assert queries == [(("key", "name"), ("pattern", "a,b")), (("filter", "name==a,name==c%26d%3D%3D"),)]
+    assert query_string(queries[0]) == "key=name&pattern=a%2Cb"
 
 
 def test_long_filters_are_divided_and_lose_nothing() -> None:
     names = [f"address-{number:04}" for number in range(500)]
-    filters = list(any_of("name", names))
+    filters = [query[0][1] for query in lookups("name", names)]
     assert all(len(text) <= 2000 for text in filters)
     assert [part.removeprefix("name==") for text in filters for part in text.split(",")] == names
 
 
 def test_a_query_is_encoded_once_and_blanks_are_no_plus_signs() -> None:
-    [condition] = any_of("dst", ["10.68.0.0 255.255.0.0"])
-    query = query_string((("vdom", "root"), ("filter", condition), ("format", "seq-num|dst")))
+    [lookup] = lookups("dst", ["10.68.0.0 255.255.0.0"])
+    query = query_string((("vdom", "root"), *lookup, ("format", "seq-num|dst")))
     assert query == "vdom=root&filter=dst==10.68.0.0%20255.255.0.0&format=seq-num%7Cdst"
     assert parse_qsl(query)[1] == ("filter", "dst==10.68.0.0 255.255.0.0")
 
