@@ -93,7 +93,7 @@ async def _engine(
                 announcer=announcer,
                 journal=Journal(store),
                 env=env,
-                vantage=settings.probes.describe(),
+                vantage=_vantage(settings),
                 instance=settings.instance,
             )
         )
@@ -117,6 +117,11 @@ def _clusters(settings: Settings) -> Mapping[str, ClusterReader]:
 
 
 def _prober(settings: Settings) -> Prober:
-    from backends.probes.prober import WireProber
+    from backends.probes.prober import NetworkProber
 
-    return WireProber(settings.probes)
+    return NetworkProber(settings.probes)
+
+
+def _vantage(settings: Settings) -> str:
+    """From where probes start, for the foot of every report."""
+    return f"host {settings.instance}" if settings.probes.proxy is None else f"{settings.probes.vantage} (a proxy)"

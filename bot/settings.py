@@ -110,14 +110,14 @@ class Settings(Value):
         for name, cluster in self.clusters.items():
             if cluster.firewall not in self.firewalls:
                 yield f"clusters.{name}.firewall: there is no firewalls.{cluster.firewall}"
-        for name in set(self.firewalls) & set(self.dns_servers):
-            yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
             for server in self.dns_servers:
                 if (length := len(f"k8snet-{name}-dns-{server}")) > POLICY_NAME_LIMIT:
                     yield (
                         f"clusters.{name}, dns_servers.{server}: a policy name would have {length} characters, "
                         f"FortiOS allows {POLICY_NAME_LIMIT}; choose shorter names"
                     )
+        for name in set(self.firewalls) & set(self.dns_servers):
+            yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
         for number, role in enumerate(self.roles):
             for person in role.users:
                 if person.team != self.slack.team:

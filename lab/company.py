@@ -32,7 +32,7 @@ from lab.slack.manifest import Manifest
 from lab.slack.server import Running as RunningSlack
 from lab.slack.server import running as running_slack
 
-DNS_PORT = 53
+DNS_PORT, API_PORT = 53, 6443
 MANIFEST = Path(__file__).parent.parent / "deploy/slack/manifest.yaml"
 WINDOWS_USER = r"CORP\svc-k8snet"
 BOT_START_S = 20.0
@@ -141,6 +141,7 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         for protocol in ("udp", "tcp"):
             address = str(ARTICLE.host(DNS_SERVER).address)
             network.servers.attach(address, DNS_PORT, protocol, (dns.dns_host, dns.dns_port))
+        network.servers.attach(str(ARTICLE.nodes[0].address), API_PORT, "tcp", qa.api.address)
         socks, pc = await enter(serving_socks(network, BOT)), await enter(serving_socks(network, PC))
         panel = Panel(device, server, network)
         slack = await enter(running_slack(port=port, network=panel, manifest=Manifest.read(MANIFEST)))

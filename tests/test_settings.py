@@ -85,7 +85,7 @@ def test_all_problems_come_at_once_with_their_paths(tmp_path: Path) -> None:
         ({"offices.hq.dns_servers": ["dc9"]}, "offices.hq.dns_servers: there is no dns_servers.dc9"),
         ({"clusters.qa.firewall": "wall"}, "clusters.qa.firewall: there is no firewalls.wall"),
         ({"slack.bot_token": "xoxb-plain"}, "a secret does not belong in this file"),
-        ({"slack.app_token": {"env": "SLACK_BOT_TOKEN"}}, "app_token must begin with xapp-"),
+        ({"slack.app_token": {"env": "SLACK_BOT_TOKEN"}}, "slack.app_token: must begin with xapp-"),
         ({"roles": [{"role": "king"}]}, "roles.0.role:"),
         ({"roles": [{"role": "admin", "users": ["omar"]}]}, "must be TEAM_ID/USER_ID"),
         ({"roles": [{"role": "admin", "users": ["T9/U1"]}]}, "T9/U1 is not of workspace T0ACME0001"),

@@ -69,8 +69,8 @@ async def _perform(context: Context, operation: Operation, run: str) -> AnyEntry
             results = await _write(context, operation, steps, direction)
             return Attempted(operation=operation.id, direction=direction, results=results)
         case Observe(steps=steps, direction=direction):
-            results = [await _observe(context, operation, index, direction) for index in steps]
-            return Attempted(operation=operation.id, direction=direction, results=tuple(results))
+            observed = [await _observe(context, operation, index, direction) for index in steps]
+            return Attempted(operation=operation.id, direction=direction, results=tuple(observed))
         case Verify():
             return await verify(context, operation)
         case TurnBack(reason=reason):

@@ -141,6 +141,7 @@ class CheckResult(Value):
     what: str
     passed: bool
     evidence: str
+    sample: bool = False
 
 
 class Verified(Event):
@@ -149,8 +150,15 @@ class Verified(Event):
     results: tuple[CheckResult, ...]
 
     @property
+    def problem(self) -> CheckResult | None:
+        """The check that says no: a required one that failed, or a sample when all samples failed."""
+        required = next((one for one in self.results if not one.passed and not one.sample), None)
+        samples = [one for one in self.results if one.sample]
+        return required or (samples[0] if samples and not any(one.passed for one in samples) else None)
+
+    @property
     def passed(self) -> bool:
-        return all(result.passed for result in self.results)
+        return self.problem is None
 
 
 class TurnedBack(Event):

@@ -220,10 +220,9 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
         return Intend(steps=_of_one_target(plan, left), direction="forward")
     if not isinstance(last, Verified):
         return Verify()
-    if last.passed:
-        return Finish(result="done")
-    failed = next(result for result in last.results if not result.passed)
-    return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
+    if (failed := last.problem) is not None:
+        return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
+    return Finish(result="done")
 
 
 def _back(operation: Operation, plan: Plan) -> Action:

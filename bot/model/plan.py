@@ -40,10 +40,14 @@ class DoesNotResolve(Value):
 
 
 class CarriesData(Value):
-    """A connection from the bot's host to this port carries data both ways."""
+    """A connection from the bot's host to this port carries data both ways.
+
+    Of all samples together one must pass: a program that happens to be down does not make the path a broken one.
+    """
 
     kind: Literal["carries-data"] = "carries-data"
     label: str
+    sample: bool
     address: IPv4Address
     port: int
     protocol: Protocol

@@ -64,18 +64,29 @@ def addresses_of(service: Service) -> tuple[IPv4Address, ...]:
 def _data(facts: ClusterFacts, services: Sequence[Service]) -> Iterator[CarriesData]:
     """Connections with data: kube-dns over TCP always, then ports whose protocol can be spoken without harm."""
     if facts.kube_dns is not None:
-        yield CarriesData(label="kube-dns", address=facts.kube_dns, port=53, protocol="TCP", speak="dns")
+        yield CarriesData(label="kube-dns", sample=False, address=facts.kube_dns, port=53, protocol="TCP", speak="dns")
     count = 0
     for service in services:
-        if service.internal_traffic_local or not service.ready_endpoints or count == DATA_PROBES:
+        if service.internal_traffic_local or count == DATA_PROBES or not _in_pods(service, facts):
             continue
         for port in service.ports:
             if port.protocol == "TCP" and (speak := spoken_on(port)):
                 yield CarriesData(
-                    label=service.name, address=addresses_of(service)[0], port=port.port, protocol="TCP", speak=speak
+                    label=service.name,
+                    sample=True,
+                    address=addresses_of(service)[0],
+                    port=port.port,
+                    protocol="TCP",
+                    speak=speak,
                 )
                 count += 1
                 break
+
+
+def _in_pods(service: Service, facts: ClusterFacts) -> bool:
+    """Whether a ready pod of the pod networks answers; endpoints on nodes, such as the API's, prove another path."""
+    addresses = [endpoint.address for endpoint in service.ready_endpoints]
+    return any(address in network for address in addresses for network in facts.pod_networks)
 
 
 def warnings_for(

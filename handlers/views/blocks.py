@@ -25,9 +25,8 @@ def section(mrkdwn: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn[:SECTION_LIMIT], "verbatim": True}}
 
 
-def context(*mrkdwn: str) -> Block:
-    elements = [{"type": "mrkdwn", "text": text[:SECTION_LIMIT], "verbatim": True} for text in mrkdwn]
-    return {"type": "context", "elements": elements}
+def context(mrkdwn: str) -> Block:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn[:SECTION_LIMIT], "verbatim": True}]}
 
 
 def preformatted(lines: Sequence[str]) -> list[Block]:

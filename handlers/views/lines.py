@@ -66,7 +66,8 @@ def plan_lines(plan: Plan) -> list[str]:
         lines += [f"on {target}:", *(f"  {line}" for line in steps)]
     lines += [f"= {found.key} on {found.target} (found, made by hand, left alone)" for found in plan.found]
     lines += [f"! {warning}" for warning in plan.warnings]
-    lines.append(f"Proven afterwards by {len(plan.checks)} checks on the wire." if plan.checks else "")
+    count = len(plan.checks)
+    lines.append(f"Proven afterwards by {count} check{'s' * (count != 1)} on the wire." if count else "")
     return [line for line in lines if line]
 
 

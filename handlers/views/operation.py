@@ -42,7 +42,7 @@ def _blocks(operation: Operation) -> Iterator[Block]:
         yield from preformatted(reason.splitlines())
     if operation.plan is not None and operation.plan.steps:
         yield from _plan_blocks(operation, operation.plan)
-    yield context(*_people(operation))
+    yield context(" · ".join(_people(operation)))
     yield from _buttons(operation)
 
 
