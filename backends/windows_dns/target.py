@@ -10,7 +10,7 @@ from backends.windows_dns.faults import Failure, dns_fault
 from backends.windows_dns.names import canonical_forwarder, canonical_zone
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
-from backends.windows_dns.winrm_shell import Clock, WinRmShell
+from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S, Clock, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
@@ -19,6 +19,7 @@ from bot.model.steps import Step
 
 # How long a write that began just in time may take until everybody can see it.
 SETTLE_TICKS = mapping.ticks(5)
+LONGEST_SETTLE_TICKS = SETTLE_TICKS + mapping.ticks(IDLE_TIMEOUT_S)
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
 
@@ -27,7 +28,8 @@ class WindowsDns:
     """Conditional forwarders of one server. Opens no connection before it is first asked something.
 
     A write carries a time limit by the server's own clock and the name of the computer it was meant for. When its
-    outcome is unknown, the next read or write first waits until the server would refuse to begin it.
+    outcome is unknown, the next read or write first waits until the server would refuse to begin it, and, when it may
+    have begun and could not be stopped, until the server must have ended it.
     """
 
     keeps_marks = False  # a forwarder has no comment; our journal says what is ours
@@ -94,10 +96,12 @@ class WindowsDns:
 
     async def _write(self, wish: Mapping[str, Any], deadline: float) -> Outcome:
         # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
-        self._settled_after = wish["not_after"] + SETTLE_TICKS
+        self._settled_after = wish["not_after"] + LONGEST_SETTLE_TICKS
         try:
             answer = await self._ask("forwarder.write", WriteAnswer, wish, deadline, writes=True)
         except OutcomeUnknown as problem:
+            if not isinstance(problem, StillRunning):
+                self._settled_after = wish["not_after"] + SETTLE_TICKS
             return Outcome(kind="unknown", detail=problem.problem)
         except (Unreachable, Rejected) as problem:
             self._settled_after = None
@@ -148,7 +152,7 @@ class WindowsDns:
             if left < 0:
                 self._settled_after = None
                 return
-            longest = mapping.ticks(self._settings.write_limit_s) + SETTLE_TICKS
+            longest = mapping.ticks(self._settings.write_limit_s) + LONGEST_SETTLE_TICKS
             await self._clock.sleep((min(left, longest) + 1) / mapping.TICKS_PER_SECOND)
         raise Unreachable(
             self._name, "a write of unknown outcome may still take effect, because the server's clock does not move on"

@@ -36,6 +36,14 @@ def judge(answer: WriteAnswer, pre: str, post: str) -> Outcome:
 
 
 def _told(state: str | None) -> str:
+    """The state for people. A zone of another type has its type as state."""
     if state is None:
         return "something unreadable"
-    return ascii(state[:200]) if state else "no forwarder"
+    if not state:
+        return "no forwarder"
+    match state.split(" "):
+        case [masters, timeout, recursion]:
+            told = f"masters {masters}, timeout {timeout} s, recursion {'on' if recursion == 'True' else 'off'}"
+        case _:
+            told = f"a {state} zone"
+    return told if told.isascii() and told.isprintable() and len(told) < 400 else "something unreadable"

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from backends.windows_dns.wsman import Conversation, Output
 
 
+# How long the server keeps a shell that nobody asks for anything: a process whose shell we could not close ends then,
+# and until then the shell occupies one of the account's few places.
+IDLE_TIMEOUT_S = 120
+
+
+class StillRunning(OutcomeUnknown):
+    """The outcome is unknown, and the server has not confirmed that the process ended: it may go on until its shell
+    has been idle for `IDLE_TIMEOUT_S`."""
+
+
 class Clock(Protocol):
     """The part of the engine's `Env` that this back end needs."""
 
@@ -42,7 +52,8 @@ class WinRmShell:
     ) -> "Output":
         """The output of a program that ran to its end.
 
-        Raises Unreachable or Rejected when it had no effect, OutcomeUnknown when it `writes` and may have. All of it,
+        Raises Unreachable or Rejected when it had no effect, OutcomeUnknown when it `writes` and may have had one, or
+        StillRunning when it even may have one later. All of it,
         waiting for the thread included, takes at most `timeout_s`; after that, and when cancelled, the connection is
         cut, so that nothing more is sent.
         """
@@ -75,7 +86,8 @@ class WinRmShell:
 
         told_no = conversation.phase is Phase.SENT and failure.refused
         if writes and conversation.phase is not Phase.NOTHING_SENT and not told_no:
-            return OutcomeUnknown(self._system, f"the write was sent, but {failure.text}")
+            unknown = OutcomeUnknown if conversation.stopped else StillRunning
+            return unknown(self._system, f"the write was sent, but {failure.text}")
         return (Unreachable if failure.passing else Rejected)(self._system, failure.text)
 
     async def close(self) -> None:

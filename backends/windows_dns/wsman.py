@@ -22,11 +22,11 @@ from winrm.protocol import Protocol
 from backends.windows_dns.faults import TIMED_OUT, Failure, shell_fault
 from backends.windows_dns.line import Line
 from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
 UTF8_CODE_PAGE = 65001
-IDLE_TIMEOUT = "PT120S"  # a shell we failed to close occupies one of the account's few places that long
 MAX_OUTPUT = 1024 * 1024  # bytes of both streams together
 LONGEST_WAIT_S = 10  # for the next output, before the server says that there is none yet
 CLEANUP_S = 5.0  # kept for, and given to, leaving the server as it was found
@@ -50,7 +50,10 @@ class Output:
 
 
 class Conversation:
-    """Runs one command. `phase` and `output` may be read from another thread once the line is cut."""
+    """Runs one command. `phase`, `output` and `stopped` may be read from another thread once the line is cut.
+
+    `stopped`: after a failure, the server has confirmed that the shell is gone, and the process with it.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Conversation:
         self._allowance = line.remaining()
         self.phase = Phase.NOTHING_SENT
         self.output: Output | None = None
+        self.stopped = False
 
     def hold(self) -> Output | Failure:
         """Have the conversation. Never raises: an exception may carry the request, and so the password."""
@@ -81,7 +85,9 @@ class Conversation:
 
     def _exchange(self) -> Output:
         with connected(self._settings, self._line) as protocol:
-            shell = protocol.open_shell(codepage=UTF8_CODE_PAGE, idle_timeout=IDLE_TIMEOUT, env_vars=self._environment)
+            shell = protocol.open_shell(
+                codepage=UTF8_CODE_PAGE, idle_timeout=f"PT{IDLE_TIMEOUT_S}S", env_vars=self._environment
+            )
             try:
                 self.phase = Phase.SENT
                 command = protocol.run_command(shell, self._program, self._arguments)
@@ -125,6 +131,7 @@ class Conversation:
         """End the command by closing its shell, over a new connection: the old one may be what failed."""
         with contextlib.suppress(Exception), connected(self._settings, self._line) as protocol:
             protocol.close_shell(shell)
+            self.stopped = True
 
 
 @contextlib.contextmanager

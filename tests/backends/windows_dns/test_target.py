@@ -141,7 +141,7 @@ async def test_another_kind_of_zone_is_found_when_planning_and_never_touched(dc:
     for before, after in ((None, WISH), (WISH, OTHER), (WISH, None)):
         outcome = await target.apply(step(before, after))
         assert outcome.kind == "refused"
-        assert f"found '{kind}'" in outcome.detail
+        assert f"found a {kind} zone" in outcome.detail
     assert dc.zone() == theirs
     assert dc.writes() == written
     await target.close()
@@ -339,6 +339,10 @@ async def test_the_server_tells_what_it_is(dc: Office) -> None:
     facts = await target.server_facts()
     assert isinstance(facts, ServerFacts)
     assert facts.computer == "DC1"
+    assert facts.version == "10.0.20348"
+    assert facts.directory is True
+    assert facts.addresses == ("127.0.0.1", "::1")
+    assert facts.unreadable == ()
     assert facts.forwarders == ("9.9.9.9",)
     assert (facts.max_ttl_s, facts.max_negative_ttl_s) == (86400, 900)
     assert (facts.recursion, facts.recursion_timeout_s, facts.root_hints) == (True, 8, True)
