@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -366,3 +367,17 @@ async def test_several_masters_keep_their_order(dc: Office) -> None:
     await target.apply(step(None, wish))
     assert (await target.read([KEY]))[KEY] == wish
     await target.close()
+
+
+async def test_the_environment_leads_nobody_astray(dc: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither proxies nor other authorities nor other credentials of the account that runs k8snet are used."""
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path / "none.pem"))
+    for login in LOGINS:
+        target = dc.target(login)
+        assert await target.read([KEY]) == {}
+        await target.close()
