@@ -83,9 +83,12 @@ class VirtualClock:
         self._added.set()
         await timer
 
-    async def next_timer(self) -> float:
-        """Wait until somebody sleeps; the moment at which the first of them is due."""
-        while not (live := [due for due, _, timer in self._timers if not timer.done()]):
+    def _live(self) -> list[float]:
+        return [due for due, _, timer in self._timers if not timer.done()]
+
+    async def until_asleep(self, count: int = 1) -> float:
+        """Wait until that many sleep; the moment at which the first of them is due."""
+        while len(live := self._live()) < count:
             self._added.clear()
             await self._added.wait()
         return min(live)
@@ -105,8 +108,7 @@ class VirtualClock:
     async def skip(self) -> None:
         """Let everything happen that happens now; if somebody is still asleep then, go to the first one's moment."""
         await self._settle()
-        live = [due for due, _, timer in self._timers if not timer.done()]
-        if live:
+        if live := self._live():
             await self.advance(max(min(live) - self._now, 0))
 
     async def _settle(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from dataclasses import dataclass, field
 
 from .cmdlets import absent_from, cmdlets_of
@@ -18,6 +19,7 @@ from .powershell.errors import Unsupported
 from .powershell.interpreter import Interpreter
 from .powershell.values import Hashtable, PSObject
 
+_log = logging.getLogger(__name__)
 CMD_LIMIT = 8191
 CREATE_PROCESS_LIMIT = 32_000
 _META = set("%&|<>^")
@@ -41,6 +43,11 @@ async def run_line(line: str, console: Console, caller: Caller) -> int:
         return await _run_line(line, console, caller)
     except Unsupported as refusal:
         console.raw_error(f"{refusal}\r\n")
+        return 1
+    except Exception as error:
+        # A gap of the simulator must not look like an answer of Windows.
+        _log.exception("the simulator failed in a command of %s", caller.account.user)
+        console.raw_error(f"simulator failed: {type(error).__name__}: {error}\r\n")
         return 1
     finally:
         console.close()

@@ -9,7 +9,7 @@ from typing import Any
 from lab.windows_dns.messages import text
 from lab.windows_dns.powershell.command import Invocation
 from lab.windows_dns.powershell.conversion import to_text
-from lab.windows_dns.powershell.errors import ErrorRecord, ScriptError
+from lab.windows_dns.powershell.errors import ErrorRecord, Unsupported
 from lab.windows_dns.server import CmdletCall, Server
 from lab.windows_dns.state import Account
 from lab.windows_dns.zones import DnsFailure
@@ -68,6 +68,16 @@ def dns_cmdlet(
     async def run(invocation: Invocation) -> None:
         caller = caller_of(invocation)
         server, name = caller.server, invocation.cmdlet.name
+        for parameter in (
+            "CimSession",
+            "AsJob",
+            "ThrottleLimit",
+            "CacheScope",
+            "VirtualizationInstance",
+            "LoadExisting",
+        ):
+            if invocation[parameter]:
+                raise Unsupported(f"-{parameter} of {name}")
         server.calls.append(CmdletCall(caller.account.user, name, _plain_parameters(invocation.args)))
         server.act_as(caller.account.user, name)
         target = to_text(invocation["Name"] or server.settings.hostname)
@@ -119,7 +129,3 @@ async def agreed(run: Invocation, caller: Caller, question: str, **values: str) 
     if run["Force"] and not run["Confirm"]:
         return True
     return await run.interp.confirm(run.cmdlet.name, caller.say(question, **values))
-
-
-def fail(record: ErrorRecord) -> ScriptError:
-    return ScriptError(record)

@@ -12,7 +12,6 @@ from typing import Any
 from lab.windows_dns.powershell.binding import Parameter
 from lab.windows_dns.powershell.command import Cmdlet, Invocation, cmdlet
 from lab.windows_dns.powershell.conversion import convert, to_text
-from lab.windows_dns.powershell.errors import Unsupported
 from lab.windows_dns.powershell.values import CimInstance, PSArray, UInt32
 from lab.windows_dns.state import Zone
 from lab.windows_dns.zones import DnsFailure, normal
@@ -111,7 +110,6 @@ def _texts(addresses: Iterable[Any]) -> list[str]:
 
 
 async def _add_forwarder(run: Invocation, caller: Caller) -> None:
-    _refuse_remoting(run)
     name, zones = run["Name"], caller.server.zones
     _check_name(name)
     existing = zones.get(name)
@@ -145,7 +143,6 @@ def _check_name(name: str) -> None:
 
 
 async def _set_forwarder(run: Invocation, caller: Caller) -> None:
-    _refuse_remoting(run)
     zones = caller.server.zones
     zone = zones.require(run["Name"])
     if zone.type != "Forwarder":
@@ -169,7 +166,6 @@ async def _set_forwarder(run: Invocation, caller: Caller) -> None:
 
 
 async def _remove_zone(run: Invocation, caller: Caller) -> None:
-    _refuse_remoting(run)
     zone = caller.server.zones.require(run["Name"])
     if not await agreed(run, caller, "remove_question", zone=zone.name):
         return
@@ -268,12 +264,6 @@ async def _get_setting(run: Invocation, caller: Caller) -> None:
     if run["All"]:
         properties.append(("DsAvailable", settings.has_directory))
     run.emit(CimInstance("DnsServerSetting", properties))
-
-
-def _refuse_remoting(run: Invocation) -> None:
-    for name in ("CimSession", "AsJob"):
-        if run[name] is not None:
-            raise Unsupported(f"-{name} of {run.cmdlet.name}")
 
 
 def _cmdlet(

@@ -64,6 +64,7 @@ class Calls:
     async def _dispatch(self, node: Command, items: list[Any] | None, sink: Sink) -> None:
         target = plain(await self.evaluate(node.name))
         words = await self._words(node)
+        self.ok = True
         if isinstance(target, ScriptBlock):
             await self.invoke_block(target, words, items, sink, new_scope=node.operator != ".")
             return

@@ -230,7 +230,7 @@ def _to_double(value: Any) -> float:
 def _to_address(value: Any) -> IPAddress | None:
     if value is None or isinstance(value, IPAddress):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32:
         # IPAddress(Int64) takes the number in network order, read little-endian.
         return IPAddress(ipaddress.IPv4Address(int(value).to_bytes(4, "little")))
     if isinstance(value, str):
@@ -258,7 +258,7 @@ def _to_hashtable(value: Any) -> Any:
 def _to_char(value: Any) -> Char:
     if isinstance(value, str) and len(value) == 1:
         return Char(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and 0 <= value < 65536:
         return Char(chr(value))
     raise _cannot(value, "System.Char")
 

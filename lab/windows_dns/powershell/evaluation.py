@@ -225,6 +225,9 @@ class Evaluation:
             except TypeError as error:
                 message = f'Cannot find an overload for "{name}" and the argument count: "{len(args)}".'
                 raise runtime_error(message, "MethodCountCouldNotFindBest", "NotSpecified") from error
+            except (ValueError, OverflowError) as error:
+                message = f'Cannot convert an argument of "{name}": {error}'
+                raise runtime_error(message, "MethodArgumentConversionInvalidCastArgument") from error
         if inspect.isawaitable(result):
             result = await result
         returns_nothing = result is None and name.lower() in _VOID_METHODS

@@ -10,7 +10,7 @@ from typing import Any
 from .calling import Calls
 from .command import Cmdlet
 from .console import Console
-from .conversion import to_text, truth
+from .conversion import convert, to_text, truth
 from .display import error_lines, show
 from .errors import ErrorRecord, Exit, LoopJump, ParseError, Return, ScriptError, Unsupported
 from .evaluation import Evaluation, Scope
@@ -172,24 +172,25 @@ class Interpreter(Evaluation, Calls):
         if isinstance(node, Assignment):
             return await self.assign(node)
         if isinstance(node, Pipeline) and len(node.elements) == 1 and not isinstance(node.elements[0], Command):
+            value = await self.evaluate(node.elements[0])
             self.ok = True
-            return await self.evaluate(node.elements[0])
+            return value
         items: list[Any] = []
         await self.execute(node, items.append)
         return collected(items)
 
     async def _pipeline(self, node: Pipeline, sink: Sink) -> None:
-        self.ok = True
         items: list[Any] | None = None
         for place, element in enumerate(node.elements):
             out: list[Any] = []
             emit = sink if place == len(node.elements) - 1 else out.append
             if isinstance(element, Command):
                 await self.call(element, items, emit)
-            elif isinstance(element, Step):
-                await self.evaluate(element)
             else:
-                for item in items_of(await self.evaluate(element)):
+                value = await self.evaluate(element)
+                # Until a statement has been evaluated, $? tells of the one before.
+                self.ok = True
+                for item in [] if isinstance(element, Step) else items_of(value):
                     emit(item)
             items = out
 
@@ -303,7 +304,7 @@ class Interpreter(Evaluation, Calls):
         if node.kind in ("break", "continue"):
             raise LoopJump(node.kind)
         if node.kind == "exit":
-            raise Exit(int(to_text(await self.capture(node.value)) or 0) if node.value else 0)
+            raise Exit(convert(await self.capture(node.value), "int") if node.value else 0)
         if node.kind == "return":
             if node.value:
                 await self.execute(node.value, sink)

@@ -162,7 +162,7 @@ _PROPERTIES: list[tuple[type | tuple[type, ...], _Table]] = [
 
 
 def call_method(value: Any, name: str, args: list[Any]) -> Any:
-    """`value.name(args)`. Raises the engine's errors, or Unsupported for a method outside the subset."""
+    """`value.name(args)`, on an array for each element. Raises the engine's errors, or Unsupported."""
     value, lowered = plain(value), name.lower()
     if value is None:
         raise runtime_error("You cannot call a method on a null-valued expression.", "InvokeMethodOnNull")
@@ -177,6 +177,8 @@ def call_method(value: Any, name: str, args: list[Any]) -> Any:
     for kind, table in _METHODS:
         if isinstance(value, kind) and lowered in table:
             return table[lowered](value, *args)
+    if isinstance(value, list) and value:
+        return PSArray(call_method(item, name, args) for item in value)
     raise Unsupported(f"the method {name}() of {type_name(value)}")
 
 

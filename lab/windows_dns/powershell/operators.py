@@ -152,7 +152,7 @@ def contains(haystack: Any, needle: Any, exact: bool = False) -> bool:
 
 
 def split(left: Any, right: Any, exact: bool = False) -> PSArray:
-    options = items_of(plain(right))
+    options = items_of(plain(right)) or [""]
     pattern, limit = to_text(options[0]), int(to_number(options[1])) if len(options) > 1 else 0
     if len(options) > 2:
         raise Unsupported("options of -split")
@@ -163,7 +163,7 @@ def split(left: Any, right: Any, exact: bool = False) -> PSArray:
 
 
 def replace(left: Any, right: Any, exact: bool = False) -> Any:
-    options = items_of(plain(right))
+    options = items_of(plain(right)) or [""]
     replacement = to_text(options[1]) if len(options) > 1 else ""
     template = re.sub(r"\$(\d+|\{\w+\})", lambda m: f"\\g<{m[1].strip('{}')}>", replacement.replace("\\", "\\\\"))
     done = [regex(to_text(options[0]), exact).sub(template, to_text(item)) for item in items_of(plain(left))]

@@ -42,7 +42,7 @@ async def test_check_21_empty_500(dc: Lab, each: Client) -> None:
 async def test_check_21_slow_first_byte(dc: Lab, each: Client) -> None:
     dc.server.faults.add("slow", "Create", seconds=40)
     opening = asyncio.create_task(each.open())
-    await dc.clock.next_timer()
+    await dc.clock.until_asleep()
     await dc.clock.advance(39)
     assert not opening.done()
     await dc.clock.advance(1)

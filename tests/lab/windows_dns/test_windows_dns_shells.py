@@ -126,12 +126,12 @@ async def test_check_11_receive_waits_for_the_operation_timeout(dc: Lab) -> None
         assert await each.call("get_command_output_raw", shell, command) == (b"first\r\n", b"", -1, False)
         for _ in range(2):
             waiting = asyncio.create_task(each.call("get_command_output_raw", shell, command))
-            await wait_until_asleep(dc, 2)
+            await dc.clock.until_asleep(2)  # the script, and the Receive that waits for it
             await dc.clock.advance(1)
             with pytest.raises(WinRMOperationTimeoutError):
                 await waiting
         last = asyncio.create_task(each.call("get_command_output_raw", shell, command))
-        await wait_until_asleep(dc, 2)
+        await dc.clock.until_asleep(2)  # the script, and the Receive that waits for it
         await dc.clock.advance(0.5)
         assert not last.done()
         await dc.clock.advance(3)
@@ -139,13 +139,6 @@ async def test_check_11_receive_waits_for_the_operation_timeout(dc: Lab) -> None
             await last
         assert await each.call("get_command_output_raw", shell, command) == (b"second\r\n", b"", 0, True)
         await each.call("close_shell", shell)
-
-
-async def wait_until_asleep(dc: Lab, sleepers: int) -> None:
-    """Until the script and the waiting Receive both sit on the clock."""
-    while sum(not timer.done() for _, _, timer in dc.clock._timers) < sleepers:
-        dc.clock._added.clear()
-        await dc.clock._added.wait()
 
 
 async def test_check_12_output_arrives_in_pieces() -> None:
@@ -314,7 +307,7 @@ async def test_check_20_delete_kills_what_runs(dc: Lab) -> None:
     async with client(dc.up) as each:
         shell = await each.open()
         await each.start(shell, "Start-Sleep 60; Add-DnsServerConditionalForwarderZone x.example 10.0.0.1")
-        await dc.clock.next_timer()
+        await dc.clock.until_asleep()
         await each.call("close_shell", shell)
     await dc.clock.advance(120)
     assert dc.server.zones.get("x.example") is None

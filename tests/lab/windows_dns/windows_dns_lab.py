@@ -180,7 +180,7 @@ async def drive(clock: VirtualClock, work: Awaitable[T]) -> T:
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            timer = asyncio.ensure_future(clock.next_timer())
+            timer = asyncio.ensure_future(clock.until_asleep())
             await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
             if timer.done():
                 await clock.skip()
