@@ -46,26 +46,32 @@ def ancestors(zone: str) -> tuple[str, ...]:
     return tuple(".".join(labels[start:]) for start in range(1, len(labels)))
 
 
-def canonical_forwarder(wish: Forwarder) -> Forwarder:
-    """The forwarder as it will read back, without a mark: there is no place for one. Raises ValueError."""
+def canonical_forwarder(wish: Forwarder, server: str = "") -> Forwarder:
+    """The forwarder as it will read back, without a mark: there is no place for one. Raises ValueError.
+
+    `server` is the DNS server's own host name or address as far as we know it.
+    """
     zone = canonical_zone(wish.zone)
     if not 1 <= len(wish.masters) <= MAX_MASTERS:
         raise ValueError(f"zone {zone} has {len(wish.masters)} masters; it needs between 1 and {MAX_MASTERS}")
     if len(set(wish.masters)) != len(wish.masters):
         raise ValueError(f"zone {zone} names a master twice")
     for master in wish.masters:
-        if problem := _problem(master):
+        if problem := _ITSELF if str(master) == server else _problem(master):
             raise ValueError(f"zone {zone}: master {master} is {problem}")
     if not 1 <= wish.timeout_s <= MAX_TIMEOUT_S:
         raise ValueError(f"zone {zone}: a forwarder timeout of {wish.timeout_s} s; Windows takes 1 to {MAX_TIMEOUT_S}")
     return wish.model_copy(update={"zone": zone, "mark": None})
 
 
+_ITSELF = "the DNS server itself, so that queries would go round in a circle"
+
+
 def _problem(master: IPv4Address) -> str | None:
     if master.is_unspecified:
         return "no address"
     if master.is_loopback:
-        return "the DNS server itself, so that queries would go round in a circle"
+        return _ITSELF
     if master.is_multicast or master.is_reserved:
         return "not the address of one machine"
     if master.is_link_local:

@@ -153,6 +153,11 @@ class WindowsDnsSettings(Value):
         return self
 
     @property
+    def host(self) -> str:
+        """The host name or address in `endpoint`, in lower case."""
+        return urlsplit(self.endpoint).hostname or ""
+
+    @property
     def tls(self) -> bool:
         return self.endpoint.startswith("https:")
 

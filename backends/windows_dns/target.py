@@ -69,7 +69,7 @@ class WindowsDns:
         if not isinstance(resource, Forwarder):
             raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
         try:
-            return canonical_forwarder(resource)
+            return canonical_forwarder(resource, self._settings.host)
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 

@@ -111,3 +111,9 @@ def test_a_canonical_forwarder_has_no_mark_and_the_one_spelling() -> None:
 def test_a_forwarder_that_could_not_work_is_refused(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         canonical_forwarder(forwarder(**changes))
+
+
+def test_a_server_does_not_forward_to_itself() -> None:
+    assert canonical_forwarder(forwarder(), "172.16.2.53") == forwarder()
+    with pytest.raises(ValueError, match="circle"):
+        canonical_forwarder(forwarder(), "10.68.0.10")
