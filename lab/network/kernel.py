@@ -10,6 +10,7 @@ until it is programmed (`lab.network.kernel_firewall`).
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from lab.network.kernel_firewall_apply import PolicyCounters
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_layout import ARTICLE_PODS, FIREWALL, Pod
 from lab.network.kernel_proxy import NodeRules, Object
-from lab.network.kernel_requirements import missing
+from lab.network.kernel_requirements import missing, search_path
 from lab.network.kernel_sandbox import Process, Sandbox
 from lab.network.topology import ARTICLE, DNS_SERVER, Topology
 
@@ -72,6 +73,7 @@ class KernelNetwork:
         self._rules = {node.name: NodeRules() for node in topology.nodes}
         self._services: tuple[Sequence[Object], Sequence[Object]] = ((), ())
         self._rulesets: dict[str, str] = {}
+        self._udp_flows: dict[str, set[tuple[str, ...]]] = {}
         self._news = asyncio.Condition()
         self._one_at_a_time = asyncio.Lock()
 
@@ -167,9 +169,21 @@ class KernelNetwork:
         await self.sandbox.remove(name)
 
     async def program_services(self, services: Sequence[Object], endpoint_slices: Sequence[Object]) -> None:
-        """Give every node the rules that kube-proxy makes of these objects, as the cluster's API serves them."""
+        """Give every node the rules that kube-proxy makes of these objects, as the cluster's API serves them.
+
+        Like kube-proxy it also forgets UDP flows to endpoints that are gone (where ``conntrack`` is installed;
+        otherwise a client that keeps its source port keeps asking a dead endpoint).
+        """
         self._services = (services, endpoint_slices)
         await self._program(self._rules)
+        if shutil.which("conntrack", path=search_path()):
+            await asyncio.gather(*(self._forget_udp_flows(node) for node in self._rules))
+
+    async def _forget_udp_flows(self, node: str) -> None:
+        flows = kernel_proxy.udp_flows(*self._services, node)
+        gone, self._udp_flows[node] = self._udp_flows.get(node, set()) - flows, flows
+        for flow in gone:
+            await self.sandbox.run(node, ["conntrack", "-D", "-p", "udp", *flow])
 
     async def programmed(self, wanted: Callable[[str], bool], within: float = 10.0) -> None:
         """Wait until every node's ruleset satisfies *wanted*; `TimeoutError` after *within* seconds."""

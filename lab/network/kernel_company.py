@@ -132,8 +132,13 @@ class Company:
         await self.control("cluster", "POST", f"/lab/nodes/{node}/kill")
         await self.net.kill_node(node)
 
+    async def freeze_node(self, node: str) -> None:
+        """Let a node hang: its link is up, nothing on it answers, its lease is renewed no more."""
+        await self.control("cluster", "POST", f"/lab/nodes/{node}/freeze-lease")
+        await self.net.freeze(node)
+
     async def revive_node(self, node: str) -> None:
-        """Power a node on again, with the programs that were there."""
+        """Make a node healthy again, with the programs that were there."""
         await self.net.restore(node)
         places = {node, *self.net.pods_of(node)}
         dead = [(each, process) for each, process in self._programs if each.host in places]
@@ -189,9 +194,15 @@ class Company:
                     await self.net.program_services(services, slices)
                     self._programmed.set()
 
-    async def services_programmed(self) -> None:
-        """Returns when every node has had its first rules."""
-        await self._programmed.wait()
+    async def services_programmed(self, following: "asyncio.Task[None]") -> None:
+        """Returns when every node has had its first rules; raises what ended `follow_services` before."""
+        waiting = asyncio.create_task(self._programmed.wait())
+        await asyncio.wait([waiting, following], timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if following.done():
+            await following
+        if not self._programmed.is_set():
+            raise ProgramFailed(f"the cluster's API has shown no services within {READY_WITHIN:g} s")
 
     async def close(self) -> None:
         """Give up the programs' output; ending them is the network's part."""
@@ -225,7 +236,7 @@ async def company(*, slack_port: int = 0) -> AsyncIterator[Company]:
         api = await stack.enter_async_context(forwarded(net, control_plane.name, str(control_plane.address), 6443))
         following = asyncio.create_task(made.follow_services(f"https://localhost:{api}"))
         stack.push_async_callback(_cancelled, following)
-        await made.services_programmed()
+        await made.services_programmed(following)
         await made.start_all(
             _coredns(made, name, str(address))
             for name, (address, ports) in endpoints.items()

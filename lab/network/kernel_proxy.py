@@ -99,6 +99,16 @@ def _endpoints(slices: Sequence[Object], port_name: str, node: str | None) -> tu
     return tuple(sorted(ready or terminating))
 
 
+def udp_flows(services: Sequence[Object], slices: Sequence[Object], node: str) -> set[tuple[str, ...]]:
+    """What distinguishes the flows to each UDP endpoint of a service, as options of ``conntrack``."""
+    return {
+        ("--orig-dst", port.address, "--orig-port-dst", str(port.port), "--dst-nat", address)
+        for port in service_ports(services, slices, node)
+        if port.protocol == "udp"
+        for address, _ in port.endpoints
+    }
+
+
 def ruleset(rules: NodeRules, ports: Sequence[ServicePort], pod_network: IPv4Network, own_pods: IPv4Network) -> str:
     """The whole ruleset of a node, replacing the one before in a single transaction.
 

@@ -129,3 +129,23 @@ async def test_every_control_endpoint_answers_the_driver_outside(lab: Company) -
     assert "objects" in await lab.control("cluster", "GET", "/lab/state")
     assert await lab.control("slack", "GET", "/lab/faults") is not None
     assert set(lab.bot_environment()) >= {"FORTIGATE_TOKEN", "SLACK_BOT_TOKEN", "KUBECONFIG"}
+
+
+async def test_a_cable_pulled_out_of_the_firewall_takes_its_routes(lab: Company) -> None:
+    await follow_the_article(lab)
+    await lab.control("fortigate", "POST", "/lab/links", {"interface": "Test", "up": False})
+    shown = (await lab.net.run("firewall", ["ip", "route"], check=True)).stdout
+    assert "172.20.0.0/16" not in shown
+    await lab.control("fortigate", "POST", "/lab/links", {"interface": "Test", "up": True})
+    assert "172.20.0.0/16 via 172.16.1.106" in (await lab.net.run("firewall", ["ip", "route"], check=True)).stdout
+    assert await ping_redis(lab) == "PONG"
+
+
+async def test_a_hung_node_is_silent_until_it_is_revived(lab: Company) -> None:
+    await follow_the_article(lab)
+    await lab.freeze_node(GATEWAY)
+    lost = await lab.net.run(PC, ["curl", "--silent", "--max-time", "1", "http://172.20.4.31:8080/"])
+    assert lost.returncode == 28
+    await lab.revive_node(GATEWAY)
+    page = await lab.net.run(PC, ["curl", "--silent", "--max-time", "5", "http://172.20.4.31:8080/"])
+    assert '"pod"' in page.stdout

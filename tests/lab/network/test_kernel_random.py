@@ -279,8 +279,8 @@ async def compare(bench: Injection, device: Device, tables: Tables, packets: lis
         if (words := difference(program, verdict, seen)) is not None
     ]
     decided = Counter(v.policy_id for v in verdicts if v.reason in (Reason.POLICY, Reason.IMPLICIT_DENY))
-    hits = {i: after[i].hits - before[i].hits for i in after if i and after[i].hits != before[i].hits}
-    if hits != {i: count for i, count in decided.items() if i}:
+    hits = {i: after[i].hits - before[i].hits for i in after if after[i].hits != before[i].hits}
+    if hits != decided:
         found.append(f"hits by policy: simulator {dict(decided)}, kernel {hits}")
     return found
 
