@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lab.slack import control
+from lab.slack import control, faults
 from lab.slack.core import Tokens
 from lab.slack.manifest import Manifest
 from lab.slack.server import running
@@ -24,7 +24,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m lab.slack",
         description=__doc__,
-        epilog=control.__doc__,
+        epilog=f"{control.__doc__}\n{faults.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--listen", default="127.0.0.1:8091", metavar="HOST:PORT", help="loopback only")

@@ -127,7 +127,7 @@ class Acting:
         """The message meant, by default the newest that has such an element."""
         messages = self.slack.workspace.messages(channel.id, user.id)
         candidates = [one for one in reversed(messages) if ts in (None, one.ts) and one.blocks]
-        failure = SlackError("message_not_found")
+        failure = SlackError("message_not_found", why=f"{user.name} sees no message with buttons in {channel.name}")
         for message in candidates:
             try:
                 return message, *self.reader.find(message.blocks, wanted)

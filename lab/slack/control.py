@@ -111,7 +111,9 @@ class Control:
             except ValidationError as error:
                 return refused("invalid_json", error.errors(include_url=False, include_context=False))
             except KeyError as missing:
-                return refused("missing", str(missing))
+                return refused("missing", f"the request lacks {missing}")
+            except json.JSONDecodeError as error:
+                return refused("invalid_json", f"the body must be JSON: {error}")
             except (ValueError, TypeError) as error:
                 return refused("invalid", str(error))
 
@@ -124,7 +126,7 @@ class Control:
             except SlackError as error:
                 return web.json_response(error.body, status=422)
             except KeyError as missing:
-                return refused("missing", str(missing))
+                return refused("missing", f"the request lacks {missing}")
             except (ValueError, re.error) as error:
                 return refused("invalid", str(error))
 

@@ -132,6 +132,11 @@ async def test_the_driver_says_what_there_is_when_something_is_missing(slack: Dr
     await client.chat_postMessage(channel=NET_OPS, text="Plan", blocks=[actions()])
     with pytest.raises(ChatError, match="Apply"):
         await slack.click("Confirm")
+    with pytest.raises(ChatError, match="omar sees no message with buttons in general"):
+        await slack.click("Confirm", channel="general")
+    with pytest.raises(ChatError, match="the request lacks 'text'"):
+        await slack.post("say", "omar", channel="net-ops")
+    assert "must be JSON" in (await slack.http.post("/lab/say", content=b"hello")).text
     with pytest.raises(ChatError, match=r"no message with 'Done' came within 0.01 s.*\[Apply\]"):
         await slack.until(contains="Done", timeout=0.01)
     with pytest.raises(ChatError, match="channel_not_found"):
