@@ -4,7 +4,7 @@ import asyncio
 import errno
 from contextlib import suppress
 from ipaddress import IPv4Address
-from typing import Protocol
+from typing import Protocol, cast
 
 from bot.model.errors import Unreachable
 from bot.model.probes import ConnectOutcome
@@ -82,12 +82,12 @@ class ConnectedDatagrams(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self._received: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=64)
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transport: asyncio.DatagramTransport
         self._closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # The event loop's own class does not inherit from the abstract one before Python 3.12.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 (the base class names it)
         self._put(data)
@@ -97,8 +97,7 @@ class ConnectedDatagrams(asyncio.DatagramProtocol):
             self._put(exc)
 
     def send(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.sendto(data)
+        self._transport.sendto(data)
 
     async def receive(self) -> bytes:
         received = await self._received.get()
@@ -110,9 +109,8 @@ class ConnectedDatagrams(asyncio.DatagramProtocol):
         self._closed.set()
 
     async def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            await self._closed.wait()
+        self._transport.close()
+        await self._closed.wait()
 
     def _put(self, received: bytes | OSError) -> None:
         if not self._received.full():  # a flood is not an answer
