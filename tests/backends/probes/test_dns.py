@@ -49,8 +49,10 @@ async def dns_server(respond: Respond) -> AsyncIterator[int]:
     async with serving(serve) as port:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: Udp(respond), local_addr=(str(LOOPBACK), port))
-        yield port
-        transport.close()
+        try:
+            yield port
+        finally:
+            transport.close()
 
 
 async def ask(port: int, transport: DnsTransport, name: str = NAME, timeout_s: float = LONG) -> DnsAnswer:

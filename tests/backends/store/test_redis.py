@@ -4,12 +4,14 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -236,3 +238,20 @@ async def test_a_silent_server_is_given_up_in_time() -> None:
     listener.close()
     for writer in held:
         writer.close()
+
+
+async def test_rediss_trusts_the_authority_it_was_given_and_no_other(server: RedisServer, tmp_path: Path) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    relay = Relay(server)
+    listener = await asyncio.start_server(relay.serve, "127.0.0.1", 0, ssl=tls)
+    url = f"rediss://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
+    async with opened(url, ca_file=trusted, prefix="tls") as store:
+        assert await store.append("op", 0, "x") is not None
+    with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+        async with opened(url, prefix="tls"):
+            pass
+    listener.close()
+    await listener.wait_closed()
