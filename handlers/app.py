@@ -1,8 +1,9 @@
 """The Bolt application and its Socket Mode connection."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -49,7 +50,18 @@ async def bolt_app(settings: SlackSettings, client: AsyncWebClient) -> AsyncApp:
             bot_token=settings.bot_token.get_secret_value(),
         )
 
-    return AsyncApp(client=_tokenless(settings, client), authorize=authorize, logger=log)
+    with _no_slack_environment():
+        return AsyncApp(client=_tokenless(settings, client), authorize=authorize, logger=log)
+
+
+@contextmanager
+def _no_slack_environment() -> Iterator[None]:
+    """Bolt reads SLACK_* variables by itself, and some of them switch it to another way of logging in."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _tokenless(settings: SlackSettings, client: AsyncWebClient) -> AsyncWebClient:

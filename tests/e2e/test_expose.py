@@ -4,6 +4,7 @@ Run by `make e2e`. Everything a person would do is typed into the simulated Slac
 own machine is run on the office PC.
 """
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -84,7 +85,15 @@ async def test_expose_check_and_unexpose_on_real_packets(office: Company, tmp_pa
             raise
 
 
+async def connected(slack: Driver) -> None:
+    """The bot has opened its socket: a person would see it online."""
+    async with asyncio.timeout(30):
+        while not (await slack.get("state", "omar"))["connections"]:  # noqa: ASYNC110  # another process connects
+            await asyncio.sleep(0.1)
+
+
 async def story(office: Company, slack: Driver, untouched: dict[str, Any]) -> None:
+    await connected(slack)
     await slack.say("/k8snet expose default")
     await slack.until(contains="waits for a yes", timeout=30)
     await slack.click("Confirm")
