@@ -129,6 +129,17 @@ class TestMasqueradeOff:
         reply = lab.network.traces[-1].journey
         assert (reply.signal, reply.fate, reply.station) == ("SYN-ACK", Fate.DROPPED, "firewall")
 
+    async def test_a_datagram_arrives_and_its_answer_is_lost(self, lab):
+        lab.policy(103, "internal -> Test", "office -> services", "ALL")
+        lab.network.node(GATEWAY).masquerade = False
+        received: list[bytes] = []
+        endpoint = lab.network.datagrams("pc", lambda data, _: received.append(data))
+        lost = asyncio.create_task(lab.until(lambda trace: trace.journey.fate is Fate.DROPPED))
+        assert (await endpoint.send("10.68.0.90", 7007, b"hello")).fate is Fate.ARRIVED
+        assert (await lost).journey.station == "firewall"
+        endpoint.close()
+        assert received == []
+
     async def test_an_endpoint_on_the_gateway_still_answers(self, lab):
         lab.network.node(GATEWAY).masquerade = False
         assert await lab.talk(REDIS_SERVICE, 6379, PING) == PONG
@@ -279,8 +290,12 @@ class TestServices:
         assert await lab.talk(REDIS_SERVICE, 6379, PING) is Outcome.REFUSED
 
     async def test_no_coredns_pods_refuse(self, lab):
+        lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS")
         lab.cluster.cluster.set_ready("kube-system", "kube-dns", False)
-        assert await lab.talk(KUBE_DNS, 53, b"") is Outcome.REFUSED
+        server = lab.network.upstream("dns")
+        for transport in (server.udp, server.tcp):
+            with pytest.raises(ConnectionRefusedError, match="port 53"):
+                await transport(KUBE_DNS, 53, QUERY, 10)
 
     async def test_crashed_coredns_pods_refuse(self, lab):
         lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS")
