@@ -43,6 +43,8 @@ TOPOLOGY = replace(
 """The article's network and a provider's router that swallows whatever is sent to it."""
 
 CONTROL_PORT = 9000
+PROXY_HEALTH = 10256
+"""Where kube-proxy says on every node that it lives (``healthzBindAddress``)."""
 READY_WITHIN = 30.0
 """Seconds within which every program must say that it is ready."""
 
@@ -230,6 +232,7 @@ async def company(*, slack_port: int = 0) -> AsyncIterator[Company]:
             [
                 *_servers(made, str(control_plane.address), control_plane.name),
                 *(program for name, (_, ports) in endpoints.items() for program in _pod_programs(name, ports)),
+                *(_echo(node.name, [f"http:{PROXY_HEALTH}"]) for node in TOPOLOGY.nodes),
             ]
         )
         await _open_controls(made, stack, control_plane.name, slack_port)
@@ -321,14 +324,17 @@ def _pod_programs(pod: str, ports: Sequence[tuple[str, int]]) -> list[_Program]:
     programs = []
     echo = [f"{'udp' if kind == 'echo' else 'http'}:{port}" for kind, port in ports if kind in ("http", "echo")]
     if echo:
-        argv = (sys.executable, "-I", "-S", kernel_echo.__file__, pod, *echo)
-        programs.append(_Program(pod, argv, "ready", {}))
+        programs.append(_echo(pod, echo))
     for kind, port in ports:
         if kind == "redis":
             argv = ("redis-server", "--port", str(port), "--bind", "0.0.0.0", "--protected-mode", "no",
                     "--save", "", "--appendonly", "no")  # fmt: skip
             programs.append(_Program(pod, argv, "Ready to accept connections", {}))
     return programs
+
+
+def _echo(host: str, ports: Sequence[str]) -> _Program:
+    return _Program(host, (sys.executable, "-I", "-S", kernel_echo.__file__, host, *ports), "ready", {})
 
 
 def _endpoints(

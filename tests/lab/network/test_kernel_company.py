@@ -143,7 +143,10 @@ async def test_a_cable_pulled_out_of_the_firewall_takes_its_routes(lab: Company)
 
 async def test_a_hung_node_is_silent_until_it_is_revived(lab: Company) -> None:
     await follow_the_article(lab)
+    health = ["curl", "--silent", "--max-time", "1", "http://172.16.1.106:10256/healthz"]
+    assert (await lab.net.run(BOT, health)).returncode == 0
     await lab.freeze_node(GATEWAY)
+    assert (await lab.net.run(BOT, health)).returncode == 28
     lost = await lab.net.run(PC, ["curl", "--silent", "--max-time", "1", "http://172.20.4.31:8080/"])
     assert lost.returncode == 28
     await lab.revive_node(GATEWAY)
