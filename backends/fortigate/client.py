@@ -200,7 +200,7 @@ class Client:
         writing = method != "GET"
         if answer.status == 403:
             problem = (
-                f"the API user may not do this (HTTP 403). It needs the right {problems.right(table, writing)} "
+                f"the API user may not do this (HTTP 403). It needs {problems.right(table, writing)} "
                 f"and the VDOM {self._settings.vdom}: config system accprofile, config system api-user / set vdom"
             )
             raise Refused(self._system, problem, answer.status)

@@ -65,11 +65,13 @@ def look_up_error(code: str) -> str:
 
 
 def right(table: str, writing: bool) -> str:
-    """The right that a refused call lacked."""
-    return f"{_RIGHTS.get(table, 'on ' + table)} {'read-write' if writing else 'read'}"
+    """What a refused call lacked."""
+    if table not in _RIGHTS:
+        return f"access to {table}"
+    return f"the right {_RIGHTS[table]} {'read-write' if writing else 'read'}"
 
 
 def printable(text: str) -> str:
     """One short line of printable ASCII: a device's words never shape a message of ours."""
     plain = re.sub(r"Command fail\. Return code -?\d+", "", text)
-    return " ".join(re.sub(r"[^\x20-\x7e]|[`*_~<>&|]", " ", plain).split())[:160]
+    return " ".join(re.sub(r"[^\x20-\x7e]|[`*~<>&|]", " ", plain).split())[:160]

@@ -130,7 +130,9 @@ def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
             super().do_handshake()
             shown = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
             if shown != fingerprint:
-                raise ssl.SSLCertVerificationError(f"its certificate has the SHA-256 fingerprint {shown}")
+                error = ssl.SSLCertVerificationError()
+                error.verify_message = f"its SHA-256 fingerprint is {shown}"
+                raise error
 
     return Pinned
 
@@ -140,10 +142,9 @@ def _tls_problem(error: BaseException) -> str | None:
     link: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
     while link is not None:
         if isinstance(link, ssl.SSLCertVerificationError):
-            why = getattr(link, "verify_message", "") or str(link)
             return (
-                f"its TLS certificate is not the expected one ({why}); nothing was sent. Set tls.ca_file to its CA, "
-                "or tls.fingerprint to its SHA-256 fingerprint after comparing it on the device's own console"
+                f"its TLS certificate is not the expected one ({link.verify_message}); nothing was sent. "
+                "Set tls.ca_file to its CA, or tls.fingerprint to its SHA-256 fingerprint after comparing it on the device's own console"
             )
         if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLWantReadError | ssl.SSLWantWriteError):
             return f"TLS failed ({link.reason or 'no reason given'}): is this the administrative HTTPS port?"
