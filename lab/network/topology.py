@@ -64,18 +64,14 @@ class Topology:
         for machine in self.machines():
             if machine.name == name:
                 return machine
-        raise KeyError(
-            f"no host {name!r} in the topology; there are: {', '.join(m.name for m in self.machines())}"
-        )
+        raise KeyError(f"no host {name!r} in the topology; there are: {', '.join(m.name for m in self.machines())}")
 
     def node(self, name: str) -> Node:
         """The node of that name; `KeyError` when there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise KeyError(
-            f"no node {name!r} in the topology; there are: {', '.join(n.name for n in self.nodes)}"
-        )
+        raise KeyError(f"no node {name!r} in the topology; there are: {', '.join(n.name for n in self.nodes)}")
 
     def at(self, address: IPv4Address) -> Host | None:
         """The machine that owns an address on a segment, if any."""
@@ -108,9 +104,7 @@ def _segment(interface: str, network: str) -> Segment:
 
 
 def _node(number: int, address: str, pod_cidr: str) -> Node:
-    return Node(
-        f"k8s-qa-node-{number:02}", IPv4Address(address), IPv4Network(pod_cidr), control_plane=number == 1
-    )
+    return Node(f"k8s-qa-node-{number:02}", IPv4Address(address), IPv4Network(pod_cidr), control_plane=number == 1)
 
 
 ARTICLE = Topology(
