@@ -27,6 +27,14 @@ _ID = "Microsoft.DnsClient.Commands.ResolveDnsName"
 _TYPES = ("A", "NS", "CNAME", "SOA", "PTR", "MX", "TXT", "AAAA", "SRV", "ANY", "ALL", "A_AAAA", "UNKNOWN")
 _SECTIONS = ("Question", "Answer", "Authority", "Additional")
 _QUICK = 3.0
+# What records of one type have and others have not.
+_OF_SOME_RECORDS = frozenset(
+    {
+        "ipaddress", "address", "ip4address", "ip6address", "namehost", "primaryserver", "nameadministrator",
+        "serialnumber", "timetozonerefresh", "timetozonefailureretry", "timetoexpiration", "defaultttl", "nametarget",
+        "priority", "weight", "port", "nameexchange", "preference", "strings", "data",
+    }
+)  # fmt: skip
 _OUTCOMES = {
     "name_error": ("DNS_ERROR_RCODE_NAME_ERROR", "ResourceUnavailable", 9003),
     "server_failure": ("RCODE_SERVER_FAILURE", "ResourceUnavailable", 9002),
@@ -158,13 +166,14 @@ def _records(rrset: dns.rrset.RRset, section: str) -> list[PSObject]:
         properties: list[tuple[str, Any]] = [
             ("Name", rrset.name.to_text(omit_final_dot=True)),
             ("Type", EnumValue(int(rrset.rdtype), kind)),
+            ("QueryType", EnumValue(int(rrset.rdtype), kind)),
             ("CharacterSet", EnumValue(1, "Unicode")),
             ("Section", EnumValue(_SECTIONS.index(section), section)),
             ("DataLength", len(rdata.to_wire() or b"")),
             ("TTL", rrset.ttl),
             *_data(kind, rdata),
         ]
-        made.append(PSObject(properties, f"Microsoft.DnsClient.Commands.DnsRecord_{kind}"))
+        made.append(PSObject(properties, f"Microsoft.DnsClient.Commands.DnsRecord_{kind}", _OF_SOME_RECORDS))
     return made
 
 

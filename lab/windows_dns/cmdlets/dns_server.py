@@ -28,6 +28,8 @@ _REMOTE = (
     P("ThrottleLimit", "int"),
     P("AsJob", "switch"),
 )
+# What a zone of one type has and one of another has not.
+_OF_SOME_ZONES = ("ForwarderTimeout", "MasterServers", "UseRecursion", "DynamicUpdate")
 _FORWARDER = "PS_DnsServerConditionalForwarderZone"
 
 
@@ -64,7 +66,8 @@ def zone_instance(zone: Zone) -> CimInstance:
         properties.append(("MasterServers", masters))
     else:
         properties.append(("DynamicUpdate", "Secure" if zone.ds_integrated else "None"))
-    return CimInstance("DnsServerConditionalForwarderZone" if forwarder else f"DnsServer{zone.type}Zone", properties)
+    name = "DnsServerConditionalForwarderZone" if forwarder else f"DnsServer{zone.type}Zone"
+    return CimInstance(name, properties, _OF_SOME_ZONES)
 
 
 def _distinguished_name(zone: Zone) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .conversion import convert, parameter_boolean, to_text, truth
 from .errors import ErrorRecord, ScriptError
-from .members import MISSING, get_property
+from .members import MISSING, find_property
 from .values import items_of, plain
 
 _BINDING = "System.Management.Automation.ParameterBindingException"
@@ -188,7 +188,7 @@ def _bind_piped(signature: Signature, bound: Bound, piped: Any) -> None:
             bound.values[parameter.name] = coerce(signature.command, parameter, piped)
         elif parameter.from_property:
             for label in (parameter.name, *parameter.aliases):
-                value = get_property(piped, label)
+                value = find_property(piped, label)
                 if value is not MISSING:
                     bound.values[parameter.name] = coerce(signature.command, parameter, value)
                     break

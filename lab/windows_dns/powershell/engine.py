@@ -120,9 +120,14 @@ async def _add_member(run: Invocation) -> None:
             run.emit(item)
 
 
+_MODULES = ("dnsserver", "dnsclient", "microsoft.powershell.utility", "microsoft.powershell.core")
+
+
 async def _import_module(run: Invocation) -> None:
     known = {each.module.lower(): each.module for each in run.interp.cmdlets.values()}
     for name in run["Name"]:
+        if name.lower() not in _MODULES:
+            raise Unsupported(f"the module '{name}'")
         if name.lower() not in known:
             message = (
                 f"The specified module '{name}' was not loaded because no valid module file was found in any module "
@@ -146,6 +151,8 @@ def _module(name: str) -> PSObject:
 
 async def _get_module(run: Invocation) -> None:
     names = {each.module for each in run.interp.cmdlets.values()} if run["ListAvailable"] else run.interp.modules
+    if unknown := [name for name in run["Name"] or () if "*" not in name and name.lower() not in _MODULES]:
+        raise Unsupported(f"the module '{unknown[0]}'")
     for name in sorted(names):
         if not run["Name"] or any(wildcard(pattern, name) for pattern in run["Name"]):
             run.emit(_module(name))
@@ -165,6 +172,8 @@ async def _get_command(run: Invocation) -> None:
             )
             properties = [("Name", each.name), ("ModuleName", each.module), ("Parameters", parameters)]
             run.emit(PSObject([*properties, ("CommandType", "Function" if each.module_function else "Cmdlet")]))
+        if not found and "*" not in pattern and pattern.lower() not in run.interp.absent:
+            raise Unsupported(f"the command '{pattern}'")
         if not found and "*" not in pattern:
             message = (
                 f"The term '{pattern}' is not recognized as the name of a cmdlet, function, script file, or operable "

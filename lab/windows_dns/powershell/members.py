@@ -25,6 +25,7 @@ from .values import (
 )
 
 MISSING = object()
+_NO_DETAILS = frozenset({"data", "helplink", "response", "errorrecord"})
 
 
 def exception_of(record: ErrorRecord) -> PSObject:
@@ -34,13 +35,32 @@ def exception_of(record: ErrorRecord) -> PSObject:
         ("InnerException", None),
         ("HResult", -2146233088),
     ]
-    if record.native_code is not None:
+    if record.native_code is not None and record.reason == "CimException":
+        properties.append(("MessageId", record.error_id.partition(",")[0]))
+    elif record.native_code is not None:
         properties.append(("NativeErrorCode", record.native_code))
-    return PSObject(properties, record.exception)
+    return PSObject(properties, record.exception, _NO_DETAILS)
 
 
 def get_property(value: Any, name: str) -> Any:
-    """A property, or MISSING. Arrays answer with the properties of their elements (member enumeration)."""
+    """A property, or MISSING. Arrays answer with the properties of their elements (member enumeration).
+
+    Raises Unsupported for a name that a real object of this kind may well have.
+    """
+    found = find_property(value, name)
+    for item in value if isinstance(value, list) else [value]:
+        if (
+            found is MISSING
+            and isinstance(item, PSObject)
+            and item.absent is not None
+            and name.lower() not in item.absent
+        ):
+            raise Unsupported(f"the property {name} of {item.type_name.rpartition('/')[2]}")
+    return found
+
+
+def find_property(value: Any, name: str) -> Any:
+    """As `get_property`, for callers that try several names."""
     value = plain(value)
     if isinstance(value, NameMap) and name in value:
         return value[name]
@@ -51,7 +71,7 @@ def get_property(value: Any, name: str) -> Any:
         if isinstance(value, kind) and lowered in table:
             return table[lowered](value)
     if isinstance(value, list) and lowered not in ("count", "length"):
-        found = [item for item in (get_property(each, name) for each in value) if item is not MISSING]
+        found = [item for item in (find_property(each, name) for each in value) if item is not MISSING]
         flat = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
         if not found:
             return MISSING

@@ -62,24 +62,30 @@ class Hashtable(NameMap):
 
 
 class PSObject:
-    """An object with note properties: PSCustomObject, or a .NET object of which only the properties matter."""
+    """An object with note properties: PSCustomObject, or a .NET object of which only the properties matter.
+
+    `absent`: for an object that stands for a real one, the names (in lower case) that it truly lacks and that read as
+    $null. Any further name may exist in reality, so reading it has to be refused. None: the object is what it is.
+    """
 
     def __init__(
         self,
         properties: Iterable[tuple[str, Any]] = (),
         type_name: str = "System.Management.Automation.PSCustomObject",
+        absent: frozenset[str] | None = None,
     ) -> None:
-        self.type_name, self.properties = type_name, NameMap(properties)
+        self.type_name, self.properties, self.absent = type_name, NameMap(properties), absent
 
 
 class CimInstance(PSObject):
     """What the DnsServer module returns. Serialised raw it drags the CIM plumbing along (see `json_text`)."""
 
-    def __init__(self, class_name: str, properties: Iterable[tuple[str, Any]]) -> None:
+    def __init__(self, class_name: str, properties: Iterable[tuple[str, Any]], absent: Iterable[str] = ()) -> None:
         super().__init__(
             properties, f"Microsoft.Management.Infrastructure.CimInstance#root/Microsoft/Windows/DNS/{class_name}"
         )
         self.class_name = class_name
+        self.absent = frozenset(name.lower() for name in ("PSComputerName", *absent))
 
 
 class PSArray(list[Any]):

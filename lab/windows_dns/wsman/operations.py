@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape
 
@@ -49,7 +50,7 @@ class Operations:
             if soap.local(each) == "Variable"
         }
         idle = request.text("IdleTimeOut")
-        codepage = int(request.options.get("WINRS_CODEPAGE", "437"))
+        codepage = _codepage(request.options.get("WINRS_CODEPAGE", "437"))
         shell = await self.shells.create(account, codepage, environment, soap.seconds(idle) if idle else None)
         return _created(shell, peer, self._server)
 
@@ -121,6 +122,14 @@ class Operations:
     async def _delete(self, request: soap.Request, account: Account, _peer: str) -> str:
         await self.shells.delete(await self.shells.find(request.shell_id, account))
         return ""
+
+
+def _codepage(text: str) -> int:
+    try:
+        codecs.lookup("utf-8" if text == "65001" else f"cp{int(text)}")
+    except (LookupError, ValueError):
+        raise soap.bad_parameter() from None
+    return int(text)
 
 
 def _created(shell: Shell, peer: str, server: Server) -> str:

@@ -110,7 +110,7 @@ class Shells:
         await self.expire()
         if not account.shell:
             raise soap.access_denied()
-        mine = [shell for shell in self._shells.values() if shell.account is account]
+        mine = [shell for shell in self._shells.values() if shell.account.user == account.user]
         if len(mine) >= settings.max_shells_per_user:
             raise soap.too_many_shells(settings.max_shells_per_user)
         shell = Shell(account, codepage, environment, idle_timeout or settings.idle_timeout, now)
@@ -130,7 +130,7 @@ class Shells:
         if len(line) > CREATE_PROCESS_LIMIT:
             raise soap.line_too_long()
         limit = self._server.settings.max_operations_per_user
-        mine = [each for each in self._shells.values() if each.account is shell.account]
+        mine = [each for each in self._shells.values() if each.account.user == shell.account.user]
         open_operations = sum(not command.signalled for each in mine for command in each.commands.values())
         if open_operations >= limit:
             raise soap.too_many_operations(limit)

@@ -256,11 +256,20 @@ async def test_the_attack_line_of_the_literature_over_the_wire() -> None:
 
 async def test_what_the_simulator_lacks_is_said_loudly(dc: Lab) -> None:
     for script in (
-        "Get-DnsServerStatistics", "Get-CimInstance Win32_OperatingSystem", "@'\nx\n'@", "Get-Foo",
+        "Get-DnsServerStatistics",
+        "Get-CimInstance Win32_OperatingSystem",
+        "@'\nx\n'@",
+        "Get-Foo",
         "[Net.Dns]::GetHostName()",
-        "'x'.Normalize()", "trap { 1 }", "Get-DnsServerZone > file.txt", "Get-DnsServerZone -AsJob",
+        "'x'.Normalize()",
+        "trap { 1 }",
+        "Get-DnsServerZone > file.txt",
+        "Get-Command Get-DnsServerPolicy -EA Ignore",
+        "(Get-DnsServerZone corp.example).Colour",
+        "Get-Module -ListAvailable ActiveDirectory",
+        "Get-DnsServerZone -AsJob",
         "Get-DnsServerZone -CimSession dc2",
-    ):  # fmt: skip
+    ):
         result = await dc.run(f"try {{ {script} }} catch {{ 'swallowed' }}; 'on'")
         assert (result.code, result.stderr.startswith(b"simulator does not know")) == (1, True), (script, result)
         assert b"swallowed" not in result.stdout
