@@ -144,7 +144,8 @@ def _tls_problem(error: BaseException) -> str | None:
         if isinstance(link, ssl.SSLCertVerificationError):
             return (
                 f"its TLS certificate is not the expected one ({link.verify_message}); nothing was sent. "
-                "Set tls.ca_file to its CA, or tls.fingerprint to its SHA-256 fingerprint after comparing it on the device's own console"
+                "Set tls.ca_file to its CA, or tls.fingerprint to its SHA-256 fingerprint after comparing it "
+                "on the device's own console"
             )
         if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLWantReadError | ssl.SSLWantWriteError):
             return f"TLS failed ({link.reason or 'no reason given'}): is this the administrative HTTPS port?"
