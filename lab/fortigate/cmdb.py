@@ -50,7 +50,7 @@ class Request:
     @property
     def key(self) -> Key:
         """The row in the path; raises `NoSuchRow` for text where the table has numbers."""
-        if self.table.singleton:
+        if self.table.singleton and not self.rest:
             return SINGLE
         if not self.table.integer_key:
             return self.rest[0]
@@ -84,6 +84,8 @@ class Request:
 def handle(request: Request) -> Answer:
     """Carry out one call; every refusal becomes an envelope with its HTTP status."""
     try:
+        if request.table.singleton and request.rest:
+            raise NoSuchRow
         if len(request.rest) > 1:
             return cmdb_children.handle(request)
         return _METHODS[request.call.method](request)

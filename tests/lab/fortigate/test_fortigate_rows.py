@@ -355,6 +355,13 @@ async def test_clone_copies_a_row_under_a_new_key(lab):
     assert copy["uuid"] != original["uuid"]
 
 
+async def test_settings_have_no_rows_and_are_not_deleted(lab):
+    assert (await lab.delete("system/global")).status_code == 405
+    assert (await lab.post("system/global", {"alias": "x"})).status_code == 405
+    assert (await lab.delete("system/global/hostname")).status_code == 404
+    assert (await lab.get("system/global")).json()["results"]["hostname"] == "office-firewall"
+
+
 async def test_an_unknown_action_is_refused(lab):
     assert (await lab.get("firewall/address?action=dance")).json()["error"] == -10000
     assert (await lab.put("firewall/address/office?action=dance", {})).status_code == 400
