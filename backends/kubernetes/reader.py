@@ -123,7 +123,7 @@ class KubernetesReader:
 
     def _outcome(self, task: "asyncio.Future[Any]") -> Any:
         if not task.done():
-            return Unreachable(self._cluster, f"no answer within {self._settings.deadline_s:g} s")
+            return Unreachable(self._cluster, f"no answer in time ({self._settings.deadline_s:g} s)")
         match task.exception():
             case None:
                 return task.result()

@@ -230,7 +230,7 @@ async def test_one_thing_that_hangs_does_not_hide_the_others(served: Running, tm
 async def test_the_deadline_covers_everything(served: Running, tmp_path: Path) -> None:
     served.cluster.faults.add(Fault("hang"))
     path = served.write_kubeconfig(tmp_path / "kubeconfig")
-    assert "no answer within 1.5 s" in await failure_of(path, Unreachable, deadline_s=1.5, read_timeout_s=60)
+    assert "no answer in time" in await failure_of(path, Unreachable, deadline_s=1.5, read_timeout_s=60)
 
 
 async def test_the_bots_loop_goes_on_while_a_server_hangs(served: Running, tmp_path: Path) -> None:

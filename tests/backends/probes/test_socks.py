@@ -1,8 +1,11 @@
 """Probes from another host: through the SOCKS doors of the simulated office, and through proxies that are none."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address
 
+import dns.message
+import dns.rrset
 import pytest
 
 from backends.probes.prober import NetworkProber
@@ -126,3 +129,28 @@ async def test_a_proxy_that_is_not_there_is_named(transport: DnsTransport) -> No
     port = closed_port()
     with pytest.raises(Unreachable, match=f"the SOCKS5 proxy 127.0.0.1:{port} cannot be used"):
         await through(port).dns(LOOPBACK, NAME, transport, LONG)
+
+
+class CarelessRelay(asyncio.DatagramProtocol):
+    """Passes on what came from elsewhere before the answer that was asked for."""
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        header, query = data[:10], dns.message.from_wire(data[10:])
+        elsewhere = header[:4] + IPv4Address("203.0.113.9").packed + header[8:]
+        for source, address in ((elsewhere, "203.0.113.66"), (header, str(POD))):
+            response = dns.message.make_response(query)
+            response.answer = [dns.rrset.from_text(f"{NAME}.", 30, "IN", "A", address)]
+            self.transport.sendto(source + response.to_wire(), addr)
+
+
+async def test_a_datagram_from_another_address_is_no_answer() -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(CarelessRelay, local_addr=("127.0.0.1", 0))
+    relay = transport.get_extra_info("sockname")[1].to_bytes(2, "big")
+    async with serving(saying(b"\x05\x00\x05\x00\x00\x01" + bytes(4) + relay)) as port:
+        answer = await through(port).dns(KUBE_DNS, NAME, "udp", LONG)
+    transport.close()
+    assert answer.addresses == (POD,)
