@@ -157,10 +157,11 @@ class SqliteStore:
             raise
 
     def _connect(self) -> None:
-        self._make_private()
+        self._create()
         # Half the deadline: waiting for another process must end before our caller gives up.
         self._connection = sqlite3.connect(self._path, timeout=self._timeout_s / 2, isolation_level=None)
         self._check_owner()
+        self._path.chmod(0o600)  # only now: until here it may have been anybody's file
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise Rejected("store", f"{self._path} is on a file system without shared memory; use a local disk")
@@ -172,8 +173,8 @@ class SqliteStore:
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {_SCHEMA}")
 
-    def _make_private(self) -> None:
-        """Create the file before SQLite does, which would leave the mode to the umask; tighten an existing one."""
+    def _create(self) -> None:
+        """Create the file before SQLite does, which would leave the mode to the umask. Touches no existing one."""
         directory = self._path.parent
         if not directory.is_dir():
             raise Rejected(
@@ -181,12 +182,7 @@ class SqliteStore:
                 f"the directory {directory} does not exist; create it for the user that runs k8snet "
                 "(an absolute path is written with four slashes: sqlite:////var/lib/k8snet/k8snet.db)",
             )
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.fstat(file).st_mode & 0o077:
-                os.fchmod(file, 0o600)
-        finally:
-            os.close(file)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         folder = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(folder)  # the new name must survive a power cut as well

@@ -82,8 +82,11 @@ async def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 async def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("shopping list\n" * 100)
+    path.chmod(0o644)
     assert "not a SQLite file" in await refusal(path)
     assert path.read_text() == "shopping list\n" * 100
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(tmp_path) == ["notes.txt"]
 
 
 async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
@@ -91,9 +94,11 @@ async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE customer (name TEXT)")
     other.close()
+    path.chmod(0o644)
     before = path.read_bytes()
     assert "belongs to another program" in await refusal(path)
     assert path.read_bytes() == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 async def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
