@@ -133,6 +133,7 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         firewall = await enter(running_fortigate(device))
         qa = await enter(running_cluster(cluster_article.cluster(cluster_token)))
         network = SimulatedNetwork(qa.cluster, device)
+        stack.callback(device.subscribe(lambda _: network.poke()))
         await enter(running_workloads(network, qa.dns.address))
         windows = windows_dns.article_state()
         windows.accounts.append(windows_dns.Account(user=WINDOWS_USER, password=password))

@@ -70,7 +70,7 @@ class MemoryTarget:
             case _:
                 return resource
 
-    async def apply(self, step: Step) -> Outcome:
+    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
         fault = await self._arrive("apply")
         async with self._one_writer:
             if fault is Fault.REJECT:

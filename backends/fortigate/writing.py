@@ -73,7 +73,8 @@ class Writer:
             if all(outcome.kind in _GOOD for outcome in done.values()):
                 done |= await self._write_level(level, writes, may_go)
         stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
-        return [done.get(step.key) or refused(f"not attempted because of {stopper}") for step in steps]
+        skipped = Outcome(kind="skipped", detail=f"not attempted because of {stopper}")
+        return [done.get(step.key) or skipped for step in steps]
 
     async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]]]:
         rows = {row for step in steps if step.before is None and (row := _row(step)) is not None}

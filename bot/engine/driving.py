@@ -26,6 +26,8 @@ from bot.model.world import World
 
 # Longer than any one call to a device may live; the same instance takes its own lease again at once.
 LEASE_S = 120.0
+# Nothing is sent in the last part of a lease: whoever takes over must not meet a write that is still on its way.
+LONGEST_CALL_S = 60.0
 _SKIPPED = Outcome(kind="skipped")
 OBSERVE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
@@ -39,8 +41,9 @@ async def drive(context: Context, operation_id: str) -> None:
     """
     run = context.env.new_id()
     while await _leased(context, operation_id):
+        not_after = context.env.monotonic() + LEASE_S - LONGEST_CALL_S
         operation = (await context.journal.world()).operations[operation_id]
-        entry = await _perform(context, operation, run)
+        entry = await _perform(context, operation, run, not_after)
         if entry is None:
             await context.journal.release(_lease(operation_id), context.instance)
             return
@@ -60,13 +63,13 @@ async def _leased(context: Context, operation_id: str) -> bool:
     return await context.journal.lease(_lease(operation_id), context.instance, LEASE_S)
 
 
-async def _perform(context: Context, operation: Operation, run: str) -> AnyEntry | None:
+async def _perform(context: Context, operation: Operation, run: str, not_after: float) -> AnyEntry | None:
     action = next_action(operation, run)
     match action:
         case Intend(steps=steps, direction=direction):
             return Intended(operation=operation.id, steps=steps, direction=direction, run=run)
         case Write(steps=steps, direction=direction):
-            results = await _write(context, operation, steps, direction)
+            results = await _write(context, operation, steps, direction, not_after)
             return Attempted(operation=operation.id, direction=direction, results=results)
         case Observe(steps=steps, direction=direction):
             observed = [await _observe(context, operation, index, direction) for index in steps]
@@ -84,12 +87,12 @@ async def _perform(context: Context, operation: Operation, run: str) -> AnyEntry
 
 
 async def _write(
-    context: Context, operation: Operation, indexes: Sequence[int], direction: Direction
+    context: Context, operation: Operation, indexes: Sequence[int], direction: Direction, not_after: float
 ) -> tuple[StepResult, ...]:
     """Take the steps together; whatever is not known afterwards is read."""
     steps = [_step(operation, index, direction) for index in indexes]
     target = context.targets[steps[0].target]
-    outcomes = await _apply(target, steps)
+    outcomes = await _apply(target, steps, not_after)
     results = []
     for index, outcome in zip(indexes, outcomes, strict=True):
         match outcome.kind:
@@ -107,17 +110,17 @@ async def _write(
     return tuple(results)
 
 
-async def _apply(target: Target, steps: Sequence[Step]) -> Sequence[Outcome]:
+async def _apply(target: Target, steps: Sequence[Step], not_after: float) -> Sequence[Outcome]:
     """The outcomes of steps taken in order, up to the first that does not succeed."""
     if isinstance(target, AppliesTogether):
         try:
-            return await target.apply_all(steps)
+            return await target.apply_all(steps, not_after)
         except BackendError as error:
             return [_outcome(error), *[_SKIPPED] * (len(steps) - 1)]
     outcomes: list[Outcome] = []
     for step in steps:
         try:
-            outcomes.append(await target.apply(step))
+            outcomes.append(await target.apply(step, not_after))
         except BackendError as error:
             outcomes.append(_outcome(error))
         if outcomes[-1].kind not in ("applied", "already"):

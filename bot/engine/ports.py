@@ -53,13 +53,14 @@ class Target(Protocol):
         """How this wish will read back once applied. Raises Rejected for a wish the device can never hold."""
         ...
 
-    async def apply(self, step: Step) -> Outcome:
+    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
         """Make the resource equal `step.after` if it still equals `step.before`; read back before answering.
 
         Equal to `after` already: `already`, nothing written. Neither: `refused`, nothing written. An answer that
         never came: `unknown`. One writer at a time per target is the implementation's duty. Comparison is by
-        content (`same_content`) plus, where something of ours is changed or removed, our mark. Raises Unreachable
-        or Rejected only when certainly nothing was written.
+        content (`same_content`) plus, where something of ours is changed or removed, our mark. Nothing is sent once
+        `not_after`, on Env's monotonic clock, has passed. Raises Unreachable or Rejected only when certainly nothing
+        was written.
         """
         ...
 
@@ -70,7 +71,7 @@ class Target(Protocol):
 class AppliesTogether(Protocol):
     """A target that takes several steps in fewer round trips than one by one."""
 
-    async def apply_all(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+    async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
         """The steps in their order, one outcome for each.
 
         When one can be seen to be refused beforehand, nothing is written at all; the first one that ends neither

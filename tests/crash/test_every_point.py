@@ -79,8 +79,8 @@ class MortalTarget(Mortal):
     async def read(self, keys: Collection[Key]) -> Any:
         return await Mortal.__getattr__(self, "read")(keys)
 
-    async def apply(self, step: Step) -> Any:
-        return await Mortal.__getattr__(self, "apply")(step)
+    async def apply(self, step: Step, not_after: float | None = None) -> Any:
+        return await Mortal.__getattr__(self, "apply")(step, not_after)
 
     async def free_rows(self, kind: Any, count: int) -> Sequence[int]:
         return await Mortal.__getattr__(self, "free_rows")(kind, count)  # type: ignore[no-any-return]
