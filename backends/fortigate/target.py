@@ -57,10 +57,9 @@ class FortiGate:
     async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
         """Steps in their order, with one look before all and one read-back for each run of steps of one kind.
 
-        See `AppliesTogether`. If any step can be seen to be refused, nothing at all is written. The first step that ends neither applied
-        nor already ends the rest: those are `skipped`. No write leaves this machine when
-        `not_after`, on the clock's monotonic scale, has passed. Raises Unreachable or Rejected when the look before
-        the first write fails; afterwards every failure is an outcome.
+        See `AppliesTogether`. No write leaves this machine when `not_after`, on the clock's monotonic scale, has
+        passed. Raises Unreachable or Rejected when the look before the first write fails; afterwards every failure
+        is an outcome.
         """
         return await self._writer.apply(steps, not_after)
 
