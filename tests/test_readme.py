@@ -1,0 +1,44 @@
+"""The README is true: its transcript is what `make tour` prints, its commands are those of the registry."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.model.commands import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_command_is_in_the_readme_as_the_registry_has_it() -> None:
+    for spec in COMMANDS:
+        assert f"| `/k8snet {spec.usage}` | {spec.summary} |" in README
+
+
+def test_every_file_the_readme_names_exists() -> None:
+    for name in re.findall(r"`((?:docs|deploy|lab|bot|bench|tests)/[\w./-]*|app\.yaml)`", README):
+        assert (ROOT / name).exists(), name
+
+
+def steady(line: str) -> str:
+    """The line without what differs from run to run: times, and the port of the lab's proxy."""
+    line = re.sub(r"\d+(\.\d+)? (ms|s)\b", r"N \2", line)
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", line).rstrip()
+
+
+@pytest.mark.timeout(90)
+async def test_the_tour_really_happens_and_prints_what_the_readme_shows() -> None:
+    tour = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "tour", cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await tour.communicate()
+    printed = said.decode()
+    assert tour.returncode == 0, printed
+    lines = {steady(line) for line in printed.splitlines()}
+    shown = re.search(r"```\n(— A developer.*?)```", README, re.DOTALL)
+    assert shown is not None
+    missing = [line for line in shown[1].splitlines() if "…" not in line and steady(line) not in lines]
+    assert missing == []
