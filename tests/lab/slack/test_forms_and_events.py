@@ -111,6 +111,19 @@ async def test_check_27_closing_is_told_to_those_who_asked(
     assert await slack.modal() is None
 
 
+@pytest.mark.parametrize("leave", ["close", "submit"])
+async def test_check_27_leaving_the_modal_in_front_shows_the_one_behind(
+    commands: BoltApp, slack: Driver, client: AsyncWebClient, leave: str
+) -> None:
+    commands.keep(commands.app.view, "second")
+    first = await show(commands, slack, client, modal(callback_id="first"))
+    await slack.say("/k8snet more")
+    second = modal(callback_id="second", submit=SEND)
+    await client.views_push(trigger_id=(await commands.seen.get())["trigger_id"], view=second)
+    await (slack.submit() if leave == "submit" else slack.close())
+    assert [view["id"] for view in (await slack.get("view", "omar"))["views"]] == [first]
+
+
 async def test_check_27_closing_is_not_told_to_the_others(
     commands: BoltApp, slack: Driver, client: AsyncWebClient
 ) -> None:
