@@ -86,7 +86,7 @@ class Bot:
                 stdout=log,
                 stderr=log,
             )
-        connected = asyncio.ensure_future(self._connected())
+        connected = asyncio.ensure_future(self._company.slack.slack.sockets.until_connected())
         ended = asyncio.ensure_future(self._process.wait())
         try:
             await asyncio.wait((connected, ended), timeout=BOT_START_S, return_when=asyncio.FIRST_COMPLETED)
@@ -114,10 +114,6 @@ class Bot:
 
     def last_words(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-
-    async def _connected(self) -> None:
-        while not self._company.slack.slack.sockets.connections:  # noqa: ASYNC110  # another process connects
-            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
