@@ -127,7 +127,7 @@ async def test_a_damaged_file_is_reported_as_damaged(tmp_path: Path) -> None:
 
 async def test_a_lock_held_elsewhere_is_unreachable_and_nothing_is_written(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    store = await SqliteStore.open(path, timeout_s=0.2)
+    store = await SqliteStore.open(path, timeout_s=3.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unreachable, match="another process holds"):
