@@ -141,7 +141,7 @@ async def test_a_lock_held_elsewhere_is_unreachable_and_nothing_is_written(tmp_p
 
 async def test_a_hanging_disk_leaves_the_outcome_of_a_write_unknown(tmp_path: Path) -> None:
     """A job that is under way may still land; one that waits behind it never begins."""
-    store = await SqliteStore.open(tmp_path / "store.db", timeout_s=0.2)
+    store = await SqliteStore.open(tmp_path / "store.db", timeout_s=2)
     disk = threading.Event()
     hanging = asyncio.ensure_future(store._run(lambda: disk.wait(60), writes=True))
     waiting = asyncio.ensure_future(store.append("op", 0, "never begun"))
