@@ -4,11 +4,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from backends.windows_dns.names import ancestors
 from backends.windows_dns.settings import Storage
 from backends.windows_dns.wire import Facts, Zone
 from bot.model.resources import Forwarder
 from bot.model.value import Value
+from bot.model.zones import ancestors
 
 TICKS_PER_SECOND = 10_000_000  # the server's clock counts steps of 100 ns
 

@@ -1,84 +1,23 @@
-"""What may be sent to the server as a zone name or a master; everything else is refused with the reason.
+"""What may be sent to a Windows DNS server as a forwarder; everything else is refused with the reason."""
 
-The server would not save us: by default it takes UTF-8 names, and .NET reads `10.1` and `010.0.0.1` as addresses.
-"""
-
-import re
-from ipaddress import IPv4Address
-
+from backends.windows_dns.settings import ForwarderDefaults
 from bot.model.resources import Forwarder
+from bot.model.zones import canonical_zone, refuse_masters
 
-MAX_ZONE_LENGTH = 253  # characters of a name whose wire form fits into 255 octets
 MAX_MASTERS = 16
 MAX_TIMEOUT_S = 15  # the largest value Add-DnsServerConditionalForwarderZone takes
 
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
-
-def canonical_zone(text: str) -> str:
-    """The one spelling of a zone name: lower case, no final dot. Raises ValueError with the reason."""
-    if not text.isascii():  # first: str.lower() would turn the Kelvin sign into an honest k
-        raise ValueError(f"zone {_shown(text)} has characters outside ASCII: write it in its xn-- form")
-    name = text.lower().removesuffix(".")
-    if not name:
-        raise ValueError("an empty zone name would forward every query there is")
-    if len(name) > MAX_ZONE_LENGTH:
-        raise ValueError(f"zone {_shown(text)} has {len(name)} characters; DNS allows {MAX_ZONE_LENGTH}")
-    labels = name.split(".")
-    for label in labels:
-        if not _LABEL.fullmatch(label):
-            raise ValueError(
-                f"zone {_shown(text)}: {_shown(label)} is no DNS label (1 to 63 letters, digits, hyphens or"
-                " underscores, no hyphen at either end)"
-            )
-    if labels[-1].isdigit():
-        raise ValueError(f"zone {_shown(text)} looks like an address; a forwarder is for a name")
-    if len(labels) == 1:
-        raise ValueError(
-            f"zone {_shown(text)} is a whole top-level domain: forward the part below it that the cluster uses"
-        )
-    return name
-
-
-def ancestors(zone: str) -> tuple[str, ...]:
-    """The zones above a canonical zone, nearest first, without the root."""
-    labels = zone.split(".")
-    return tuple(".".join(labels[start:]) for start in range(1, len(labels)))
-
-
-def canonical_forwarder(wish: Forwarder, server: str = "") -> Forwarder:
+def canonical_forwarder(wish: Forwarder, server: str = "", defaults: ForwarderDefaults | None = None) -> Forwarder:
     """The forwarder as it will read back, without a mark: there is no place for one. Raises ValueError.
 
-    `server` is the DNS server's own host name or address as far as we know it.
+    What the wish leaves open comes from `defaults`. `server` is the DNS server's own host name or address as far as
+    we know it.
     """
     zone = canonical_zone(wish.zone)
-    if not 1 <= len(wish.masters) <= MAX_MASTERS:
-        raise ValueError(f"zone {zone} has {len(wish.masters)} masters; it needs between 1 and {MAX_MASTERS}")
-    if len(set(wish.masters)) != len(wish.masters):
-        raise ValueError(f"zone {zone} names a master twice")
-    for master in wish.masters:
-        if problem := _ITSELF if str(master) == server else _problem(master):
-            raise ValueError(f"zone {zone}: master {master} is {problem}")
-    if not 1 <= wish.timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"zone {zone}: a forwarder timeout of {wish.timeout_s} s; Windows takes 1 to {MAX_TIMEOUT_S}")
-    return wish.model_copy(update={"zone": zone, "mark": None})
-
-
-_ITSELF = "the DNS server itself, so that queries would go round in a circle"
-
-
-def _problem(master: IPv4Address) -> str | None:
-    if master.is_unspecified:
-        return "no address"
-    if master.is_loopback:
-        return _ITSELF
-    if master.is_multicast or master.is_reserved:
-        return "not the address of one machine"
-    if master.is_link_local:
-        return "a link-local address, which no router forwards"
-    return None
-
-
-def _shown(text: str) -> str:
-    """Printable ASCII of bounded length, whatever the text holds."""
-    return ascii(text if len(text) <= 80 else text[:80] + "…")
+    refuse_masters(zone, wish.masters, server, MAX_MASTERS)
+    open_fields = {} if defaults is None else defaults.model_dump(exclude=wish.model_fields_set)
+    whole = wish.model_copy(update={"zone": zone, "mark": None, **open_fields})
+    if not 1 <= whole.timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"zone {zone}: a forwarder timeout of {whole.timeout_s} s; Windows takes 1 to {MAX_TIMEOUT_S}")
+    return whole

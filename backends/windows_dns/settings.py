@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from backends.windows_dns.names import canonical_zone
 from bot.model.secrets import Secret
 from bot.model.value import Value
+from bot.model.zones import canonical_zone
 
 Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate"]
 Storage = Literal["file", "domain", "forest", "legacy"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.windows_dns import mapping, scripts
 from backends.windows_dns.faults import Failure, dns_fault
-from backends.windows_dns.names import canonical_forwarder, canonical_zone
+from backends.windows_dns.names import canonical_forwarder
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S, Clock, StillRunning, WinRmShell
@@ -16,6 +16,7 @@ from bot.engine.ports import Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
+from bot.model.zones import canonical_zone
 
 # How long a write that began just in time may take until everybody can see it.
 SETTLE_TICKS = mapping.ticks(5)
@@ -69,7 +70,7 @@ class WindowsDns:
         if not isinstance(resource, Forwarder):
             raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
         try:
-            return canonical_forwarder(resource, self._settings.host)
+            return canonical_forwarder(resource, self._settings.host, self._settings.forwarder)
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 

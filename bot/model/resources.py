@@ -106,7 +106,10 @@ class Policy(Value):
 
 
 class Forwarder(Value):
-    """A conditional forwarder: queries for the zone go to the masters, in this order."""
+    """A conditional forwarder: queries for the zone go to the masters, in this order.
+
+    `timeout_s` and `recursion`, where a wish leaves them out, are the target's to decide when it normalises the wish.
+    """
 
     kind: Literal["forwarder"] = "forwarder"
     zone: str

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from backends.windows_dns import scripts
-from backends.windows_dns.names import canonical_zone
 from backends.windows_dns.winrm_shell import WinRmShell
 from backends.windows_dns.wire import ReadAnswer, WriteAnswer, parse
 from bot.model.errors import Rejected
 from bot.model.resources import Forwarder
+from bot.model.zones import canonical_zone
 from tests.backends.windows_dns.clock import DEADLINE_S
 from tests.backends.windows_dns.simulated import WISH, Office, office, step
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.windows_dns.names import ancestors, canonical_forwarder, canonical_zone
+from backends.windows_dns.names import canonical_forwarder
 from bot.model.resources import Forwarder, Mark
+from bot.model.zones import ancestors, canonical_zone
 
 LONGEST_LABEL = "a" * 63
 LONGEST_ZONE = ".".join([LONGEST_LABEL] * 3 + ["a" * 61])
