@@ -89,9 +89,9 @@ def test_subscribers_hear_of_effective_changes_only(device):
 
 
 def test_nested_objects_are_merged_and_shown_whole(device):
-    device.update("system/accprofile", "net-assistant", {"sysgrp-permission": {"mnt": "read-write", "cfg": "none"}})
+    device.update("system/accprofile", "net-assistant", {"sysgrp-permission": {"mnt": "read-write"}})
     [row] = [row for row in device.rows("system/accprofile") if row["name"] == "net-assistant"]
-    assert row["sysgrp-permission"] == {"admin": "none", "upd": "none", "cfg": "none", "mnt": "read-write"}
+    assert row["sysgrp-permission"] == {"admin": "none", "upd": "none", "cfg": "read", "mnt": "read-write"}
     assert device.update("system/accprofile", "net-assistant", row) is False
 
 

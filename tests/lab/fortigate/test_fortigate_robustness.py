@@ -219,9 +219,9 @@ async def test_deletes_what_is_referenced(lab):
 
 
 async def test_faults_wait_and_count(lab):
-    await lab.arm("error", method="POST", path="*/address", after=1, count=2, options={"code": -361})
-    codes = [(await lab.post("firewall/address", {"name": f"a{i}"})).json().get("error") for i in range(5)]
-    assert codes == [None, -361, -361, None, None]
+    await lab.arm("error", method="POST", path="*/address", after=2, count=2, options={"code": -361})
+    codes = [(await lab.post("firewall/address", {"name": f"a{i}"})).json().get("error") for i in range(6)]
+    assert codes == [None, None, -361, -361, None, None]
     await lab.arm("status", count=None)
     assert [(await lab.get(STATUS)).status_code for _ in range(3)] == [503] * 3
     await lab.control("DELETE", "faults")
@@ -279,10 +279,12 @@ async def test_check_42_staged_writes_are_invisible_until_commit(lab):
     assert route.json()["mkey"] == 2
     assert (await lab.get("firewall/address/pods")).status_code == 404
     assert (await lab.get("firewall/address/pods", **mine)).status_code == 200
+    assert (await lab.put("firewall/address/pods", {"comment": "staged"}, **mine)).status_code == 200
     shown = (await lab.get(f"/api/v2/cmdb?action=transaction-show&transaction-id={number}")).json()["results"]
     assert [(item["command"], item["table"], item["mkey"]) for item in shown] == [
         ("create", "firewall/address", "pods"),
         ("create", "router/static", 2),
+        ("update", "firewall/address", "pods"),
     ]
     assert (await end(lab, "commit", number)).status_code == 200
     assert (await lab.get("firewall/address/pods")).status_code == 200

@@ -183,6 +183,17 @@ async def test_check_23_identical_route_is_refused_another_distance_is_not(lab):
     assert (await lab.put("router/static/3", {"distance": 10})).json()["error"] == -15
 
 
+async def test_check_23_what_was_deleted_or_changed_may_be_made_again(lab):
+    await lab.created("router/static", ROUTE)
+    await lab.delete("router/static/2")
+    await lab.created("router/static", ROUTE)
+    await lab.put("router/static/2", {"distance": 20})
+    assert await lab.created("router/static", ROUTE) == 3
+    await lab.created("firewall/policy", POLICY)
+    await lab.delete("firewall/policy/8")
+    await lab.created("firewall/policy", POLICY)
+
+
 async def test_check_24_cidr_is_written_and_masks_are_read(lab):
     await lab.created("firewall/address", {"name": "a", "subnet": "10.68.7.9/16"})
     await lab.created("firewall/address", {"name": "b", "subnet": "10.68.0.0 255.255.0.0"})
