@@ -61,12 +61,13 @@ async def bot(settings: Settings) -> AsyncIterator[Engine]:
         announcer = SlackAnnouncer(client, settings.slack.audit_channel)
         async with _engine(settings, env, announcer, directory) as engine:
             Listeners(engine, client, session, env.spawn).register(app)
-            async with socket_mode(settings.slack, app):
-                engine.start()
-                try:
+            await engine.start()
+            try:
+                async with socket_mode(settings.slack, app):
                     yield engine
-                finally:
-                    await env.stop()
+            finally:
+                await env.stop()
+                await engine.stop()
 
 
 @asynccontextmanager
@@ -95,6 +96,7 @@ async def _engine(
                 env=env,
                 vantage=_vantage(settings),
                 instance=settings.instance,
+                process=env.new_id(),
             )
         )
 

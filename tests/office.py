@@ -241,6 +241,7 @@ class Company:
                 env=self.env,
                 vantage="the test",
                 instance=instance,
+                process=f"process-{self.lives}",
             )
         )
 

@@ -45,7 +45,7 @@ class Outbox:
         """Say everything that is due. Raises Unreachable when the chat is away: nothing is lost, try later."""
         world = await self._context.journal.world()
         due = list(world.unannounced())
-        backlog = [record for record in world.records if record.seq > world.audited]
+        backlog = world.records[world.audited :]  # a record's number is its place, from 1
         for operation in due:
             await self._show(operation)
         await self._audit(backlog, dict(world.operations))

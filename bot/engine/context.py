@@ -27,6 +27,7 @@ class Context:
     env: Env
     vantage: str
     instance: str  # this bot's name among its replicas; stable over restarts
+    process: str  # this life of it; new with every start
 
     def cluster(self, name: str | None) -> ClusterSite:
         """The named cluster, or the only one. Raises UserError that lists the choices."""

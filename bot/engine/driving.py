@@ -5,6 +5,7 @@ from functools import partial
 
 from bot.engine.context import Context
 from bot.engine.ports import AppliesTogether, Outcome, Target
+from bot.engine.presence import holds_name
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
 from bot.model.journal import AnyEntry, Attempted, Direction, Finished, Intended, StepResult, Stuck, TurnedBack
@@ -60,7 +61,8 @@ def _lease(operation_id: str) -> str:
 
 
 async def _leased(context: Context, operation_id: str) -> bool:
-    return await context.journal.lease(_lease(operation_id), context.instance, LEASE_S)
+    """Whether this process may go on: it still bears its name, and the name drives the operation."""
+    return await holds_name(context) and await context.journal.lease(_lease(operation_id), context.instance, LEASE_S)
 
 
 async def _perform(context: Context, operation: Operation, run: str, not_after: float) -> AnyEntry | None:

@@ -8,6 +8,7 @@ from bot.engine.announcing import deliver
 from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.overview import Overview, overview
+from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
 from bot.model.commands import Change, Check, Command, DryPlan, Expose
 from bot.model.diagnosis import Report
 from bot.model.errors import BotError, UserError
@@ -29,10 +30,16 @@ class Engine:
         self.context = context
         self._driving: set[str] = set()
 
-    def start(self) -> None:
-        """Begin to deliver what is unsaid and to take up what is unfinished."""
+    async def start(self) -> None:
+        """Begin to deliver what is unsaid and to take up what is unfinished, once no other bot bears our name."""
+        await claim_name(self.context)
+        self.context.env.spawn(keep_name(self.context), "presence")
         self.context.env.spawn(deliver(self.context), "outbox")
         self.context.env.spawn(self._recover_forever(), "recovery")
+
+    async def stop(self) -> None:
+        """Let the next bot of our name start at once."""
+        await leave_name(self.context)
 
     async def request(self, command: Change, actor: Person, channel: str, delivery: str) -> str:
         """A wish for a change; answers the operation's id. Raises UserError."""
@@ -118,7 +125,8 @@ class Engine:
     async def _recover_forever(self) -> None:
         while True:
             try:
-                await self.recover()
+                if await holds_name(self.context):
+                    await self.recover()
             except BotError as error:
                 log.warning("recovery will be tried again: %s", error)
             await self.context.env.sleep(RECOVERY_INTERVAL_S)

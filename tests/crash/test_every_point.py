@@ -13,6 +13,7 @@ import pytest
 from bot.engine.announcing import AUDITED_KINDS, Outbox
 from bot.engine.engine import Engine
 from bot.engine.ports import Store, Stored
+from bot.engine.presence import claim_name
 from bot.model.commands import Change, Expose, Unexpose
 from bot.model.errors import BotError
 from bot.model.journal import Intended
@@ -103,6 +104,7 @@ def mortal_engine(company: Company, reaper: Reaper) -> Engine:
 async def live(engine: Engine, command: Change) -> None:
     """Ask and confirm, as two people would, and let the bot work until it rests or dies."""
     outbox = Outbox(engine.context)
+    await claim_name(engine.context)
     try:
         identifier = await engine.request(command, DANA, "C1", "the-delivery")
         await outbox.flush()
@@ -118,6 +120,7 @@ async def live(engine: Engine, command: Change) -> None:
 async def revive(company: Company) -> Engine:
     """A new life: recovery takes up what is unfinished; a person confirms what still waits for a yes."""
     engine = company.engine()
+    await claim_name(engine.context)
     for _ in range(3):
         await engine.recover()
         await company.env.idle()
@@ -204,6 +207,7 @@ async def test_dying_again_and_again_during_recovery_still_ends_well() -> None:
         await live(mortal_engine(company, Reaper(fatal)), command)
         for again in range(3, 30, 4):
             engine = mortal_engine(company, Reaper(again))
+            await claim_name(engine.context)
             try:
                 await engine.recover()
             except (Dead, BotError):

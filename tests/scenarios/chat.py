@@ -72,16 +72,18 @@ async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
             env=env,
             vantage="the test",
             instance="scenario",
+            process=env.new_id(),
         )
         engine = Engine(context)
         app = await bolt_app(settings, client)
         Listeners(engine, client, session, env.spawn).register(app)
-        async with socket_mode(settings, app):
-            engine.start()
-            try:
+        await engine.start()
+        try:
+            async with socket_mode(settings, app):
                 yield engine
-            finally:
-                await env.stop()
+        finally:
+            await env.stop()
+            await engine.stop()
 
 
 @asynccontextmanager

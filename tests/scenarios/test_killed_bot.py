@@ -30,7 +30,6 @@ async def test_a_killed_bot_undoes_what_it_had_begun(tmp_path: Path, writes: int
             await slack.until(contains="waits for a yes")
             office.firewall.latency = Latency(low=0.05, high=0.05)
             await slack.click("Confirm")
-            await slack.until(contains="Applying")
             await enough.wait()
             await bot.kill()
             office.firewall.latency = Latency()

@@ -1,0 +1,58 @@
+"""One bot a name: a second process under the same instance name waits until the first has gone.
+
+The right to drive an operation belongs to the name, so that a restarted bot takes up its work at once. That is safe
+only while no two processes bear the name at the same time, which a short lease of the name sees to.
+"""
+
+import logging
+
+from bot.engine.context import Context
+from bot.model.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+TTL_S = 8.0
+RENEWAL_S = 2.0
+
+
+async def holds_name(context: Context) -> bool:
+    """Take or renew this process' hold on the instance name."""
+    return await context.journal.lease(_name(context), context.process, TTL_S)
+
+
+async def claim_name(context: Context) -> None:
+    """Wait until the name is ours. Raises Unreachable when the store is away."""
+    waited = False
+    while not await holds_name(context):
+        if not waited:
+            log.warning(
+                "another bot works as %s, or died less than %d s ago; waiting (see `instance` in app.yaml)",
+                context.instance,
+                TTL_S,
+            )
+            waited = True
+        await context.env.sleep(RENEWAL_S)
+
+
+async def keep_name(context: Context) -> None:
+    """Renew the hold for as long as the bot lives. Whoever lost it drives nothing until it is ours again."""
+    held = True
+    while True:
+        await context.env.sleep(RENEWAL_S)
+        try:
+            holds = await holds_name(context)
+        except BackendError as error:
+            log.warning("the name %s cannot be renewed: %s", context.instance, error)
+            continue
+        if held and not holds:
+            log.error("another bot took over the name %s; this one changes nothing any more", context.instance)
+        held = holds
+
+
+async def leave_name(context: Context) -> None:
+    """Let the next bot start without waiting."""
+    await context.journal.release(_name(context), context.process)
+
+
+def _name(context: Context) -> str:
+    return f"instance/{context.instance}"
