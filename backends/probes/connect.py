@@ -14,6 +14,8 @@ from bot.model.facts import Protocol
 from bot.model.probes import ConnectAnswer, ConnectOutcome
 
 Talk = tuple[ConnectOutcome, str]
+Met = tuple[ConnectOutcome, str, IPv4Address | None]
+"""A talk, and the address that it started from."""
 
 _CHUNK = 4096
 _ENOUGH = 65536  # bytes of one answer
@@ -35,10 +37,11 @@ async def connect(
     """
     clock = asyncio.get_running_loop().time
     started = clock()
+    source: IPv4Address | None = None
     spoke = speak if speak in PROTOCOLS or speak == "byte" else ""
     try:
         if protocol == "TCP":
-            outcome, says = await _tcp(vantage, address, port, spoke, timeout_s, greeting_s)
+            outcome, says, source = await _tcp(vantage, address, port, spoke, timeout_s, greeting_s)
         elif (protocol, speak) == ("UDP", "dns"):
             outcome, says = await _udp_dns(vantage, address, port, timeout_s)
         else:
@@ -52,23 +55,24 @@ async def connect(
         outcome=outcome,
         spoke=spoke,
         peer_says=says,
+        source=source,
         elapsed_ms=round((clock() - started) * 1000),
     )
 
 
 async def _tcp(
     vantage: Vantage, address: IPv4Address, port: int, spoke: str, timeout_s: float, greeting_s: float
-) -> Talk:
+) -> Met:
     clock = asyncio.get_running_loop().time
     deadline = clock() + timeout_s
-    reader, writer = await vantage.open_tcp(address, port, timeout_s)
+    reader, writer, source = await vantage.open_tcp(address, port, timeout_s)
     remaining = max(0.0, deadline - clock())
     try:
         if spoke == "byte" and _tells_acknowledgements(vantage):
-            return await _acknowledged_byte(reader, writer, remaining)
+            return *await _acknowledged_byte(reader, writer, remaining), source
         if spoke in PROTOCOLS:
-            return await _talk(vantage, PROTOCOLS[spoke](), reader, writer, remaining)
-        return await _talk(vantage, greeting(), reader, writer, min(remaining, greeting_s))
+            return *await _talk(vantage, PROTOCOLS[spoke](), reader, writer, remaining), source
+        return *await _talk(vantage, greeting(), reader, writer, min(remaining, greeting_s)), source
     finally:
         await hang_up(writer)
 

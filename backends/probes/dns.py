@@ -139,7 +139,7 @@ async def _over_tcp(
 ) -> "QueryMessage":
     clock = asyncio.get_running_loop().time
     deadline = clock() + timeout_s
-    reader, writer = await vantage.open_tcp(server, port, timeout_s)
+    reader, writer, _ = await vantage.open_tcp(server, port, timeout_s)
     try:
         async with asyncio.timeout(deadline - clock()):
             wire = query.to_wire()

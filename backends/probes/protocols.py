@@ -6,6 +6,7 @@ the bytes are, the path carries data.
 """
 
 import ssl
+import struct
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
@@ -62,6 +63,33 @@ def _postgresql() -> Conversation:
     received = yield from _answer(b"\x00\x00\x00\x08\x04\xd2\x16\x2f", lambda received: len(received) >= 1)
     known = {b"S": "PostgreSQL, with TLS", b"N": "PostgreSQL, without TLS"}
     return Proof(known.get(received, printable(received)))
+
+
+def _mongodb() -> Conversation:
+    """`hello` in an OP_MSG: asked by every driver before anybody logs in."""
+    document = b"\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00"
+    document = (len(document) + 4).to_bytes(4, "little") + document
+    body = struct.pack("<iiiI", 1, 0, _OP_MSG, 0) + b"\x00" + document
+    received = yield from _answer((len(body) + 4).to_bytes(4, "little") + body, lambda received: len(received) >= 16)
+    answered = struct.unpack("<ii", received[8:16]) == (1, _OP_MSG)
+    return Proof("MongoDB hello" if answered else printable(received))
+
+
+_OP_MSG = 2013
+
+
+def _kafka() -> Conversation:
+    """ApiVersions in its oldest version: every broker answers it, also before authentication."""
+    request = struct.pack(">hhih", 18, 0, 1, 6) + b"k8snet"
+    received = yield from _answer(len(request).to_bytes(4, "big") + request, lambda received: len(received) >= 8)
+    return Proof("Kafka ApiVersions" if received[4:8] == b"\x00\x00\x00\x01" else printable(received))
+
+
+def _http2() -> Conversation:
+    """The client's preface and empty SETTINGS (RFC 9113, section 3.4); the server's SETTINGS are the proof."""
+    opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    received = yield from _answer(opening, lambda received: len(received) >= 9)
+    return Proof("HTTP/2 SETTINGS" if received[3:4] == b"\x04" else printable(received))
 
 
 def _tls() -> Conversation:
@@ -125,11 +153,14 @@ PROTOCOLS: dict[str, Callable[[], Conversation]] = {
     "amqps": _tls,
     "dns": _dns,
     "ftp": partial(_line, b""),
+    "grpc": _http2,
     "healthz": partial(_http, "GET /healthz"),
     "http": partial(_http, "HEAD /"),
     "https": _tls,
+    "kafka": _kafka,
     "kubelet": _tls,
     "memcached": partial(_line, b"version\r\n"),
+    "mongodb": _mongodb,
     "mysql": partial(_line, b""),
     "postgresql": _postgresql,
     "redis": partial(_line, b"PING\r\n"),
@@ -137,6 +168,7 @@ PROTOCOLS: dict[str, Callable[[], Conversation]] = {
     "smtp": partial(_line, b""),
     "ssh": partial(_line, b""),
     "tls": _tls,
+    "zookeeper": partial(_line, b"srvr\n"),
 }
 
 

@@ -9,7 +9,7 @@ import os
 import struct
 from ipaddress import IPv4Address
 
-from backends.probes.vantage import ConnectedDatagrams, Datagrams, Streams, connected_udp, hang_up
+from backends.probes.vantage import ConnectedDatagrams, Datagrams, Opened, Streams, connected_udp, hang_up
 from bot.model.errors import Rejected, Unreachable
 
 _CONNECT, _ASSOCIATE = 1, 3
@@ -30,15 +30,15 @@ class Socks:
         self._host = host
         self._port = port
 
-    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Streams:
+    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Opened:
         reader, writer = await self._open()
         try:
             async with asyncio.timeout(timeout_s):  # reaching the proxy does not count
-                await self._request(reader, writer, _CONNECT, address, port)
+                host, _ = await self._request(reader, writer, _CONNECT, address, port)
         except BaseException:
             await hang_up(writer)
             raise
-        return reader, writer
+        return Opened(reader, writer, _told(host))
 
     async def open_udp(self, address: IPv4Address, port: int) -> Datagrams:
         reader, writer = await self._open()
@@ -113,6 +113,15 @@ class Socks:
     def _lost(self, error: Exception) -> Unreachable:
         reason = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or "it hung up"
         return Unreachable("probes", f"{self._where} cannot be used ({reason}); check that it runs and the way to it")
+
+
+def _told(host: str) -> IPv4Address | None:
+    """BND.ADDR is where the proxy's own connection starts (RFC 1928, section 6); many proxies leave it empty."""
+    try:
+        address = IPv4Address(host)
+    except ValueError:
+        return None
+    return None if address.is_unspecified else address
 
 
 class _Relayed:

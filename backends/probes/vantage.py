@@ -4,12 +4,21 @@ import asyncio
 import errno
 from contextlib import suppress
 from ipaddress import IPv4Address
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from bot.model.errors import Unreachable
 from bot.model.probes import ConnectOutcome
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Opened(NamedTuple):
+    """A connection. `source` is the address it starts from at the vantage, None when that is not told."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    source: IPv4Address | None
+
 
 # ICMP as Linux reports it: port unreachable is ECONNREFUSED, host unreachable, prohibited or TTL exceeded EHOSTUNREACH.
 _OUTCOMES: dict[int, ConnectOutcome] = {
@@ -45,7 +54,7 @@ class Vantage(Protocol):
         """Whether the kernel here knows what the destination has acknowledged: not when a proxy stands between."""
         ...
 
-    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Streams:
+    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Opened:
         """A connection. Raises TimeoutError when the destination is silent for `timeout_s`."""
         ...
 
@@ -69,9 +78,10 @@ class Direct:
 
     sees_acknowledgements = True
 
-    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Streams:
+    async def open_tcp(self, address: IPv4Address, port: int, timeout_s: float) -> Opened:
         async with asyncio.timeout(timeout_s):
-            return await asyncio.open_connection(str(address), port)
+            reader, writer = await asyncio.open_connection(str(address), port)
+        return Opened(reader, writer, IPv4Address(writer.get_extra_info("sockname")[0]))
 
     async def open_udp(self, address: IPv4Address, port: int) -> Datagrams:
         return await connected_udp((str(address), port))

@@ -47,7 +47,8 @@ class DnsAnswer(Value):
 
 
 class ConnectAnswer(Value):
-    """One connection with data on it. `peer_says` is a short, printable proof of what answered."""
+    """One connection with data on it. `peer_says` is a short, printable proof of what answered, `source` the address
+    that the connection started from, where that is known."""
 
     address: IPv4Address
     port: int
@@ -55,6 +56,7 @@ class ConnectAnswer(Value):
     outcome: ConnectOutcome
     spoke: str = ""  # the application protocol the probe tried, such as "redis"; "" when the port tells none
     peer_says: str = ""
+    source: IPv4Address | None = None
     elapsed_ms: int
 
 

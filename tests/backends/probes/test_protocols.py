@@ -39,6 +39,20 @@ def converse(name: str, *chunks: bytes) -> tuple[list[bytes], str | None]:
         ("amqp", b"AMQP\x00\x00\x09\x01", [b"AMQP\x00\x01\x00\x00"], "AMQP 1-0-0"),
         ("postgresql", b"\x00\x00\x00\x08\x04\xd2\x16\x2f", [b"S"], "PostgreSQL, with TLS"),
         ("postgresql", b"\x00\x00\x00\x08\x04\xd2\x16\x2f", [b"N"], "PostgreSQL, without TLS"),
+        ("zookeeper", b"srvr\n", [b"Zookeeper version: 3.9.1\nMode: standalone\n"], "Zookeeper version: 3.9.1"),
+        (
+            "mongodb",
+            b"\x34\x00\x00\x00\x01\x00\x00\x00",
+            [b"\x26\x00\x00\x00" + b"\x07\x00\x00\x00\x01\x00\x00\x00\xdd\x07\x00\x00"],
+            "MongoDB hello",
+        ),
+        (
+            "kafka",
+            b"\x00\x00\x00\x10\x00\x12\x00\x00",
+            [b"\x00\x00\x01\x06", b"\x00\x00\x00\x01\x00\x00"],
+            "Kafka ApiVersions",
+        ),
+        ("grpc", b"PRI * HTTP/2.0\r\n", [b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03"], "HTTP/2 SETTINGS"),
         ("ssh", b"", [b"SSH-2.0-OpenSSH_9.6\r\n"], "SSH-2.0-OpenSSH_9.6"),
         ("memcached", b"version\r\n", [b"VERSION 1.6.21\r\n"], "VERSION 1.6.21"),
         ("https", b"\x16\x03\x01", [b"HTTP/1.0 400 Bad Request\r\n\r\n"], "HTTP/1.0 400 Bad Request"),
@@ -74,13 +88,19 @@ def test_nothing_that_is_said_could_change_anything() -> None:
         "amqp": b"AMQP\x00\x00\x09\x01",
         "ftp": b"",
         "healthz": b"GET /healthz HTTP/1.1\r\nHost: k8snet\r\nConnection: close\r\n\r\n",
+        "grpc": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04" + bytes(5),  # empty SETTINGS
         "http": b"HEAD / HTTP/1.1\r\nHost: k8snet\r\nConnection: close\r\n\r\n",
+        "kafka": b"\x00\x00\x00\x10\x00\x12\x00\x00\x00\x00\x00\x01\x00\x06k8snet",  # ApiVersions
         "memcached": b"version\r\n",
+        "mongodb": b"4\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00"
+        + bytes(5)
+        + b"\x1f\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00",
         "mysql": b"",
         "postgresql": b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
         "redis": b"PING\r\n",
         "smtp": b"",
         "ssh": b"",
+        "zookeeper": b"srvr\n",
     }
     assert next(greeting()) == b""
 
