@@ -186,12 +186,12 @@ async def test_check_23_identical_route_is_refused_another_distance_is_not(lab):
 async def test_check_23_what_was_deleted_or_changed_may_be_made_again(lab):
     await lab.created("router/static", ROUTE)
     await lab.delete("router/static/2")
-    await lab.created("router/static", ROUTE)
-    await lab.put("router/static/2", {"distance": 20})
-    assert await lab.created("router/static", ROUTE) == 3
+    await lab.created("router/static", {**ROUTE, "seq-num": 50})
+    await lab.put("router/static/50", {"distance": 20})
+    assert await lab.created("router/static", ROUTE) == 51
     await lab.created("firewall/policy", POLICY)
     await lab.delete("firewall/policy/8")
-    await lab.created("firewall/policy", POLICY)
+    await lab.created("firewall/policy", {**POLICY, "policyid": 100})
 
 
 async def test_check_24_cidr_is_written_and_masks_are_read(lab):
