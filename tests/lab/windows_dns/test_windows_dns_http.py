@@ -130,8 +130,8 @@ async def test_check_04_two_servers_keep_their_accounts_apart() -> None:
             client(one.up, DOMAIN, transport="ntlm") as a,
             client(two.up, DOMAIN, "another", transport="ntlm") as b,
         ):
-            results = await asyncio.gather(*(each.run("'in'") for each in (a, b, a, b)), return_exceptions=True)
-        assert [each.lines for each in results[:2]] == [["in"], ["in"]]
+            results = await asyncio.gather(a.run("'in'"), b.run("'in'"))  # one client is not for two threads
+        assert [each.lines for each in results] == [["in"], ["in"]]
         async with client(two.up, DOMAIN, PASSWORD, transport="ntlm") as stranger:
             with pytest.raises(InvalidCredentialsError):
                 await stranger.open()
