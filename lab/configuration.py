@@ -47,6 +47,7 @@ def bot_settings(places: Places) -> dict[str, Any]:
                 "url": places.fortigate,
                 "token": {"env": "FORTIGATE_TOKEN"},
                 "tls": {"ca_file": str(places.fortigate_ca)},
+                "request_timeout_s": 5,  # also how long a restarted bot waits for what its predecessor sent
             }
         },
         "dns_servers": {

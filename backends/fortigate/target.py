@@ -26,11 +26,17 @@ class FortiGate:
 
     def __init__(self, name: TargetId, settings: FortiGateSettings, clock: Clock) -> None:
         self.name = name
+        self._request_timeout_s = settings.request_timeout_s
         self._client = Client(name, settings, clock)
         self._reader = Reader(name, self._client, settings.ids, patience_s=2 * settings.request_timeout_s)
         self._writer = Writer(self._client, self._reader, clock, self.normalise)
         self._oracle = Oracle(self._client)
         self._shadowing = Shadowing(self._client, self._reader, self._oracle)
+
+    @property
+    def settle_s(self) -> float:
+        """See `SettlesLate`: a request that the device has received is given as long as a living one."""
+        return self._request_timeout_s
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         """See `Target`. Several rows for one destination, and rows that do more than our model can say (negation,

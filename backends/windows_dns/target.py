@@ -19,7 +19,8 @@ from bot.model.steps import Step
 from bot.model.zones import canonical_zone
 
 # How long a write that began just in time may take until everybody can see it.
-SETTLE_TICKS = mapping.ticks(5)
+SETTLE_MARGIN_S = 5.0
+SETTLE_TICKS = mapping.ticks(SETTLE_MARGIN_S)
 LONGEST_SETTLE_TICKS = SETTLE_TICKS + mapping.ticks(IDLE_TIMEOUT_S)
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
@@ -48,6 +49,11 @@ class WindowsDns:
     @property
     def name(self) -> TargetId:
         return self._name
+
+    @property
+    def settle_s(self) -> float:
+        """See `SettlesLate`: the server itself refuses to begin a write later than this after it was sent."""
+        return self._settings.write_limit_s + SETTLE_MARGIN_S
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         """The forwarders that exist. Raises Rejected also where another kind of zone is in the way."""

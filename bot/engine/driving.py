@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.engine.context import Context
-from bot.engine.ports import AppliesTogether, Outcome, Target
+from bot.engine.ports import AppliesTogether, Outcome, SettlesLate, Target
 from bot.engine.presence import holds_name
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
@@ -74,6 +74,7 @@ async def _perform(context: Context, operation: Operation, run: str, not_after: 
             results = await _write(context, operation, steps, direction, not_after)
             return Attempted(operation=operation.id, direction=direction, results=results)
         case Observe(steps=steps, direction=direction):
+            await _settled(context, operation)
             observed = [await _observe(context, operation, index, direction) for index in steps]
             return Attempted(operation=operation.id, direction=direction, results=tuple(observed))
         case Verify():
@@ -133,6 +134,19 @@ async def _apply(target: Target, steps: Sequence[Step], not_after: float) -> Seq
 def _outcome(error: BackendError) -> Outcome:
     """Rejected wrote nothing; after anything else the device itself must tell."""
     return Outcome(kind="refused" if isinstance(error, Rejected) else "unknown", detail=error.problem)
+
+
+async def _settled(context: Context, operation: Operation) -> None:
+    """Wait until nothing that a dead run sent can take effect any more: an earlier look might see too little."""
+    intents = [record for record in operation.records if isinstance(record.entry, Intended)]
+    pending = operation.open_intent()
+    if pending is None or operation.plan is None:
+        return
+    target = context.targets[operation.plan.steps[pending.steps[0]].target]
+    if isinstance(target, SettlesLate):
+        since = await context.journal.now() - intents[-1].at
+        await context.env.sleep(max(0.0, target.settle_s - since.total_seconds()))
+        await _leased(context, operation.id)
 
 
 async def _observe(context: Context, operation: Operation, index: int, direction: Direction) -> StepResult:

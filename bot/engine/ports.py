@@ -81,6 +81,16 @@ class AppliesTogether(Protocol):
 
 
 @runtime_checkable
+class SettlesLate(Protocol):
+    """A target on which a write may take effect some time after its sender has died."""
+
+    @property
+    def settle_s(self) -> float:
+        """Seconds after a write was intended within which it may still begin, although nobody waits for its answer."""
+        ...
+
+
+@runtime_checkable
 class NumbersRows(Protocol):
     """A target whose routes and policies carry explicit row numbers from configured ranges."""
 
