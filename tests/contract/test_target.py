@@ -13,6 +13,7 @@ from bot.model.resources import Policy, Resource, Route, marked, same_content
 from bot.model.steps import Step
 from tests.contract.fortigate_subject import fortigate
 from tests.contract.subjects import Start, Subject, memory, memory_without_marks
+from tests.contract.unbound_subject import unbound
 from tests.contract.windows_dns_subject import windows_dns
 
 SUBJECTS: Mapping[str, Start] = {
@@ -20,6 +21,7 @@ SUBJECTS: Mapping[str, Start] = {
     "memory without marks": memory_without_marks,
     "fortigate": fortigate,
     "windows dns": windows_dns,
+    "unbound": unbound,
 }
 
 

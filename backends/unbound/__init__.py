@@ -1,0 +1,1 @@
+"""Forward zones of an Unbound resolver, over its control channel."""

@@ -1,0 +1,100 @@
+"""Between Unbound's lists and our forwarders. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from bot.model.resources import Forwarder
+from bot.model.zones import ancestors, canonical_zone, refuse_masters
+
+MAX_MASTERS = 16
+# Types of local-zone that let a query through for which they hold no data.
+_TRANSPARENT = {"transparent", "typetransparent", "always_transparent", "inform", "nodefault"}
+_FORWARD = re.compile(r"(\S+) IN forward(?: (.*))?")
+_STUB = re.compile(r"(\S+) IN stub\b.*")
+
+
+class Unfit(Exception):
+    """The server holds something under a name that a forwarder of ours cannot live with; the text says what."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """What the server answers by itself: local zones with their types, and the names of authority and stub zones."""
+
+    zones: Mapping[str, str]
+    authority: frozenset[str]
+    stubs: frozenset[str]
+
+
+def canonical_forwarder(wish: Forwarder, server: str) -> Forwarder:
+    """The forwarder as it will read back. Raises ValueError.
+
+    Masters are in numerical order, because Unbound has none: it prefers whoever answers fastest. It has one time-out
+    for all (`timeout_s` means nothing to it), and a forwarder made at run time never falls back to recursion.
+    """
+    zone = canonical_zone(wish.zone)
+    refuse_masters(zone, wish.masters, server, MAX_MASTERS)
+    if wish.recursion:
+        raise ValueError(f"zone {zone}: Unbound cannot be told at run time to recurse when the masters are silent")
+    return Forwarder(zone=zone, masters=tuple(sorted(wish.masters)))
+
+
+def forward_zones(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Zone -> masters as the server writes them, from `list_forwards`. It tells no ports and no order."""
+    found = (match for line in lines if (match := _FORWARD.fullmatch(line.strip())))
+    return {
+        _name(match[1]): tuple(word for word in (match[2] or "").split() if word not in ("+i", "+t")) for match in found
+    }
+
+
+def local(zones: Iterable[str], authority: Iterable[str], stubs: Iterable[str]) -> Local:
+    """From `list_local_zones`, `list_auth_zones` and `list_stubs`."""
+    pairs = (line.split() for line in zones)
+    return Local(
+        zones={_name(pair[0]): pair[1] for pair in pairs if len(pair) == 2},
+        authority=frozenset(_name(line.split()[0]) for line in authority if line.split()),
+        stubs=frozenset(_name(match[1]) for line in stubs if (match := _STUB.fullmatch(line.strip()))),
+    )
+
+
+def forwarder_in(zones: Mapping[str, tuple[str, ...]], name: str) -> Forwarder | None:
+    """The forwarder of that name. Raises Unfit for one that points at anything but IPv4 addresses."""
+    if name not in zones:
+        return None
+    try:
+        masters = tuple(sorted(IPv4Address(master) for master in zones[name]))
+    except AddressValueError:
+        raise Unfit(
+            f"the forward zone {name} has masters that are not IPv4 addresses ({_printable(zones[name])}), which k8snet"
+            " does not handle; change it by hand"
+        ) from None
+    return Forwarder(zone=name, masters=masters)
+
+
+def refuse_answered_locally(held: Local, name: str) -> None:
+    """Raises Unfit when the server would never forward that name."""
+    around = (name, *ancestors(name))
+    if name in held.stubs:
+        raise Unfit(f"it has a stub zone {name}; remove that from unbound.conf, then try again")
+    if (zone := next((zone for zone in around if zone in held.authority), None)) is not None:
+        raise Unfit(
+            f"it holds the auth-zone {zone} itself and answers {name} from there; remove that zone from unbound.conf,"
+            " or have it answer for the cluster's names itself"
+        )
+    zone = next((zone for zone in around if zone in held.zones), None)
+    if zone is not None and (kind := held.zones[zone]) not in _TRANSPARENT:
+        raise Unfit(
+            f'its local-zone {zone} of type {kind} answers {name} itself; set `local-zone: "{name}." transparent` in'
+            " unbound.conf and reload, then try again"
+        )
+
+
+def _name(text: str) -> str:
+    """The server keeps the spelling of whoever made a zone; names are equal without regard to case."""
+    return text.lower().removesuffix(".")
+
+
+def _printable(words: Iterable[str]) -> str:
+    return ascii(" ".join(words)[:120])[1:-1]

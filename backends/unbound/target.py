@@ -1,0 +1,152 @@
+"""An Unbound resolver as a target: forward zones, added and removed while it runs."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from backends.unbound import mapping
+from backends.unbound.control import Clock, Control
+from backends.unbound.settings import UnboundSettings
+from bot.engine.ports import Outcome
+from bot.model.errors import BackendError, Rejected
+from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
+from bot.model.steps import Step
+from bot.model.zones import canonical_zone
+
+
+class Unbound:
+    """Forward zones of one server. Opens no connection before it is first asked something.
+
+    The control channel knows no compare-and-write: between our look and our write, milliseconds apart, another
+    administrator's change of the same zone would be overwritten. A command whose answer was lost has either been
+    carried out or never will be once the server answers the next one: it works its connections off one by one, and
+    we cut ours, so that nothing of it is sent again.
+    """
+
+    keeps_marks = False  # a forward zone has no comment; our journal says what is ours
+
+    def __init__(self, name: TargetId, settings: UnboundSettings, clock: Clock) -> None:
+        self._name = name
+        self._settings = settings
+        self._control = Control(name, settings, clock)
+        self._one_by_one = asyncio.Lock()
+        # Zones that were written and of whose flush we got no yes.
+        self._unflushed: set[str] = set()
+
+    @property
+    def name(self) -> TargetId:
+        return self._name
+
+    async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
+        """The forwarders that exist. Raises Rejected also where the server would answer such a name itself."""
+        for key in keys:
+            self._check_key(key)
+        if not keys:
+            return {}
+        async with self._one_by_one:
+            await self._flush()
+            zones = await self._forward_zones()
+            held = mapping.local(
+                await self._control.ask("list_local_zones"),
+                await self._control.ask("list_auth_zones"),
+                await self._control.ask("list_stubs"),
+            )
+        try:
+            for key in keys:
+                mapping.refuse_answered_locally(held, key.name)
+            found = {key: mapping.forwarder_in(zones, key.name) for key in keys}
+        except mapping.Unfit as problem:
+            raise Rejected(self._name, str(problem)) from None
+        return {key: forwarder for key, forwarder in found.items() if forwarder is not None}
+
+    def normalise(self, resource: Resource) -> Resource:
+        if not isinstance(resource, Forwarder):
+            raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
+        try:
+            return mapping.canonical_forwarder(resource, self._settings.host)
+        except ValueError as problem:
+            raise Rejected(self._name, str(problem)) from None
+
+    async def apply(self, step: Step) -> Outcome:
+        try:
+            self._check_key(step.key)
+            after = None if step.after is None else self.normalise(step.after)
+        except Rejected as problem:
+            return Outcome(kind="refused", detail=problem.problem)
+        zone = step.key.name
+        async with self._one_by_one:
+            await self._flush()
+            try:
+                now = mapping.forwarder_in(await self._forward_zones(), zone)
+            except mapping.Unfit as problem:
+                return Outcome(kind="refused", detail=str(problem))
+            if _same(now, after):
+                return Outcome(kind="already", detail="it was so before")
+            if not _same(now, step.before):
+                return Outcome(
+                    kind="refused",
+                    detail=f"it changed since it was read: expected {_told(step.before)}, found {_told(now)}",
+                )
+            return await self._write(zone, after)
+
+    async def _write(self, zone: str, after: Resource | None) -> Outcome:
+        # Set beforehand: whatever cuts us off, a cancelled task included, the cache is cleared before the next look.
+        self._unflushed.add(zone)
+        try:
+            await self._control.ask(*_command(zone, after), writes=True)
+        except Rejected as problem:
+            self._unflushed.discard(zone)
+            return Outcome(kind="refused", detail=f"nothing was written: {problem.problem}")
+        except BackendError as problem:
+            return Outcome(kind="unknown", detail=problem.problem)
+        try:
+            await self._flush()
+            left = mapping.forwarder_in(await self._forward_zones(), zone)
+        except mapping.Unfit as problem:
+            return Outcome(kind="unknown", detail=str(problem))
+        except BackendError as problem:
+            return Outcome(kind="unknown", detail=f"written, but not read back: {problem.problem}")
+        if _same(left, after):
+            return Outcome(kind="applied", detail="read back as wished, cache flushed")
+        return Outcome(kind="unknown", detail=f"found {_told(left)} afterwards")
+
+    async def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    async def _forward_zones(self) -> Mapping[str, tuple[str, ...]]:
+        return mapping.forward_zones(await self._control.ask("list_forwards"))
+
+    async def _flush(self) -> None:
+        """Answers from before a change would live on in the cache, negative ones as well."""
+        for zone in sorted(self._unflushed):
+            await self._control.ask("flush_zone", zone, writes=False)
+            self._unflushed.discard(zone)
+
+    def _check_key(self, key: Key) -> None:
+        if key.kind != "forwarder":
+            raise Rejected(self._name, f"a DNS server holds forwarders, not {key}")
+        try:
+            canonical = canonical_zone(key.name)
+        except ValueError as problem:
+            raise Rejected(self._name, str(problem)) from None
+        if canonical != key.name:
+            raise Rejected(self._name, f"the zone {key.name} is spelt {canonical} here; ask for that")
+
+
+def _command(zone: str, after: Resource | None) -> tuple[str, ...]:
+    """+i: a cluster's zone is not signed, and a validating server would take its answers for forged."""
+    if after is None:
+        return ("forward_remove", "+i", zone)
+    assert isinstance(after, Forwarder)
+    return ("forward_add", "+i", zone, *(str(master) for master in after.masters))
+
+
+def _same(one: Resource | None, other: Resource | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return same_content(one, other)
+
+
+def _told(resource: Resource | None) -> str:
+    if not isinstance(resource, Forwarder):
+        return "no forwarder"
+    return f"masters {', '.join(str(master) for master in resource.masters)}"
