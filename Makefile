@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo tour test e2e check fix clean
+.PHONY: demo tour test e2e compat check fix clean
 
 demo: $(READY) ## a small company in the browser, with the bot at work in it
 	$(BIN)/k8snet demo
@@ -18,6 +18,9 @@ test: check ## lint, types, import contract and all tests that need no rights
 e2e: $(READY) ## the article's network in Linux namespaces, with real packets (root or user namespaces)
 	$(BIN)/python -m pytest -m kernel -p no:xdist
 
+compat: $(READY) .venv-compat/.ready ## the vendor's own Ansible collection against the simulated FortiGate (fetches Ansible)
+	$(BIN)/python -m tests.compat
+
 check: $(READY) ## lint, format, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,6 +33,11 @@ fix: $(READY) ## let the linter mend what it can
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.venv-compat/.ready:
+	$(PYTHON) -m venv .venv-compat
+	.venv-compat/bin/pip install --quiet --disable-pip-version-check 'ansible>=11,<13'
+	touch $@
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("k8snet needs Python 3.11 or newer: make PYTHON=python3.12 …")'
