@@ -11,7 +11,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.engine.engine import Engine
-from bot.model.commands import SPEC, Check, Command, DryPlan, Expose, Help, ListExposures, Status, Unexpose, WhoAmI
+from bot.model.commands import (
+    SPEC,
+    Check,
+    Command,
+    DryPlan,
+    Expose,
+    Failover,
+    Help,
+    ListExposures,
+    Status,
+    Unexpose,
+    WhoAmI,
+)
 from bot.model.errors import BackendError, BotError, Rejected, UserError
 from bot.model.people import Person
 from handlers import parse
@@ -65,7 +77,7 @@ class Listeners:
     async def _obey(self, actor: Person, channel: str, text: str, delivery: str, reply: "_Reply") -> None:
         command = parse.command(text)
         match command:
-            case Expose() | Unexpose():
+            case Expose() | Unexpose() | Failover():
                 await self._can_post(channel)
                 await self._engine.request(command, actor, channel, delivery)
             case _:

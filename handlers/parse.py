@@ -12,6 +12,7 @@ from bot.model.commands import (
     Command,
     DryPlan,
     Expose,
+    Failover,
     Help,
     ListExposures,
     Status,
@@ -64,14 +65,20 @@ def command(text: str) -> Command:
 
 def _words(verb: str, rest: str) -> dict[str, str]:
     """`<object> [from <office>] [on <cluster>] [because <reason>]` as a mapping of what is there."""
+    first = rest.split(maxsplit=1)
+    if not first or first[0] in ("from", "on", "because"):
+        raise UserError(f"`{verb}` needs to know what. Type: {SPEC[verb].usage}")
+    return {"object": first[0], **_options(verb, " ".join(first[1:]), {"from": "office", "on": "cluster"})}
+
+
+def _options(verb: str, rest: str, fields: dict[str, str]) -> dict[str, str]:
+    """`[<preposition> <word>] … [because <reason>]` as a mapping of what is there."""
     head, because, reason = f" {rest} ".partition(" because ")
     words = head.split()
-    if not words or words[0] in ("from", "on"):
-        raise UserError(f"`{verb}` needs to know what. Type: {SPEC[verb].usage}")
-    found = {"object": words.pop(0)}
+    found: dict[str, str] = {}
     while words:
         word = words.pop(0)
-        field = {"from": "office", "on": "cluster"}.get(word)
+        field = fields.get(word)
         if field is None or not words or field in found:
             raise UserError(f"I do not understand {word[:40]!r} there. Type: {SPEC[verb].usage}")
         found[field] = words.pop(0)
@@ -90,6 +97,10 @@ def _expose(rest: str) -> Command:
 def _unexpose(rest: str) -> Command:
     words = _words("unexpose", rest)
     return Unexpose.model_validate({"namespace": words.pop("object"), **words})
+
+
+def _failover(rest: str) -> Command:
+    return Failover.model_validate(_options("failover", rest, {"to": "node", "on": "cluster"}))
 
 
 def _plan(rest: str) -> Command:
@@ -123,6 +134,7 @@ def _plain(build: Callable[[], Command], verb: str) -> Callable[[str], Command]:
 _BUILD: dict[str, Callable[[str], Command]] = {
     "expose": _expose,
     "unexpose": _unexpose,
+    "failover": _failover,
     "check": _check,
     "plan": _plan,
     "status": _plain(Status, "status"),

@@ -24,10 +24,13 @@ from tests.memory_store import Contents, MemoryStore
 from tests.virtual import VirtualEnv
 
 TEAM = "T0LAB0001"
-DANA, OMAR, ADA, EVE = (Person(team=TEAM, user=f"U0{name}0001") for name in ("DANA", "OMAR", "ADA", "EVE"))
+DANA, OMAR, ADA, EVE, OLGA = (
+    Person(team=TEAM, user=f"U0{name}0001") for name in ("DANA", "OMAR", "ADA", "EVE", "OLGA")
+)
 GRANTS = (
     Grant(role="developer", people=frozenset({DANA}), clusters=("*",)),
     Grant(role="operator", people=frozenset({OMAR}), clusters=("*",)),
+    Grant(role="oncall", people=frozenset({OLGA}), clusters=("*",)),
     Grant(role="admin", people=frozenset({ADA}), clusters=("*",)),
 )
 KUBE_DNS = IPv4Address("10.68.0.2")
@@ -124,6 +127,9 @@ class Wire:
     def __init__(self, firewall: MemoryTarget, dns_server: MemoryTarget, cluster: StillCluster) -> None:
         self.firewall, self.dns_server, self.cluster = firewall, dns_server, cluster
         self.cut = False
+        self.dead: set[IPv4Address] = set()  # machines that answer nothing and carry nothing
+        self.not_forwarding: set[IPv4Address] = set()
+        self.without_proxy: set[IPv4Address] = set()  # kube-proxy's rules are gone there
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
         def answer(outcome: str, *addresses: IPv4Address, soa: str | None = None) -> DnsAnswer:
@@ -160,23 +166,24 @@ class Wire:
     ) -> ConnectAnswer:
         network = "10.68.0.0/16" if address in IPv4Network("10.68.0.0/16") else "172.20.0.0/16"
         node = address in IPv4Network("172.16.1.0/24")
-        works = node or self._open(network, "k8snet-qa-hq")
+        works = (not self.cut and address not in self.dead) if node else self._open(network, "k8snet-qa-hq")
         return ConnectAnswer(
             address=address,
             port=port,
             protocol=protocol,
             outcome="data" if works else "timeout",
             spoke=speak,
-            peer_says="hello" if works else "",
+            peer_says=("HTTP/1.1 200 OK" if speak == "healthz" else "hello") if works else "",
             elapsed_ms=1,
         )
 
     def _open(self, network: str, policy: str) -> bool:
-        return (
-            not self.cut
-            and self._holds(self.firewall, Key(kind="route", name=network), Route)
-            and self._holds(self.firewall, Key(kind="policy", name=policy), Policy)
-        )
+        route = self.firewall.resources.get(Key(kind="route", name=network))
+        if self.cut or not isinstance(route, Route) or route.gateway in self.dead | self.not_forwarding:
+            return False
+        if network == "10.68.0.0/16" and route.gateway in self.without_proxy:
+            return False
+        return self._holds(self.firewall, Key(kind="policy", name=policy), Policy)
 
     @staticmethod
     def _holds(target: MemoryTarget, key: Key, kind: type[Resource]) -> bool:

@@ -3,7 +3,7 @@
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.planning import make_plan
-from bot.model.commands import Change, Expose, Unexpose
+from bot.model.commands import SPEC, Change, Expose, Failover, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (
     AnyEntry,
@@ -35,7 +35,8 @@ async def request(context: Context, command: Change, actor: Person, channel: str
     said on the operation's own message.
     """
     cluster = context.cluster(command.cluster)
-    refusal = await _refusal(context, actor, Permission.REQUEST, cluster.name, command.namespace)
+    needed = SPEC[command.verb].permission or Permission.REQUEST
+    refusal = await _refusal(context, actor, needed, cluster.name, _namespace(command))
     if refusal is not None:
         await context.journal.append(
             Asked(actor=actor, command=command, channel=channel, answer=refusal.reason, allowed=False)
@@ -51,7 +52,7 @@ async def request(context: Context, command: Change, actor: Person, channel: str
 
 async def plan_requested(context: Context, entry: Requested) -> None:
     """Plan a requested change and journal the plan, or why there is none."""
-    assert isinstance(entry.command, Expose | Unexpose)
+    assert isinstance(entry.command, Expose | Unexpose | Failover)
     try:
         plan = await make_plan(context, entry.command, entry.actor, entry.operation)
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
@@ -164,7 +165,8 @@ def _why_not(operation: Operation) -> str:
 
 async def _gate(context: Context, operation: Operation, plan: Plan, actor: Person) -> None:
     """Raises UserError, after writing it down, unless this person's yes counts here and now."""
-    refusal = await _refusal(context, actor, Permission.CONFIRM, plan.cluster, plan.command.namespace)
+    needed = Permission.FAIL_OVER if isinstance(plan.command, Failover) else Permission.CONFIRM
+    refusal = await _refusal(context, actor, needed, plan.cluster, _namespace(plan.command))
     if refusal is None and actor == operation.request.actor and not context.cluster(plan.cluster).self_confirm:
         refusal = Refusal(
             reason="Somebody else must confirm what you asked for "
@@ -177,6 +179,10 @@ async def _gate(context: Context, operation: Operation, plan: Plan, actor: Perso
 async def _deny(context: Context, operation_id: str, actor: Person, refusal: Refusal) -> None:
     await context.journal.append(Denied(operation=operation_id, actor=actor, reason=refusal.reason))
     raise UserError(refusal.reason)
+
+
+def _namespace(command: Change) -> str | None:
+    return None if isinstance(command, Failover) else command.namespace
 
 
 async def _refusal(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.engine.context import Context
+from bot.engine.gateways import choose
 from bot.engine.ports import NumbersRows
 from bot.model import names
-from bot.model.commands import Change, Expose, Unexpose
+from bot.model.commands import Change, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
 from bot.model.diff import Difference, Place, diff
 from bot.model.errors import UserError
@@ -18,6 +19,7 @@ from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
 from bot.model.resources import Address, Key, Kind, Mark, Policy, Resource, Route, TargetId
+from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
 
@@ -29,12 +31,13 @@ async def make_plan(
 
     Raises UserError (a wrong name, nothing to do, a conflict, a missing fact) and BackendErrors.
     """
-    names.namespace(command.namespace)
+    if isinstance(command, Expose | Unexpose):
+        names.namespace(command.namespace)
     cluster = context.cluster(command.cluster)
     world = await context.journal.world()
     before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
     facts = await context.clusters[cluster.name].facts()
-    after = _intended(context, command, before, facts)
+    after = await _intended(context, command, cluster, before, facts)
     wanted = _normalised(context, desired(after, cluster, context.site, facts))
     actual = await _read(context, wanted, owned)
     difference = diff(wanted, owned, actual, cluster.name, operation)
@@ -54,12 +57,14 @@ async def make_plan(
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
         warnings=warnings_for(command, cluster, after, facts, steps),
-        checks=checks_for(command, context.site, after, facts, operation),
+        checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=expires_at or context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
 
 
-def _intended(context: Context, command: Change, before: ClusterIntent, facts: ClusterFacts) -> ClusterIntent:
+async def _intended(
+    context: Context, command: Change, cluster: ClusterSite, before: ClusterIntent, facts: ClusterFacts
+) -> ClusterIntent:
     match command:
         case Expose():
             _known_namespace(command.namespace, facts)
@@ -72,6 +77,13 @@ def _intended(context: Context, command: Change, before: ClusterIntent, facts: C
                     f"{suggestion(command.namespace, exposed)} Exposed: {', '.join(exposed) or 'nothing'}."
                 )
             return before.without(command.namespace, command.office and context.office(command.office))
+        case Failover():
+            if not before.exposures:
+                raise UserError(
+                    f"Nothing of cluster {cluster.name} is exposed, so there is no route to move. "
+                    f"Its first one will point at clusters.{cluster.name}.gateway of app.yaml."
+                )
+            return before.through(await choose(context, cluster, before, facts, command.node))
 
 
 def _known_namespace(namespace: str, facts: ClusterFacts) -> None:

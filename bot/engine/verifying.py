@@ -8,44 +8,50 @@ from bot.model.describe import describe, describe_connection
 from bot.model.errors import BackendError
 from bot.model.journal import CheckResult, Verified
 from bot.model.operation import Operation
-from bot.model.plan import CarriesData, Check, DoesNotResolve, Resolves
+from bot.model.plan import CarriesData, Check, DoesNotResolve, Door, Forwards, ReachesOne, Resolves
 from bot.model.probes import DnsAnswer
 
-ATTEMPTS = 6
-PAUSE_S = 2.0
+PAUSES_S = (0.5, 1.0, 2.0, 3.0, 3.0)
+ATTEMPTS = len(PAUSES_S) + 1
 SAMPLE_ATTEMPTS = 1  # once what must pass has passed, a sample that fails is given one more chance
+FIRST_TIMEOUT_S = 1.5  # what works answers at once, and what does not shall be asked again soon
 PROBE_TIMEOUT_S = 4.0
 # A Windows DNS server without way to the root answers SERVFAIL only after its recursion time-out of 8 s.
 NEGATIVE_TIMEOUT_S = 12.0
 
 
 async def verify(context: Context, operation: Operation) -> Verified:
-    """Run the operation's checks until all pass, or until a device has had time enough to act on what it was told."""
-    results: Sequence[CheckResult] = ()
+    """Run the operation's checks until each has passed once, or devices have had time enough to follow.
+
+    What has passed is not asked again: the write it proves was before it.
+    """
+    results: dict[int, CheckResult] = {}
     for attempt in range(ATTEMPTS):
         if attempt:
-            await context.env.sleep(PAUSE_S)
-        results = await asyncio.gather(*(_result(context, check) for check in operation.checks))
-        if all(result.passed for result in results):
+            await context.env.sleep(PAUSES_S[attempt - 1])
+        left = [index for index in range(len(operation.checks)) if not (index in results and results[index].passed)]
+        timeout_s = FIRST_TIMEOUT_S if attempt == 0 else PROBE_TIMEOUT_S
+        answers = await asyncio.gather(*(_result(context, operation.checks[index], timeout_s) for index in left))
+        results.update(zip(left, answers, strict=True))
+        verified = Verified(operation=operation.id, results=tuple(results[index] for index in sorted(results)))
+        if all(result.passed for result in verified.results) or (verified.passed and attempt >= SAMPLE_ATTEMPTS):
             break
-        if Verified(operation=operation.id, results=tuple(results)).passed and attempt >= SAMPLE_ATTEMPTS:
-            break
-    return Verified(operation=operation.id, results=tuple(results))
+    return verified
 
 
-async def _result(context: Context, check: Check) -> CheckResult:
+async def _result(context: Context, check: Check, timeout_s: float) -> CheckResult:
     """A probe that could not even be sent proves nothing, and so does not pass."""
     try:
-        return await _run(context, check)
+        return await _run(context, check, timeout_s)
     except BackendError as error:
         sample = isinstance(check, CarriesData) and check.sample
         return CheckResult(what=check.kind.replace("-", " "), passed=False, evidence=str(error), sample=sample)
 
 
-async def _run(context: Context, check: Check) -> CheckResult:
+async def _run(context: Context, check: Check, timeout_s: float) -> CheckResult:
     match check:
         case Resolves():
-            answer = await context.prober.dns(check.address, check.name, "udp", PROBE_TIMEOUT_S)
+            answer = await context.prober.dns(check.address, check.name, "udp", timeout_s)
             return CheckResult(
                 what=f"{check.server} resolves {check.name.rstrip('.')}",
                 passed=_resolved(check, answer),
@@ -59,15 +65,48 @@ async def _run(context: Context, check: Check) -> CheckResult:
                 evidence=describe(answer),
             )
         case CarriesData():
-            reply = await context.prober.connect(
-                check.address, check.port, check.protocol, check.speak, PROBE_TIMEOUT_S
-            )
+            reply = await context.prober.connect(check.address, check.port, check.protocol, check.speak, timeout_s)
             return CheckResult(
                 what=f"{check.label} {check.address}:{check.port} answers",
                 passed=reply.outcome == "data",
                 evidence=describe_connection(reply),
                 sample=check.sample,
             )
+        case ReachesOne():
+            passed, evidence = await knock(context, check.doors, timeout_s)
+            return CheckResult(what=f"data reaches {check.label}", passed=passed, evidence=evidence)
+        case Forwards():
+            answer = await context.prober.dns(check.address, check.name, "udp", timeout_s)
+            return CheckResult(
+                what=f"{check.server} gets its answers from the cluster",
+                passed=_from_cluster(answer, check.zone),
+                evidence=describe(answer),
+            )
+
+
+async def knock(context: Context, doors: Sequence[Door], timeout_s: float) -> tuple[bool, str]:
+    """Knock at all doors at once; the first one that data came back from decides. Otherwise what each one said."""
+    knocking = [asyncio.ensure_future(_knock(context, door, timeout_s)) for door in doors]
+    said = []
+    try:
+        for answered in asyncio.as_completed(knocking):
+            passed, evidence = await answered
+            if passed:
+                return True, evidence
+            said.append(evidence)
+    finally:
+        for knocks in knocking:
+            knocks.cancel()
+        await asyncio.gather(*knocking, return_exceptions=True)
+    return False, "; ".join(sorted(said))
+
+
+async def _knock(context: Context, door: Door, timeout_s: float) -> tuple[bool, str]:
+    try:
+        reply = await context.prober.connect(door.address, door.port, "TCP", door.speak, timeout_s)
+    except BackendError as error:
+        return False, f"{door.label}: {error}"
+    return reply.outcome == "data", f"{door.label} {door.address}:{door.port} {describe_connection(reply)}"
 
 
 def _resolved(check: Resolves, answer: DnsAnswer) -> bool:
@@ -80,5 +119,11 @@ def _resolved(check: Resolves, answer: DnsAnswer) -> bool:
 def _not_forwarded(check: DoesNotResolve, answer: DnsAnswer) -> bool:
     """A negative answer that does not come from the cluster. Silence is no proof: the server may just be slow."""
     if answer.outcome == "nxdomain":
-        return answer.soa_owner is None or not f".{answer.soa_owner}".endswith(f".{check.zone}")
+        return not _from_cluster(answer, check.zone)
     return answer.outcome in ("servfail", "refused-rcode")
+
+
+def _from_cluster(answer: DnsAnswer, zone: str) -> bool:
+    """A negative answer whose authority is the cluster's own zone."""
+    negative = answer.outcome in ("nxdomain", "nodata")
+    return negative and answer.soa_owner is not None and f".{answer.soa_owner}".endswith(f".{zone}")

@@ -24,6 +24,19 @@ class Unexpose(Value):
     reason: str = ""
 
 
+class Failover(Value):
+    """Move the cluster's routes to another gateway node; without `node`, to the best candidate.
+
+    `incident` is `<incident>.<version>` when a button of an incident asked for it.
+    """
+
+    verb: Literal["failover"] = "failover"
+    node: str | None = None
+    cluster: str | None = None
+    reason: str = ""
+    incident: str | None = None
+
+
 class Check(Value):
     """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand."""
 
@@ -55,9 +68,9 @@ class Help(Value):
     verb: Literal["help"] = "help"
 
 
-Change = Annotated[Expose | Unexpose, Field(discriminator="verb")]
+Change = Annotated[Expose | Unexpose | Failover, Field(discriminator="verb")]
 Command = Annotated[
-    Expose | Unexpose | Check | DryPlan | Status | ListExposures | WhoAmI | Help, Field(discriminator="verb")
+    Expose | Unexpose | Failover | Check | DryPlan | Status | ListExposures | WhoAmI | Help, Field(discriminator="verb")
 ]
 
 
@@ -84,6 +97,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         usage="unexpose <namespace> [from <office>] [on <cluster>] [because …]",
         summary="take that back; firewall and DNS read as before",
         permission=Permission.REQUEST,
+        mutating=True,
+    ),
+    CommandSpec(
+        verb="failover",
+        usage="failover [to <node>] [on <cluster>] [because …]",
+        summary="move the routes to another gateway node, the best one if none is named",
+        permission=Permission.FAIL_OVER,
         mutating=True,
     ),
     CommandSpec(
@@ -129,7 +149,7 @@ def typed(command: Command) -> str:
             words.append(command.namespace)
         case Check():
             words.append(command.name)
-    for preposition, field in (("from", "office"), ("on", "cluster"), ("because", "reason")):
+    for preposition, field in (("to", "node"), ("from", "office"), ("on", "cluster"), ("because", "reason")):
         if value := getattr(command, field, None):
             words += [preposition, value]
     return " ".join(words)

@@ -28,6 +28,10 @@ class ClusterIntent(Value):
         )
         return self.model_copy(update={"exposures": tuple(kept)})
 
+    def through(self, node: str) -> "ClusterIntent":
+        """The same, with the routes pointing at that node."""
+        return self.model_copy(update={"gateway": node})
+
     def exposes(self, namespace: str) -> bool:
         return any(exposure.namespace == namespace for exposure in self.exposures)
 

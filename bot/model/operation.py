@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Literal
 
+from bot.model.commands import Failover
 from bot.model.journal import (
     Announced,
     Attempted,
@@ -185,7 +186,9 @@ def next_action(operation: Operation, run: str) -> Action:
     | running  | steps intended by an earlier run                 | observe                             |
     | running  | a step failed or is unclear                      | turn back                           |
     | running  | steps left, an earlier run had begun             | turn back (its approval covered one |
-    |          |                                                  | uninterrupted change)               |
+    |          |                                                  | uninterrupted change); a failover   |
+    |          |                                                  | goes on: back may lead to a dead    |
+    |          |                                                  | node                                |
     | running  | the same step not written three times            | turn back                           |
     | running  | steps left                                       | intend the next ones of one target  |
     | running  | none left, not verified                          | verify                              |
@@ -213,7 +216,8 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
         return TurnBack(reason=problem)
     left = [index for index in range(len(plan.steps)) if index not in operation.satisfied()]
     if left:
-        if any(isinstance(entry, Intended) and entry.run != run for entry in operation.entries):
+        interrupted = any(isinstance(entry, Intended) and entry.run != run for entry in operation.entries)
+        if interrupted and not isinstance(plan.command, Failover):
             return TurnBack(reason="the bot stopped in the middle of this change")
         if _tries(operation, left[0], "forward") >= FORWARD_TRIES:
             return TurnBack(reason=f"step {left[0] + 1} did not take effect in {FORWARD_TRIES} tries")

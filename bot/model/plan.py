@@ -54,7 +54,34 @@ class CarriesData(Value):
     speak: str
 
 
-Check = Annotated[Resolves | DoesNotResolve | CarriesData, Field(discriminator="kind")]
+class Door(Value):
+    """One place to knock at: a TCP port, and the protocol that is spoken there."""
+
+    label: str
+    address: IPv4Address
+    port: int
+    speak: str
+
+
+class ReachesOne(Value):
+    """Data passes to at least one of these doors: which program happens to be down must not decide about a path."""
+
+    kind: Literal["reaches-one"] = "reaches-one"
+    label: str
+    doors: tuple[Door, ...]
+
+
+class Forwards(Value):
+    """The office DNS server gets its answer about `name`, which does not exist, from the cluster itself."""
+
+    kind: Literal["forwards"] = "forwards"
+    server: TargetId
+    address: IPv4Address
+    name: str
+    zone: str
+
+
+Check = Annotated[Resolves | DoesNotResolve | CarriesData | ReachesOne | Forwards, Field(discriminator="kind")]
 
 
 class Flow(Value):

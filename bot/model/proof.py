@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
-from bot.model.commands import Change, Expose
+from bot.model.commands import Change, Expose, Failover, Unexpose
 from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
+from bot.model.move import move_checks, move_warnings
 from bot.model.plan import CarriesData, Check, DoesNotResolve, Resolves
 from bot.model.protocols import spoken_on
 from bot.model.resources import Policy
@@ -19,13 +20,30 @@ DATA_PROBES = 3
 
 
 def checks_for(
-    command: Change, site: Site, after: ClusterIntent, facts: ClusterFacts, operation: str
+    command: Change,
+    cluster: ClusterSite,
+    site: Site,
+    before: ClusterIntent,
+    after: ClusterIntent,
+    facts: ClusterFacts,
+    operation: str,
 ) -> tuple[Check, ...]:
     """The proof of a change. Depends on nothing but its arguments, so that the same world gives the same plan."""
-    if isinstance(command, Expose):
-        offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
-        services = facts.services_in(command.namespace)
-        return (*_names(command.namespace, offices, site, facts, services), *_data(facts, services))
+    match command:
+        case Expose():
+            offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
+            services = facts.services_in(command.namespace)
+            return (*_names(command.namespace, offices, site, facts, services), *_data(facts, services))
+        case Failover():
+            old, new = before.gateway or cluster.gateway, after.gateway or cluster.gateway
+            return move_checks(site, old, new, after, facts, operation)
+        case Unexpose():
+            return _no_names(command, site, after, facts, operation)
+
+
+def _no_names(
+    command: Unexpose, site: Site, after: ClusterIntent, facts: ClusterFacts, operation: str
+) -> tuple[Check, ...]:
     zone = zone_of(command.namespace, facts.domain)
     kept = {e.office for e in after.exposures if e.namespace == command.namespace}
     servers = site.dns_servers_of({office.name for office in site.offices})
@@ -103,6 +121,8 @@ def warnings_for(
         warnings += _about_gateway(after.gateway or cluster.gateway, facts)
         if not any(service.ready_endpoints for service in facts.services_in(command.namespace)):
             warnings.append(f"Namespace {command.namespace} has no service with a ready endpoint yet.")
+    if isinstance(command, Failover):
+        warnings += move_warnings(after.gateway or cluster.gateway, facts)
     warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
     return tuple(warnings)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bot.engine.changing import DIGEST_PREFIX
+from bot.model.commands import Failover
 from bot.model.operation import Operation
 from bot.model.plan import Plan
 from handlers.views import lines
@@ -67,8 +68,12 @@ def _people(operation: Operation) -> Iterator[str]:
     elif operation.state == "awaiting" and operation.plan is not None:
         expiry = int(operation.plan.expires_at.timestamp())
         clock = f"{operation.plan.expires_at:%H:%M} UTC"
-        yield f"needs a yes of an operator or admin until <!date^{expiry}^{{time}}|{clock}>"
+        yield f"needs a yes of {_who(operation.plan)} until <!date^{expiry}^{{time}}|{clock}>"
     yield f"change {operation.id}"
+
+
+def _who(plan: Plan) -> str:
+    return "on-call or an admin" if isinstance(plan.command, Failover) else "an operator or admin"
 
 
 def _buttons(operation: Operation) -> Iterator[Block]:

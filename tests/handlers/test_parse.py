@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.commands import COMMANDS, Check, DryPlan, Expose, Help, Status, Unexpose, typed
+from bot.model.commands import COMMANDS, Check, DryPlan, Expose, Failover, Help, Status, Unexpose, typed
 from bot.model.errors import UserError
 from handlers import parse
 
@@ -24,6 +24,9 @@ from handlers import parse
         ),
         ("unexpose default because “done”", Unexpose(namespace="default", reason='"done"')),
         ("plan default on qa", DryPlan(namespace="default", cluster="qa")),
+        ("failover", Failover()),
+        ("failover to node-03 on qa because of the fan", Failover(node="node-03", cluster="qa", reason="of the fan")),
+        ("failover because it rattles", Failover(reason="it rattles")),
         ("check redis-abc-gns.default:6379", Check(name="redis-abc-gns.default:6379")),
         ("check <http://redis.default.dev|redis.default.dev>", Check(name="redis.default.dev")),
         ("check <http://redis.default.dev>", Check(name="redis.default.dev")),
@@ -38,10 +41,14 @@ def test_a_line_becomes_its_command(text: str, command: object) -> None:
     ("text", "says"),
     [
         ("expsoe default", "Did you mean expose?"),
-        ("frobnicate", "Commands: expose, unexpose"),
+        ("frobnicate", "Commands: expose, unexpose, failover"),
         ("expose", "expose <namespace>"),
         ("expose on qa", "expose <namespace>"),
         ("expose default qa", "I do not understand 'qa'"),
+        ("failover node-03", "failover [to <node>]"),
+        ("failover to", "failover [to <node>]"),
+        ("failover to a to b", "failover [to <node>]"),
+        ("expose because it is there", "expose <namespace>"),
         ("expose default on", "I do not understand 'on'"),
         ("expose default on qa on prod", "I do not understand 'on'"),
         ("expose default because ", "needs a reason"),

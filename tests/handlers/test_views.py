@@ -6,7 +6,7 @@ import pytest
 
 from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.engine import Engine
-from bot.model.commands import Check, DryPlan, Expose, Unexpose
+from bot.model.commands import Check, DryPlan, Expose, Failover, Unexpose
 from bot.model.errors import UserError
 from bot.model.operation import Operation
 from handlers.views import answers
@@ -14,7 +14,7 @@ from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
 from tests.golden import assert_golden
 from tests.memory import Fault
-from tests.office import DANA, OMAR, Company
+from tests.office import DANA, OLGA, OMAR, Company
 
 EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
 
@@ -56,6 +56,11 @@ async def story(name: str) -> Operation:
         case "unexposed":
             await changed(engine)
             return await changed(engine, Unexpose(namespace="default"), "d2")
+        case "moving":
+            await changed(engine)
+            return await now(
+                engine, await engine.request(Failover(node="node-03", reason="the fan rattles"), OLGA, "C1", "d2")
+            )
         case "rolled-back":
             company.firewall.fail("apply", Fault.REJECT, 6)
             return await changed(engine)
@@ -94,7 +99,7 @@ async def story(name: str) -> Operation:
 
 
 STATES = (
-    *("awaiting", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
+    *("awaiting", "moving", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
     *("nothing-to-do", "unplannable", "cancelled", "expired", "stale"),
 )
 

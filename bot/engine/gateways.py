@@ -1,0 +1,104 @@
+"""What is known of the nodes that could carry a cluster's routes, now."""
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from bot.engine.context import Context
+from bot.engine.ports import PathOracle
+from bot.model.candidates import Candidate, NodeHealth, candidates, resolve
+from bot.model.errors import BackendError, UserError
+from bot.model.facts import ClusterFacts, Node
+from bot.model.intent import ClusterIntent
+from bot.model.probes import ConnectAnswer
+from bot.model.site import ClusterSite
+
+KUBELET_PORT, PROXY_HEALTH_PORT = 10250, 10256
+PROBE_TIMEOUT_S = 1.0
+MOST_NODES = 12  # of a large cluster, enough are asked for a choice; the rest count as unknown
+
+
+async def choose(
+    context: Context, cluster: ClusterSite, intent: ClusterIntent, facts: ClusterFacts, wanted: str | None
+) -> str:
+    """The node to move to: the wanted one if nothing speaks against it, else the best. Raises UserError: why none."""
+    gateway = intent.gateway or cluster.gateway
+    node = resolve(wanted, facts) if wanted is not None else None
+    if node is not None and node.name == gateway:
+        return gateway
+    ranked = candidates(facts, gateway, await survey(context, cluster, facts))
+    best = next((one for one in ranked if one.eligible), None)
+    if node is None:
+        if best is None:
+            raise UserError(f"No node of cluster {cluster.name} can carry the routes now:\n{_reasons(ranked)}")
+        return best.node
+    found = next(one for one in ranked if one.node == node.name)
+    if not found.eligible:
+        better = f" The best one now is {best.node}." if best else ""
+        raise UserError(f"{node.name} cannot carry the routes now: {'; '.join(found.against)}.{better}")
+    return node.name
+
+
+async def survey(context: Context, cluster: ClusterSite, facts: ClusterFacts) -> Mapping[str, NodeHealth]:
+    """One look at every node, the firewall's word included; asked all at once."""
+    nodes = facts.nodes[:MOST_NODES]
+    looks = await asyncio.gather(*(_look(context, cluster, node) for node in nodes))
+    return {node.name: health for node, health in zip(nodes, looks, strict=True)}
+
+
+async def _look(context: Context, cluster: ClusterSite, node: Node) -> NodeHealth:
+    if node.internal_ip is None:
+        return NodeHealth()
+    host, proxy, link = await asyncio.gather(
+        host_answers(context, node.internal_ip),
+        proxy_healthy(context, node.internal_ip),
+        on_link(context, cluster, node.internal_ip),
+    )
+    return NodeHealth(host_answers=host[0], proxy_healthy=proxy[0], on_link=link)
+
+
+async def host_answers(context: Context, address: IPv4Address) -> tuple[bool | None, str]:
+    """Whether the machine lives. A living host may refuse; only silence or an ICMP error speaks against it."""
+    reply, problem = await _ask(context, address, KUBELET_PORT, "https")
+    if reply is None:
+        return None, problem
+    return reply.outcome not in ("timeout", "host-unreachable", "net-unreachable"), _said(reply)
+
+
+async def proxy_healthy(context: Context, address: IPv4Address) -> tuple[bool | None, str]:
+    """What kube-proxy says of itself. The port may be bound elsewhere or closed to us: silence means nothing."""
+    reply, problem = await _ask(context, address, PROXY_HEALTH_PORT, "healthz")
+    if reply is None or reply.outcome != "data":
+        return None, problem or _said(reply)
+    return (False if " 503" in reply.peer_says else True if " 200" in reply.peer_says else None), _said(reply)
+
+
+async def on_link(context: Context, cluster: ClusterSite, address: IPv4Address) -> bool | None:
+    """Whether the firewall reaches the address through the routes' interface, without another router in between."""
+    firewall = context.targets[cluster.firewall]
+    if not isinstance(firewall, PathOracle):
+        return None
+    try:
+        route = await firewall.route(address)
+    except BackendError:
+        return None
+    if route.found is None:
+        return None
+    return route.found and route.gateway is None and route.interface == cluster.interface
+
+
+async def _ask(context: Context, address: IPv4Address, port: int, speak: str) -> tuple[ConnectAnswer | None, str]:
+    try:
+        return await context.prober.connect(address, port, "TCP", speak, PROBE_TIMEOUT_S), ""
+    except BackendError as error:
+        return None, str(error)
+
+
+def _said(reply: ConnectAnswer | None) -> str:
+    if reply is None:
+        return ""
+    return f"port {reply.port}: {reply.peer_says or reply.outcome} in {reply.elapsed_ms} ms"
+
+
+def _reasons(ranked: tuple[Candidate, ...]) -> str:
+    return "\n".join(f"• {one.node}: {'; '.join(one.against)}" for one in ranked) or "• it has no other node"

@@ -1,0 +1,118 @@
+"""Moving the routes to another node: what must be true on the wire afterwards, and what a person should know before."""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+
+from bot.model.desired import zone_of
+from bot.model.facts import ClusterFacts, Service
+from bot.model.intent import ClusterIntent
+from bot.model.plan import Check, Door, Forwards, ReachesOne
+from bot.model.protocols import spoken_on
+from bot.model.site import Site
+
+DOORS = 3  # a program that is down must not decide, and three are not down at once
+
+
+def move_checks(
+    site: Site, old: str, new: str, intent: ClusterIntent, facts: ClusterFacts, operation: str
+) -> tuple[Check, ...]:
+    """Data through the new gateway to a service address, to a pod on it and to a pod elsewhere; names for the office.
+
+    Nothing that lives only on the old gateway is asked: it may be gone, and that is no fault of the new one.
+    """
+    return (*_data(old, new, intent, facts), *_names(site, intent, facts, operation))
+
+
+def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
+    """What the move does to open connections, and what could not be proven."""
+    lines = [
+        "Open connections to service addresses are reset once; those to pod addresses survive, "
+        "unless the cluster's network masquerades them.",
+        "The routes stay there: nothing moves them back by itself.",
+    ]
+    node = facts.node(new)
+    if node is not None and not node.schedulable:
+        lines.append(f"{new} is cordoned.")
+    if node is not None and node.control_plane:
+        lines.append(f"{new} belongs to the control plane; all office traffic will pass through it.")
+    if not any(node == new for node, _ in pod_doors(ClusterIntent(), facts)):
+        lines.append(f"No pod on {new} can be asked, so the way to its own pods is not proven.")
+    return tuple(lines)
+
+
+def service_doors(old: str, intent: ClusterIntent, facts: ClusterFacts) -> tuple[Door, ...]:
+    """Service addresses that can be asked, best first: those that need nothing on the node `old`."""
+    living: list[Door] = []
+    shared: list[Door] = []
+    for service in _ordered(intent, facts):
+        if service.cluster_ip is None or service.internal_traffic_local:
+            continue
+        backing = [endpoint for endpoint in service.ready_endpoints if _in_pods(endpoint.address, facts)]
+        port = next((one for one in service.ports if one.protocol == "TCP" and spoken_on(one)), None)
+        if port is None or not backing:
+            continue
+        label = f"{service.name}.{service.namespace}"
+        door = Door(label=label, address=service.cluster_ip, port=port.port, speak=spoken_on(port))
+        (shared if any(endpoint.node == old for endpoint in backing) else living).append(door)
+    return (*living, *shared) or _kube_dns(facts)
+
+
+def pod_doors(intent: ClusterIntent, facts: ClusterFacts) -> Iterator[tuple[str, Door]]:
+    """(node, door) of ready pods that can be asked; those of exposed namespaces first."""
+    seen = set()
+    for service in _ordered(intent, facts):
+        for endpoint in service.ready_endpoints:
+            port = next((one for one in endpoint.ports if one.protocol == "TCP" and spoken_on(one)), None)
+            if endpoint.node is None or port is None or not _in_pods(endpoint.address, facts):
+                continue
+            if endpoint.address not in seen:
+                seen.add(endpoint.address)
+                label = f"{service.name}.{service.namespace} on {endpoint.node}"
+                yield endpoint.node, Door(label=label, address=endpoint.address, port=port.port, speak=spoken_on(port))
+
+
+def _data(old: str, new: str, intent: ClusterIntent, facts: ClusterFacts) -> Iterator[ReachesOne]:
+    pods = list(pod_doors(intent, facts))
+    ways = {
+        "a service address": service_doors(old, intent, facts),
+        f"a pod on {new}": [door for node, door in pods if node == new],
+        "a pod on another node": [door for node, door in pods if node not in (old, new) and _ready(node, facts)],
+    }
+    for label, doors in ways.items():
+        if doors:
+            yield ReachesOne(label=f"{label} through {new}", doors=tuple(doors[:DOORS]))
+
+
+def _names(site: Site, intent: ClusterIntent, facts: ClusterFacts, operation: str) -> Iterator[Forwards]:
+    """A name that nobody has asked for before: a cached answer would prove nothing about the new way."""
+    for server in site.dns_servers_of({exposure.office for exposure in intent.exposures}):
+        exposure = next(e for e in intent.exposures if server.name in site.office(e.office).dns_servers)
+        zone = zone_of(exposure.namespace, facts.domain)
+        yield Forwards(
+            server=server.name, address=server.address, name=f"k8snet-{operation}.{zone}.", zone=f"{facts.domain}."
+        )
+
+
+def _kube_dns(facts: ClusterFacts) -> tuple[Door, ...]:
+    if facts.kube_dns is None:
+        return ()
+    return (Door(label="kube-dns", address=facts.kube_dns, port=53, speak="dns"),)
+
+
+def _ordered(intent: ClusterIntent, facts: ClusterFacts) -> Sequence[Service]:
+    """What people were given comes first; kube-dns last, because half of it may be down without anybody's notice."""
+    exposed = {exposure.namespace for exposure in intent.exposures}
+
+    def place(service: Service) -> tuple[bool, bool]:
+        return facts.kube_dns is not None and service.cluster_ip == facts.kube_dns, service.namespace not in exposed
+
+    return sorted(facts.services, key=place)
+
+
+def _in_pods(address: IPv4Address, facts: ClusterFacts) -> bool:
+    return any(address in network for network in facts.pod_networks)
+
+
+def _ready(name: str, facts: ClusterFacts) -> bool:
+    node = facts.node(name)
+    return node is not None and node.ready
