@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar, cast
 
+from pydantic import ValidationError
+
 from bot.engine.ports import Store, Stored
-from bot.model.errors import OutcomeUnknown, Unreachable
+from bot.model.errors import BrokenJournal, OutcomeUnknown, Unreachable
 from bot.model.journal import AnyEntry, Event, Record, Sealed
 from bot.model.world import World
 
@@ -94,7 +96,12 @@ class Journal:
         return self._world
 
     def _add(self, stored: Stored) -> Record:
-        sealed = Sealed.model_validate_json(stored.body)
+        try:
+            sealed = Sealed.model_validate_json(stored.body)
+        except ValidationError:
+            raise BrokenJournal(
+                f"Record {stored.seq} of the journal cannot be read: it was damaged, or written by a newer k8snet."
+            ) from None
         record = Record(seq=stored.seq, at=stored.at, entry=sealed.entry, previous=sealed.previous)
         self._world.add(record)
         self._changed.set()

@@ -13,6 +13,10 @@ class ConfigurationError(BotError):
     """The configuration cannot be used; the text lists every problem with its path in app.yaml."""
 
 
+class BrokenJournal(BotError):
+    """The journal was changed, reordered or cut by somebody: nothing may be decided on it."""
+
+
 class BackendError(BotError):
     """Something outside the process failed. `system` is the name from app.yaml, as people know it."""
 

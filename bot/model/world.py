@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from bot.model.errors import BrokenJournal
 from bot.model.intent import ClusterIntent
 from bot.model.journal import GENESIS, Asked, Attempted, Audited, Finished, Record, Requested
 from bot.model.operation import HOLDS, Operation, advance
@@ -14,7 +15,7 @@ Place = tuple[TargetId, Key]
 class World:
     """Grows by one record at a time; the same records always give the same world.
 
-    Raises ValueError from `add` when a record does not follow the one before it: a broken chain is never acted on.
+    Raises BrokenJournal from `add` when a record does not follow the one before it.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,10 @@ class World:
 
     def add(self, record: Record) -> None:
         if record.seq != self.seq + 1 or record.previous != self.head:
-            raise ValueError(f"journal record {record.seq} does not follow record {self.seq}: the chain is broken")
+            raise BrokenJournal(
+                f"The journal cannot be trusted: record {record.seq} does not follow record {self.seq} as written. "
+                "Nothing is done on it. Restore the journal from a backup, or find out who changed it."
+            )
         self.seq, self.head = record.seq, record.hash
         self.records.append(record)
         entry = record.entry
