@@ -6,8 +6,11 @@ the bot's host, and of a tool that fails nobody can tell whether its command had
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from backends.unbound.settings import UnboundSettings
@@ -22,6 +25,8 @@ T = TypeVar("T")
 class Clock(Protocol):
     """The part of the engine's `Env` that this back end needs."""
 
+    def monotonic(self) -> float: ...
+
     async def sleep(self, seconds: float) -> None: ...
 
 
@@ -33,30 +38,34 @@ class Control:
         self._settings = settings
         self._clock = clock
 
-    async def ask(self, *words: str, writes: bool = False) -> Sequence[str]:
+    async def ask(self, *words: str, writes: bool = False, not_after: float | None = None) -> Sequence[str]:
         """The lines of the answer. The words are sent as they are, so they must not hold blanks or line ends.
 
-        Raises Rejected when the server answers with an error. When no whole answer comes within `timeout_s`:
-        Unreachable if nothing was sent or the command does not write, otherwise OutcomeUnknown. In any case the
-        connection is cut afterwards, so that nothing of it is sent again.
+        Raises Rejected when the server answers with an error, or when nothing was sent because `not_after` had passed.
+        When no whole answer comes within `timeout_s`: Unreachable if nothing was sent or the command does not write,
+        otherwise OutcomeUnknown. In any case the connection is cut afterwards, so that nothing of it is sent again.
         """
-        exchange = _Exchange(self._settings, " ".join((MAGIC, *words)))
+        in_time = partial(self._before, not_after)
+        exchange = _Exchange(self._settings, " ".join((MAGIC, *words)), in_time)
         held = asyncio.ensure_future(exchange.hold())
         deadline = asyncio.ensure_future(self._clock.sleep(self._settings.timeout_s))
         try:
             await asyncio.wait((held, deadline), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            in_time = held.done()
+            ended = held.done()
             for task in (held, deadline):
                 task.cancel()
             # The connection is closed before anybody goes on, and whatever went wrong in it is told below.
             await asyncio.gather(held, deadline, return_exceptions=True)
-        if not in_time:
+        if not ended:
             raise self._silent(_LATE, exchange.sent and writes)
         error = held.exception()
         if error is not None:
             raise self._failed(error, exchange.sent, writes)
         return self._lines(held.result(), words[0], writes)
+
+    def _before(self, not_after: float | None) -> bool:
+        return not_after is None or self._clock.monotonic() < not_after
 
     def _lines(self, answer: str, command: str, writes: bool) -> Sequence[str]:
         if answer.startswith("error"):
@@ -83,6 +92,8 @@ class Control:
                 return Unreachable(self._system, f"{where} does not speak TLS; is `control-use-cert: yes` set there?")
             case _Unusable():
                 return Rejected(self._system, str(error))
+            case _TooLate():
+                return Rejected(self._system, "not sent: its time was up before it could be")
             case _TooLong():
                 return self._silent(f"an answer of more than {MAX_ANSWER} bytes", writes)
             case OSError() if not sent:
@@ -108,6 +119,10 @@ class _TooLong(Exception):
     """More than anybody's answer."""
 
 
+class _TooLate(Exception):
+    """The moment had passed after which nothing may be sent."""
+
+
 class _Unusable(Exception):
     """A file of ours is not what it should be; the text says which."""
 
@@ -115,20 +130,25 @@ class _Unusable(Exception):
 class _Exchange:
     """One command on a connection of its own."""
 
-    def __init__(self, settings: UnboundSettings, line: str) -> None:
+    def __init__(self, settings: UnboundSettings, line: str, in_time: Callable[[], bool]) -> None:
         self._settings = settings
         self._line = line
+        self._in_time = in_time
         self.sent = False
 
     async def hold(self) -> str:
-        """The whole answer. Raises OSError, _TooLong or _Unusable."""
+        """The whole answer. Raises OSError, _TooLate, _TooLong or _Unusable."""
         settings = self._settings
         context = await asyncio.to_thread(_context, settings)
         line = f"{self._line}\n".encode("ascii")
         reader, writer = await asyncio.open_connection(settings.host, settings.port)
+        # However this ends, by the death of this process too: what the server has not got by then is not sent again.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         try:
             tls = _Tls(context, settings.server_name, reader, writer)
             await tls.handshake()
+            if not self._in_time():
+                raise _TooLate
             self.sent = True
             await tls.write(line)
             answer = bytearray()
@@ -138,7 +158,6 @@ class _Exchange:
                     raise _TooLong
             return answer.decode("utf-8", "replace")
         finally:
-            # Aborted, not closed: what the server has not taken by now, it shall not get later.
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -66,7 +66,7 @@ class Unbound:
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 
-    async def apply(self, step: Step) -> Outcome:
+    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
         try:
             self._check_key(step.key)
             after = None if step.after is None else self.normalise(step.after)
@@ -86,13 +86,13 @@ class Unbound:
                     kind="refused",
                     detail=f"it changed since it was read: expected {_told(step.before)}, found {_told(now)}",
                 )
-            return await self._write(zone, after)
+            return await self._write(zone, after, not_after)
 
-    async def _write(self, zone: str, after: Resource | None) -> Outcome:
+    async def _write(self, zone: str, after: Resource | None, not_after: float | None) -> Outcome:
         # Set beforehand: whatever cuts us off, a cancelled task included, the cache is cleared before the next look.
         self._unflushed.add(zone)
         try:
-            await self._control.ask(*_command(zone, after), writes=True)
+            await self._control.ask(*_command(zone, after), writes=True, not_after=not_after)
         except Rejected as problem:
             self._unflushed.discard(zone)
             return Outcome(kind="refused", detail=f"nothing was written: {problem.problem}")
