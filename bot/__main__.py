@@ -7,7 +7,9 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -63,17 +65,22 @@ def facts(config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = F
 @app.command()
 def demo(port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8090) -> None:
     """A small company on this machine, with the bot at work in it; prints the page's URL."""
-    from lab.demo import run_demo
-
-    _finish(run_demo(port))
+    _finish(_lab("demo").run_demo(port))
 
 
 @app.command()
 def tour() -> None:
     """The demo's story without a browser, as a transcript. Exit 0 only if every step really happened."""
-    from lab.tour import run_tour
+    _finish(_lab("tour").run_tour())
 
-    _finish(run_tour())
+
+def _lab(module: str) -> ModuleType:
+    """The lab is not part of every installation, such as the container image."""
+    try:
+        return import_module(f"lab.{module}")
+    except ModuleNotFoundError as error:
+        typer.echo(f"k8snet: the lab is not installed here ({error}); see the README for `make {module}`.", err=True)
+        sys.exit(2)
 
 
 async def _run(config: Path) -> int:
