@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from backends.store import open_store
+from backends.unbound.settings import UnboundSettings
+from backends.windows_dns.settings import WindowsDnsSettings
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
@@ -103,13 +105,25 @@ async def _engine(
 
 def _targets(settings: Settings, env: RealEnv) -> Mapping[TargetId, Target]:
     from backends.fortigate.target import FortiGate
-    from backends.windows_dns.target import WindowsDns
 
     targets: dict[TargetId, Target] = {
         name: FortiGate(name, firewall, env) for name, firewall in settings.firewalls.items()
     }
-    targets |= {name: WindowsDns(name, server.server, env) for name, server in settings.dns_servers.items()}
+    for name, server in settings.dns_servers.items():
+        if server.server is not None:  # a replica is never written to
+            targets[name] = _dns_server(name, server.server, env)
     return targets
+
+
+def _dns_server(name: TargetId, settings: WindowsDnsSettings | UnboundSettings, env: RealEnv) -> Target:
+    from backends.unbound.target import Unbound
+    from backends.windows_dns.target import WindowsDns
+
+    match settings:
+        case WindowsDnsSettings():
+            return WindowsDns(name, settings, env)
+        case UnboundSettings():
+            return Unbound(name, settings, env)
 
 
 def _clusters(settings: Settings) -> Mapping[str, ClusterReader]:

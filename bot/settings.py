@@ -14,6 +14,7 @@ from backends.fortigate.settings import FortiGateSettings
 from backends.kubernetes.settings import KubernetesSettings
 from backends.probes.settings import ProbeSettings
 from backends.store.settings import StoreSettings
+from backends.unbound.settings import UnboundSettings
 from backends.windows_dns.settings import WindowsDnsSettings
 from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
@@ -53,7 +54,21 @@ class DnsServerSettings(Value):
     address: IPv4Address = Field(description="The address it answers on, and from which it asks kube-dns.")
     interface: Interface = Field(description="The firewall interface that its packets enter.")
     address_object: ObjectName | None = Field(default=None, description="Its address object; k8snet-dns-<name>.")
-    server: WindowsDnsSettings
+    server: WindowsDnsSettings | UnboundSettings | None = Field(
+        default=None, discriminator="type", description="How to write to it; nothing for a replica."
+    )
+    replica_of: Name | None = Field(
+        default=None, description="The DNS server that forwarders are written to and that this one learns them from."
+    )
+    replication_s: int = Field(
+        default=300, ge=0, le=3600, description="Seconds within which a replica has learned a change."
+    )
+
+    @model_validator(mode="after")
+    def _written_or_learned(self) -> Self:
+        if (self.server is None) == (self.replica_of is None):
+            raise ValueError("needs either `server` (how to write to it) or `replica_of` (whom it learns from)")
+        return self
 
 
 class ClusterSettings(Value):
@@ -104,24 +119,41 @@ class Settings(Value):
 
     def _dangling(self) -> Iterator[str]:
         for name, office in self.offices.items():
-            for server in office.dns_servers:
-                if server not in self.dns_servers:
-                    yield f"offices.{name}.dns_servers: there is no dns_servers.{server}"
+            for server_name in office.dns_servers:
+                if server_name not in self.dns_servers:
+                    yield f"offices.{name}.dns_servers: there is no dns_servers.{server_name}"
         for name, cluster in self.clusters.items():
             if cluster.firewall not in self.firewalls:
                 yield f"clusters.{name}.firewall: there is no firewalls.{cluster.firewall}"
-            for server in self.dns_servers:
-                if (length := len(f"k8snet-{name}-dns-{server}")) > POLICY_NAME_LIMIT:
+            for server_name in self.dns_servers:
+                if (length := len(f"k8snet-{name}-dns-{server_name}")) > POLICY_NAME_LIMIT:
                     yield (
-                        f"clusters.{name}, dns_servers.{server}: a policy name would have {length} characters, "
+                        f"clusters.{name}, dns_servers.{server_name}: a policy name would have {length} characters, "
                         f"FortiOS allows {POLICY_NAME_LIMIT}; choose shorter names"
                     )
+        for name, server in self.dns_servers.items():
+            if server.replica_of is not None and (problem := self._no_source(server.replica_of)):
+                yield f"dns_servers.{name}.replica_of: {problem}"
         for name in set(self.firewalls) & set(self.dns_servers):
             yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
         for number, role in enumerate(self.roles):
             for person in role.users:
                 if person.team != self.slack.team:
                     yield f"roles.{number}.users: {person} is not of workspace {self.slack.team} (slack.team)"
+
+    def _no_source(self, name: str) -> str | None:
+        """Why no replica can learn forwarders from that server."""
+        source = self.dns_servers.get(name)
+        if source is None:
+            return f"there is no dns_servers.{name}"
+        match source.server:
+            case None:
+                return f"{name} is a replica itself; name the server that is written to"
+            case WindowsDnsSettings(storage="file"):
+                return f"{name} keeps forwarders to itself; set dns_servers.{name}.server.storage to domain or forest"
+            case UnboundSettings():
+                return f"{name} is an Unbound, which tells nobody; give this server its own `server`"
+        return None
 
     def site(self) -> Site:
         """The network as the model sees it."""
@@ -136,6 +168,8 @@ class Settings(Value):
                     address=server.address,
                     interface=server.interface,
                     address_object=server.address_object or f"k8snet-dns-{name}",
+                    replica_of=server.replica_of,
+                    replication_s=server.replication_s if server.replica_of else 0,
                 )
                 for name, server in self.dns_servers.items()
             ),

@@ -101,6 +101,55 @@ def test_a_mistake_is_named(tmp_path: Path, change: dict[str, object] | str, say
     assert says in problems(tmp_path, change)
 
 
+UNBOUND = {
+    "type": "unbound",
+    "endpoint": "172.16.2.4:8953",
+    "server_certificate_file": "unbound_server.pem",
+    "certificate_file": "unbound_control.pem",
+    "certificate_key_file": "unbound_control.key",
+}
+
+
+def dc2(**settings: object) -> dict[str, object]:
+    return {"dns_servers.dc2": {"address": "172.16.2.4", "interface": "dmz", **settings}}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (dc2(), "dns_servers.dc2: needs either `server` (how to write to it) or `replica_of`"),
+        (dc2(server=UNBOUND, replica_of="dc1"), "dns_servers.dc2: needs either"),
+        (dc2(replica_of="dc9"), "dns_servers.dc2.replica_of: there is no dns_servers.dc9"),
+        (dc2(replica_of="dc2"), "dns_servers.dc2.replica_of: dc2 is a replica itself"),
+        (dc2(replica_of="dc1"), "dc1 keeps forwarders to itself; set dns_servers.dc1.server.storage to domain"),
+        (dc2(server={**UNBOUND, "endpoint": "dc2"}), "dns_servers.dc2.server.unbound.endpoint: must be host:port"),
+        (dc2(server={"type": "bind"}), "dns_servers.dc2.server:"),
+        (
+            {"dns_servers.dc1.server": UNBOUND, **dc2(replica_of="dc1")},
+            "dns_servers.dc2.replica_of: dc1 is an Unbound, which tells nobody",
+        ),
+    ],
+)
+def test_a_dns_server_is_written_to_or_learns_from_one(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    assert says in problems(tmp_path, change)
+
+
+def test_a_replica_and_an_unbound_can_stand_beside_a_windows_server(tmp_path: Path) -> None:
+    tree = yaml.safe_load(EXAMPLE.read_text())
+    servers = tree["dns_servers"]
+    servers["dc1"]["server"]["storage"] = "domain"
+    servers["dc2"] = {"address": "172.16.2.4", "interface": "dmz", "replica_of": "dc1"}
+    servers["ns1"] = {"address": "172.16.2.5", "interface": "dmz", "server": UNBOUND}
+    tree["offices"]["hq"]["dns_servers"] = ["dc1", "dc2", "ns1"]
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump(tree))
+    site = load(tmp_path / "app.yaml", ENVIRON).site()
+    assert [(server.name, server.target, server.replication_s) for server in site.dns_servers] == [
+        ("dc1", "dc1", 0),
+        ("dc2", "dc1", 300),
+        ("ns1", "ns1", 0),
+    ]
+
+
 def test_a_missing_file_says_how_to_give_another(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read .*nowhere.yaml: No such file.*--config"):
         load(tmp_path / "nowhere.yaml", ENVIRON)

@@ -78,7 +78,7 @@ async def _perform(context: Context, operation: Operation, run: str, not_after: 
             observed = [await _observe(context, operation, index, direction) for index in steps]
             return Attempted(operation=operation.id, direction=direction, results=tuple(observed))
         case Verify():
-            return await verify(context, operation)
+            return await verify(context, operation, partial(_leased, context, operation.id))
         case TurnBack(reason=reason):
             return TurnedBack(operation=operation.id, reason=reason)
         case Stop(reason=reason):

@@ -1,7 +1,8 @@
 """Proof on the wire: nothing is done before its checks have passed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
 
 from bot.engine.context import Context
 from bot.model.describe import describe, describe_connection
@@ -13,30 +14,58 @@ from bot.model.probes import DnsAnswer
 
 PAUSES_S = (0.5, 1.0, 2.0, 3.0, 3.0)
 ATTEMPTS = len(PAUSES_S) + 1
+PATIENT_PAUSE_S = 10.0
 SAMPLE_ATTEMPTS = 1  # once what must pass has passed, a sample that fails is given one more chance
 FIRST_TIMEOUT_S = 1.5  # what works answers at once, and what does not shall be asked again soon
 PROBE_TIMEOUT_S = 4.0
 # A Windows DNS server without way to the root answers SERVFAIL only after its recursion time-out of 8 s.
 NEGATIVE_TIMEOUT_S = 12.0
 
+StillOurs = Callable[[], Awaitable[bool]]
 
-async def verify(context: Context, operation: Operation) -> Verified:
+
+async def verify(context: Context, operation: Operation, still_ours: StillOurs) -> Verified:
     """Run the operation's checks until each has passed once, or devices have had time enough to follow.
 
-    What has passed is not asked again: the write it proves was before it.
+    What has passed is not asked again: the write it proves was before it. Checks with patience are asked on while
+    nothing else is in the way, for as long as the operation is `still_ours`.
     """
+    started = context.env.monotonic()
     results: dict[int, CheckResult] = {}
-    for attempt in range(ATTEMPTS):
+    left = list(range(len(operation.checks)))
+    for attempt in count():
         if attempt:
-            await context.env.sleep(PAUSES_S[attempt - 1])
-        left = [index for index in range(len(operation.checks)) if not (index in results and results[index].passed)]
+            await context.env.sleep(PAUSES_S[attempt - 1] if attempt < ATTEMPTS else PATIENT_PAUSE_S)
         timeout_s = FIRST_TIMEOUT_S if attempt == 0 else PROBE_TIMEOUT_S
-        answers = await asyncio.gather(*(_result(context, operation.checks[index], timeout_s) for index in left))
+        checks = [_fresh(operation.checks[index], attempt) for index in left]
+        answers = await asyncio.gather(*(_result(context, check, timeout_s) for check in checks))
         results.update(zip(left, answers, strict=True))
-        verified = Verified(operation=operation.id, results=tuple(results[index] for index in sorted(results)))
+        verified = _verified(operation, results)
         if all(result.passed for result in verified.results) or (verified.passed and attempt >= SAMPLE_ATTEMPTS):
             break
+        left = [index for index, result in results.items() if not result.passed]
+        if attempt + 1 >= ATTEMPTS:
+            elapsed = context.env.monotonic() - started
+            left = [index for index in left if _patience(operation.checks[index]) > elapsed]
+            decided = {index: result for index, result in results.items() if index not in left}
+            if not left or not _verified(operation, decided).passed or not await still_ours():
+                break
     return verified
+
+
+def _verified(operation: Operation, results: Mapping[int, CheckResult]) -> Verified:
+    return Verified(operation=operation.id, results=tuple(results[index] for index in sorted(results)))
+
+
+def _patience(check: Check) -> int:
+    return check.patience_s if isinstance(check, Forwards | DoesNotResolve) else 0
+
+
+def _fresh(check: Check, attempt: int) -> Check:
+    """The check with a name that nobody has asked for: the server may remember the answer of the attempt before."""
+    if not isinstance(check, Forwards | DoesNotResolve) or attempt == 0:
+        return check
+    return check.model_copy(update={"name": f"t{attempt}-{check.name}"})
 
 
 async def _result(context: Context, check: Check, timeout_s: float) -> CheckResult:

@@ -135,7 +135,7 @@ def _dns_policy(cluster: ClusterSite, server: DnsServer) -> Policy:
 
 def _forwarders(intent: ClusterIntent, site: Site, domain: str, kube_dns: IPv4Address) -> Iterator[Placed]:
     placed = {
-        (server, zone_of(exposure.namespace, domain))
+        (site.dns_server(server).target, zone_of(exposure.namespace, domain))
         for exposure in intent.exposures
         for server in site.office(exposure.office).dns_servers
     }

@@ -30,13 +30,17 @@ class Resolves(Value):
 
 
 class DoesNotResolve(Value):
-    """The office DNS server no longer forwards `name` to the cluster."""
+    """The office DNS server no longer forwards `name` to the cluster.
+
+    A server that learns of it from another one has `patience_s` for that.
+    """
 
     kind: Literal["does-not-resolve"] = "does-not-resolve"
     server: TargetId
     address: IPv4Address
     name: str
     zone: str
+    patience_s: int = 0
 
 
 class CarriesData(Value):
@@ -72,13 +76,17 @@ class ReachesOne(Value):
 
 
 class Forwards(Value):
-    """The office DNS server gets its answer about `name`, which does not exist, from the cluster itself."""
+    """The office DNS server gets its answer about `name`, which does not exist, from the cluster itself.
+
+    A server that learns of the zone from another one has `patience_s` for that.
+    """
 
     kind: Literal["forwards"] = "forwards"
     server: TargetId
     address: IPv4Address
     name: str
     zone: str
+    patience_s: int = 0
 
 
 Check = Annotated[Resolves | DoesNotResolve | CarriesData | ReachesOne | Forwards, Field(discriminator="kind")]

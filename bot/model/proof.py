@@ -8,9 +8,9 @@ from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
 from bot.model.move import move_checks, move_warnings
-from bot.model.plan import CarriesData, Check, DoesNotResolve, Resolves
+from bot.model.plan import CarriesData, Check, DoesNotResolve, Forwards, Resolves
 from bot.model.protocols import spoken_on
-from bot.model.resources import Policy
+from bot.model.resources import Forwarder, Policy
 from bot.model.site import ClusterSite, Site
 from bot.model.steps import Step
 
@@ -33,7 +33,7 @@ def checks_for(
         case Expose():
             offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
             services = facts.services_in(command.namespace)
-            return (*_names(command.namespace, offices, site, facts, services), *_data(facts, services))
+            return (*_names(command.namespace, offices, site, facts, operation), *_data(facts, services))
         case Failover():
             old, new = before.gateway or cluster.gateway, after.gateway or cluster.gateway
             return move_checks(site, old, new, after, facts, operation)
@@ -51,7 +51,11 @@ def _no_names(
     # A fresh name: no cache anywhere has seen it, so the answer tells where the server sends such questions now.
     return tuple(
         DoesNotResolve(
-            server=server.name, address=server.address, name=f"k8snet-{operation}.{zone}.", zone=f"{facts.domain}."
+            server=server.name,
+            address=server.address,
+            name=f"k8snet-{operation}.{zone}.",
+            zone=f"{facts.domain}.",
+            patience_s=server.replication_s,
         )
         for server in servers
         if server.name not in still
@@ -59,12 +63,22 @@ def _no_names(
 
 
 def _names(
-    namespace: str, offices: set[str], site: Site, facts: ClusterFacts, services: Sequence[Service]
-) -> Iterator[Resolves]:
+    namespace: str, offices: set[str], site: Site, facts: ClusterFacts, operation: str
+) -> Iterator[Resolves | Forwards]:
     zone = zone_of(namespace, facts.domain)
-    known = [(f"{service.name}.{zone}.", addresses_of(service)) for service in services]
+    known = [(f"{service.name}.{zone}.", addresses_of(service)) for service in facts.services_in(namespace)]
     known = [(name, addresses) for name, addresses in known if addresses][:NAMES_PER_SERVER]
     for server in site.dns_servers_of(offices):
+        if server.replica_of is not None:
+            # A fresh name: nobody clears a replica's cache, and it may remember that known names did not exist.
+            yield Forwards(
+                server=server.name,
+                address=server.address,
+                name=f"k8snet-{operation}.{zone}.",
+                zone=f"{facts.domain}.",
+                patience_s=server.replication_s,
+            )
+            continue
         for name, addresses in known or [(f"{zone}.", ())]:
             yield Resolves(server=server.name, address=server.address, name=name, expected=addresses)
 
@@ -121,10 +135,20 @@ def warnings_for(
         warnings += _about_gateway(after.gateway or cluster.gateway, facts)
         if not any(service.ready_endpoints for service in facts.services_in(command.namespace)):
             warnings.append(f"Namespace {command.namespace} has no service with a ready endpoint yet.")
+        if any(isinstance(step.after, Forwarder) and step.before is None for step in steps):
+            warnings += _about_mdns(facts.domain)
     if isinstance(command, Failover):
         warnings += move_warnings(after.gateway or cluster.gateway, facts)
     warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
     return tuple(warnings)
+
+
+def _about_mdns(domain: str) -> Iterator[str]:
+    if f".{domain}".endswith(".local"):
+        yield (
+            f"Names in {domain} end in .local, for which macOS and some Linux machines ask their own network (mDNS) "
+            'instead of the DNS server; Windows does not. The cure is in docs/dns.md, "Names in .local".'
+        )
 
 
 def _about_gateway(name: str, facts: ClusterFacts) -> Iterator[str]:

@@ -16,12 +16,22 @@ class Office(Value):
 
 
 class DnsServer(Value):
-    """An office DNS server: a target (it holds forwarders) and a client (it asks kube-dns from its own interface)."""
+    """An office DNS server: a target (it holds forwarders) and a client (it asks kube-dns from its own interface).
+
+    A replica is a client only: it learns its forwarders from the target `replica_of`, within `replication_s` seconds.
+    """
 
     name: TargetId
     address: IPv4Address
     interface: str
     address_object: str
+    replica_of: TargetId | None = None
+    replication_s: int = 0
+
+    @property
+    def target(self) -> TargetId:
+        """Where its forwarders are written."""
+        return self.replica_of or self.name
 
 
 class ClusterSite(Value):
