@@ -34,6 +34,18 @@ class Capabilities(Value):
         return ("sdwan-zone",) if self.version >= (7, 0, 1) else ("sdwan",)
 
     @property
+    def counts_one_policy(self) -> bool:
+        """Whether hit counters can be asked of one policy; before, those of all come at once, in megabytes."""
+        return self.version >= (7, 6, 0)
+
+    @property
+    def sessions(self) -> tuple[str, str, str]:
+        """Where sessions are listed, and the names of the filters for destination address and port."""
+        if self.version >= (7, 6, 0):
+            return "firewall/sessions", "dstaddr", "dstport"
+        return "firewall/session", "destination", "destport"
+
+    @property
     def policy_columns(self) -> tuple[str, ...]:
         """Columns of a policy that exist in this release beside those that exist in all."""
         since_7_0 = ("ztna-status",) if self.version >= (7, 0, 0) else ()

@@ -110,8 +110,8 @@ class Client:
         except ValidationError:
             raise self._unreadable(f"its list of {table.table} has no rows in it") from None
 
-    async def look_up(self, question: MonitorUrl, query: Query) -> Any:
-        """The results of a monitor call. Raises Unreachable or Refused."""
+    async def look_up(self, question: MonitorUrl | TableUrl, query: Query) -> Any:
+        """The results of a monitor call, or of a table that has one nameless row. Raises Unreachable or Refused."""
         return (await self._read(question, query)).results
 
     async def _read(self, url: TableUrl | MonitorUrl, query: Query) -> Envelope:
@@ -137,14 +137,23 @@ class Client:
         """Change the columns in the body and leave the others."""
         await self._write("PUT", row, body, may_go)
 
+    async def move(self, row: RowUrl, before: int, may_go: Callable[[], bool]) -> None:
+        """Put a row of an ordered table before another one."""
+        await self._write("PUT", row, {}, may_go, (("action", "move"), ("before", str(before))))
+
     async def delete(self, row: RowUrl, may_go: Callable[[], bool]) -> None:
         await self._write("DELETE", row, None, may_go)
 
     async def _write(
-        self, method: str, url: TableUrl | RowUrl, body: dict[str, Any] | None, may_go: Callable[[], bool]
+        self,
+        method: str,
+        url: TableUrl | RowUrl,
+        body: dict[str, Any] | None,
+        may_go: Callable[[], bool],
+        query: Query = (),
     ) -> None:
         """Returns when the device said yes. Raises Unreachable (nothing was sent), Refused, or OutcomeUnknown."""
-        target = f"{url.path}?{query_string((('vdom', self._settings.vdom),))}"
+        target = f"{url.path}?{query_string((('vdom', self._settings.vdom), *query))}"
         try:
             answer = await self._send(method, target, None if body is None else canonical(body), may_go)
         except NotSent as error:

@@ -1,20 +1,22 @@
-"""What the firewall itself says about a path: its route look-up and its policy look-up."""
+"""What the firewall itself says about a path: its route and policy look-up, its counters, its sessions."""
 
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from backends.fortigate import problems
 from backends.fortigate.client import Client, Refused
 from backends.fortigate.urls import MonitorUrl, TableUrl, lookups
-from backends.fortigate.wire import PolicyLookup, RouteLookup
+from backends.fortigate.wire import Counter, PlacedRow, PolicyLookup, RouteLookup, SessionList
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
-from bot.model.probes import PolicyAnswer, RouteAnswer
+from bot.model.probes import HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
 
 _NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _IMPLICIT_DENY = "implicit deny"
+_SESSIONS = 20  # the least that a device lists
 
 
 class Oracle:
@@ -82,6 +84,72 @@ class Oracle:
             return answer(None, str(lookup.policy_id), f"policy {lookup.policy_id} decides, but it could not be read")
         accepts, name = row
         return answer(accepts, policy=name)
+
+    async def hits(self, policy: str) -> HitsAnswer:
+        """How often the policy of this name let something begin."""
+
+        def undetermined(problem: str) -> HitsAnswer:
+            return HitsAnswer(policy=policy, hits=None, problem=problem)
+
+        try:
+            release = await self._client.capabilities()
+            if not release.counts_one_policy:
+                return undetermined(f"{release} tells the counters of all policies only at once; 7.6 tells one")
+            number = await self._number(policy)
+            if number is None:
+                return undetermined(f"there is no policy {policy}")
+            results = await self._ask("firewall/policy", [("policyid", str(number))])
+            counters = TypeAdapter(list[Counter]).validate_python(results)
+        except Rejected as no:
+            return undetermined(no.problem)
+        except ValidationError:
+            return undetermined("the firewall's counters came in a form that k8snet does not know")
+        counter = next((counter for counter in counters if counter.policyid == number), None)
+        if counter is None:
+            return undetermined(f"the firewall has no counter for policy {policy}")
+        last = datetime.fromtimestamp(counter.last_used, UTC) if counter.last_used else None
+        return HitsAnswer(policy=policy, hits=counter.hit_count, last_used=last)
+
+    async def sessions(self, destination: IPv4Address, protocol: Protocol, port: int) -> SessionsAnswer:
+        """The flows to this port that are open now. Their number is exact; `answered` looks at the first ones."""
+
+        def answer(count: int | None, answered: int = 0, problem: str = "") -> SessionsAnswer:
+            return SessionsAnswer(
+                destination=destination, protocol=protocol, port=port, count=count, answered=answered, problem=problem
+            )
+
+        try:
+            table, by_address, by_port = (await self._client.capabilities()).sessions
+            query = [
+                ("count", str(_SESSIONS)),
+                ("summary", "true"),
+                ("protocol", protocol.lower()),
+                (by_address, str(destination)),
+                (by_port, str(port)),
+            ]
+            found = SessionList.model_validate(await self._ask(table, query))
+        except Rejected as no:
+            return answer(None, problem=no.problem)
+        except ValidationError:
+            return answer(None, problem="the firewall's sessions came in a form that k8snet does not know")
+        kinds = (protocol.lower(), str(_NUMBERS[protocol]))
+        fitting = [
+            row
+            for row in found.details
+            if row.proto.lower() in kinds and row.daddr == str(destination) and row.dport == port
+        ]
+        if len(fitting) < len(found.details):
+            return answer(None, problem="the firewall did not understand the filter and listed other sessions, too")
+        matched = found.summary.matched_count
+        return answer(len(fitting) if matched is None else matched, sum(row.rcvdbyte > 0 for row in fitting))
+
+    async def _number(self, policy: str) -> int | None:
+        """The row number of the policy of this name."""
+        [lookup] = lookups("name", [policy])
+        for row in await self._client.rows(TableUrl("firewall/policy"), (*lookup, ("format", "policyid|name"))):
+            if row.get("name") == policy:
+                return PlacedRow.model_validate(row).policyid
+        return None
 
     async def _ask(self, table: str, query: list[tuple[str, str]]) -> Any:
         try:

@@ -40,7 +40,16 @@ _RIGHTS = {
     "firewall/policy-lookup": "fwgrp.policy",
     "router/static": "netgrp.route-cfg",
     "router/lookup": "netgrp.route-cfg",
+    "firewall/session": "sysgrp.cfg",
+    "firewall/sessions": "sysgrp.cfg",
     "firewall.service/custom": "fwgrp.service",
+    "firewall.service/group": "fwgrp.service",
+    "firewall.schedule/recurring": "fwgrp.schedule",
+    "firewall.schedule/onetime": "fwgrp.schedule",
+    "firewall.schedule/group": "fwgrp.schedule",
+    "system/interface": "netgrp.cfg",
+    "system/zone": "netgrp.cfg",
+    "system/sdwan": "netgrp.cfg",
 }
 
 # Why a policy look-up gave no result.

@@ -6,15 +6,20 @@ from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Seque
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
 from backends.fortigate.settings import Ids
 from backends.fortigate.urls import Query, TableUrl, between, lookups
+from backends.fortigate.wire import Wire
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
+_Shape = TypeVar("_Shape", bound=Wire)
 Rows = Sequence[dict[str, Any]]
 
 
@@ -89,6 +94,20 @@ class Reader:
             )
         return free
 
+    async def named(self, table: str, names: Collection[str], columns: str, shape: type[_Shape]) -> Sequence[_Shape]:
+        """Rows of a table whose `name` is one of these. Raises Unreachable or Rejected."""
+        queries = [(*query, ("format", columns)) for query in lookups("name", sorted(set(names)))]
+        found = await together([self.shaped(table, query, shape) for query in queries])
+        return [row for rows in found for row in rows if getattr(row, "name", None) in names]
+
+    async def shaped(self, table: str, query: Query, shape: type[_Shape]) -> Sequence[_Shape]:
+        """The rows of one answer, in its order. Raises Unreachable or Rejected."""
+        rows = await self._client.rows(TableUrl(table), query)
+        try:
+            return [shape.model_validate(row) for row in rows]
+        except ValidationError:
+            raise Unreachable(self._system, f"its list of {table} has rows that k8snet cannot read") from None
+
     async def _numbers(self, kind: Kind, conditions: Query) -> set[tuple[Kind, int]]:
         table = TABLES[kind]
         rows = await self._client.rows(TableUrl(table.name), (*conditions, ("format", table.row_key)))
@@ -130,6 +149,16 @@ class Reader:
             )
         except ValueError:
             return Obstacle(f"{key} ({where}) has values that k8snet cannot read; it is not touched")
+
+
+async def both(one: Coroutine[Any, Any, _T], other: Coroutine[Any, Any, _U]) -> tuple[_T, _U]:
+    """Two different results, side by side. As `together`."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            first, second = group.create_task(one), group.create_task(other)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return first.result(), second.result()
 
 
 async def together(requests: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:

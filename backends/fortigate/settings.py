@@ -101,6 +101,11 @@ class FortiGateSettings(Value):
     )
     tls: Tls = Field(default=Tls(), description="How the device proves who it is.")
     ids: Ids = Field(default=Ids(), description="Row numbers that k8snet may use.")
+    before_policy: Annotated[str, StringConstraints(pattern=r"^[^\"'<>,\x00-\x1f\x7f]{1,35}$")] | None = Field(
+        default=None,
+        description="Name of a policy, such as a denying one for everything, before which new policies are put. "
+        "Without it they stay at the end of the list, and a plan says which denying policies come before them.",
+    )
     serials: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{10,20}$")], ...] = Field(
         default=(),
         description="Serial numbers of all units of the cluster. When given, an answer of any other unit is refused.",

@@ -1,4 +1,4 @@
-"""The FortiGate behind the engine's ports: Target, NumbersRows, PathOracle."""
+"""The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle."""
 
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address
@@ -6,16 +6,19 @@ from ipaddress import IPv4Address
 from backends.fortigate import wishes
 from backends.fortigate.client import Client, Clock
 from backends.fortigate.decisions import Obstacle
+from backends.fortigate.foresight import Foreseer
 from backends.fortigate.oracle import Oracle
+from backends.fortigate.position import Position
 from backends.fortigate.reading import Reader
+from backends.fortigate.references import References
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.shadowing import Shadowing
 from backends.fortigate.writing import Writer
-from bot.engine.ports import Outcome
+from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
-from bot.model.probes import PolicyAnswer, RouteAnswer
-from bot.model.resources import Key, Kind, Policy, Resource, TargetId
+from bot.model.probes import HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
+from bot.model.resources import Key, Kind, Resource, TargetId
 from bot.model.steps import Step
 
 
@@ -29,9 +32,11 @@ class FortiGate:
         self._request_timeout_s = settings.request_timeout_s
         self._client = Client(name, settings, clock)
         self._reader = Reader(name, self._client, settings.ids, patience_s=2 * settings.request_timeout_s)
-        self._writer = Writer(self._client, self._reader, clock, self.normalise)
+        position = Position(self._reader, settings.before_policy)
+        self._writer = Writer(self._client, self._reader, position, clock, self.normalise)
         self._oracle = Oracle(self._client)
-        self._shadowing = Shadowing(self._client, self._reader, self._oracle)
+        references = References(name, self._client, self._reader, settings.vdom)
+        self._foreseer = Foreseer(name, self._reader, references, Shadowing(self._reader), settings.before_policy)
 
     @property
     def settle_s(self) -> float:
@@ -83,12 +88,18 @@ class FortiGate:
         """See `PathOracle`."""
         return await self._oracle.policy(interface, source, destination, protocol, port)
 
-    async def shadowing(self, policy: Policy) -> str | None:
-        """Why this policy, which exists, may not be reached: an earlier one decides first, or that could not be told.
+    async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
+        """See `Foresees`: interfaces, zones, services and schedules that are not there, and denying policies that
+        stand before ours."""
+        return await self._foreseer.foresee(wishes)
 
-        None when a sample packet of it reaches it. The routes must exist, or the look-up has no way to follow.
-        """
-        return await self._shadowing.of(policy)
+    async def hits(self, policy: str) -> HitsAnswer:
+        """See `TrafficOracle`."""
+        return await self._oracle.hits(policy)
+
+    async def sessions(self, destination: IPv4Address, protocol: Protocol, port: int) -> SessionsAnswer:
+        """See `TrafficOracle`."""
+        return await self._oracle.sessions(destination, protocol, port)
 
     async def close(self) -> None:
         await self._client.close()

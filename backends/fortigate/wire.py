@@ -1,6 +1,7 @@
 """Their JSON. Fields that k8snet does not look at are ignored; numbers may come as text; a missing field has the
 device's default. Names follow FortiOS, with `_` for `-`."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
@@ -37,11 +38,11 @@ class Envelope(BaseModel):
     version: str
 
 
-def _names(value: Any) -> Any:
+def _names(value: Any, key: str = "name") -> Any:
     """A list of references: `[{"name": "a", "q_origin_key": "a"}]`."""
     if not isinstance(value, list):
         return value
-    return [item["name"] if isinstance(item, dict) and "name" in item else item for item in value]
+    return [item[key] if isinstance(item, dict) and key in item else item for item in value]
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -117,6 +118,68 @@ class PolicyRow(Wire):
     policy_expiry: Switch = "disable"
 
 
+class PlacedRow(Wire):
+    """A row of firewall/policy when only its place counts."""
+
+    policyid: int
+    name: str = ""
+
+
+class DenyRow(Wire):
+    """A row of firewall/policy, as far as it matters whether it keeps packets from the rows after it."""
+
+    policyid: int
+    name: str = ""
+    action: str = "deny"
+    status: Switch = "enable"
+    srcintf: Names = ()
+    dstintf: Names = ()
+    srcaddr: Names = ()
+    dstaddr: Names = ()
+    service: Names = ()
+    schedule: str = ""
+    srcaddr_negate: Switch = "disable"
+    dstaddr_negate: Switch = "disable"
+    service_negate: Switch = "disable"
+    internet_service: Switch = "disable"
+    internet_service_src: Switch = "disable"
+
+
+class NamedRow(Wire):
+    """A row of any table whose key is a name."""
+
+    name: str
+
+
+class InterfaceRow(NamedRow):
+    """A row of system/interface. `ip` is `address mask`, all zero without one."""
+
+    status: str = "up"
+    ip: str = "0.0.0.0 0.0.0.0"
+
+
+class ZoneRow(NamedRow):
+    """A row of system/zone."""
+
+    interface: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="interface-name"))] = ()
+
+
+class Sdwan(Wire):
+    """The one row of system/sdwan."""
+
+    zone: Names = ()
+
+
+class ServiceRow(NamedRow):
+    """A row of firewall.service/custom: ranges such as `1-65535` or `80:1024-65535`, several with blanks between."""
+
+    protocol: str = "TCP/UDP/SCTP"
+    protocol_number: int = 0
+    tcp_portrange: str = ""
+    udp_portrange: str = ""
+    sctp_portrange: str = ""
+
+
 class RouteLookup(Wire):
     """Results of router/lookup: the route itself up to 7.4, a list of entries from 7.6."""
 
@@ -139,6 +202,35 @@ class PolicyLookup(BaseModel):
     success: bool
     policy_id: int | None = None
     error_code: str = ""
+
+
+class Counter(BaseModel):
+    """A row of the monitor's firewall/policy; a policy that was never met has no `hit_count`."""
+
+    policyid: int
+    hit_count: int = 0
+    last_used: int = 0
+
+
+class SessionRow(BaseModel):
+    """A flow in firewall/session."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    proto: str
+    daddr: str
+    dport: int
+    rcvdbyte: int = 0
+
+
+class SessionList(BaseModel):
+    """Results of firewall/session."""
+
+    class Summary(BaseModel):
+        matched_count: int | None = None
+
+    details: tuple[SessionRow, ...] = ()
+    summary: Summary = Summary()
 
 
 class Use(Wire):

@@ -11,7 +11,8 @@ from backends.fortigate import problems
 from backends.fortigate.client import Client, Clock, Refused
 from backends.fortigate.decisions import Answered, Seen, after_writing, before_writing, reached, refused
 from backends.fortigate.mapping import TABLES, Found, comment_with, row_body
-from backends.fortigate.reading import Reader
+from backends.fortigate.position import Placement, Position, no_anchor
+from backends.fortigate.reading import Reader, both
 from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
 from backends.fortigate.wire import ObjectUsage
 from bot.engine.ports import Outcome
@@ -33,11 +34,13 @@ class Writer:
         self,
         client: Client,
         reader: Reader,
+        position: Position,
         clock: Clock,
         normalise: Callable[[Resource], Resource],
     ) -> None:
         self._client = client
         self._reader = reader
+        self._position = position
         self._clock = clock
         self._normalise = normalise
         self._lock = asyncio.Lock()
@@ -57,11 +60,13 @@ class Writer:
         return step if step.after is None else step.model_copy(update={"after": self._normalise(step.after)})
 
     async def _apply(self, steps: Sequence[Step], may_go: Callable[[], bool]) -> Sequence[Outcome]:
-        seen, taken = await self._look(steps)
+        seen, taken, anchor = await self._look(steps)
         done: dict[Key, Outcome] = {}
         writes: dict[Key, Write] = {}
         for step in steps:
             outcome = before_writing(step, seen.get(step.key), _row(step) in taken)
+            if outcome is None and self._placed(step) and anchor is None:
+                outcome = refused(no_anchor(str(self._position.before)))
             if outcome is not None:
                 done[step.key] = outcome
                 continue
@@ -71,20 +76,27 @@ class Writer:
                 done[step.key] = refused(f"{step.key}: {problem}")
         for level in self._levels(step for step in steps if step.key in writes):
             if all(outcome.kind in _GOOD for outcome in done.values()):
-                done |= await self._write_level(level, writes, may_go)
+                done |= await self._write_level(level, writes, anchor, may_go)
         stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
         skipped = Outcome(kind="skipped", detail=f"not attempted because of {stopper}")
         return [done.get(step.key) or skipped for step in steps]
 
-    async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]]]:
+    async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]], int | None]:
+        """What stands there, which row numbers are taken, and the number of the policy that new ones go before."""
         rows = {row for step in steps if step.before is None and (row := _row(step)) is not None}
-        try:
-            async with asyncio.TaskGroup() as group:
-                seen = group.create_task(self._reader.find([step.key for step in steps]))
-                taken = group.create_task(self._reader.rows_taken(rows))
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return seen.result(), taken.result()
+        seen, (taken, placement) = await both(
+            self._reader.find([step.key for step in steps]),
+            both(self._reader.rows_taken(rows), self._placement(steps)),
+        )
+        return seen, taken, placement.anchor
+
+    def _placed(self, step: Step) -> bool:
+        """Whether the step makes a policy that must not stay where the device puts it."""
+        return self._position.before is not None and step.before is None and step.key.kind == "policy"
+
+    async def _placement(self, steps: Sequence[Step]) -> Placement:
+        names = [step.key.name for step in steps if self._placed(step)]
+        return await self._position.look(names) if names else Placement(None, frozenset())
 
     @staticmethod
     def _levels(steps: Iterator[Step]) -> Iterator[Sequence[Step]]:
@@ -92,14 +104,18 @@ class Writer:
         return (list(level) for _, level in groupby(steps, key=lambda step: step.key.kind))
 
     async def _write_level(
-        self, level: Sequence[Step], writes: Mapping[Key, Write], may_go: Callable[[], bool]
+        self,
+        level: Sequence[Step],
+        writes: Mapping[Key, Write],
+        anchor: int | None,
+        may_go: Callable[[], bool],
     ) -> dict[Key, Outcome]:
         done: dict[Key, Outcome] = {}
         answers: dict[Key, tuple[Answered, str]] = {}
         for step in level:
             try:
                 await writes[step.key](may_go)
-                answers[step.key] = ("yes", "")
+                answers[step.key] = ("yes", "" if anchor is None else await self._moved(step, anchor, may_go))
             except Unreachable as unsent:
                 done[step.key] = refused(unsent.problem)
                 break
@@ -112,7 +128,7 @@ class Writer:
                 answers[step.key] = ("nothing", lost.problem)
                 break
         written = [step for step in level if step.key in answers and step.key not in done]
-        return done | await self._read_back(written, answers)
+        return done | await self._read_back(written, answers, may_go)
 
     def _prepared(self, step: Step, now: Seen) -> Write:
         """The one call that this step is. Raises ValueError when the mark has no room beside a person's comment."""
@@ -129,20 +145,54 @@ class Writer:
         comment = comment_with(step.after.mark, now.comment, table.comment_limit)
         return partial(self._client.update, url, row_body(step.after, comment))
 
+    async def _moved(self, step: Step, anchor: int, may_go: Callable[[], bool]) -> str:
+        """Put a new policy in its place; answers what went wrong. Whether it stands there is read back."""
+        number = _row(step)
+        if not self._placed(step) or number is None:
+            return ""
+        try:
+            await self._client.move(RowUrl(TABLES["policy"].name, number[1]), anchor, may_go)
+        except BackendError as error:
+            return error.problem
+        return ""
+
     async def _read_back(
-        self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]
+        self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]], may_go: Callable[[], bool]
     ) -> dict[Key, Outcome]:
         if not steps:
             return {}
         try:
             async with self._reader.in_time():
                 seen = await self._settled(steps, answers)
+                misplaced = await self._misplaced(steps, seen)
         except BackendError as blind:
             return {
                 step.key: Outcome(kind="unknown", detail=f"{answers[step.key][1] or 'written'}; {blind.problem}")
                 for step in steps
             }
-        return {step.key: after_writing(step, seen.get(step.key), *answers[step.key]) for step in steps}
+        outcomes = {step.key: after_writing(step, seen.get(step.key), *answers[step.key]) for step in steps}
+        for step in misplaced:
+            outcomes[step.key] = await self._taken_back(step, answers[step.key][1], may_go)
+        return outcomes
+
+    async def _misplaced(self, steps: Sequence[Step], seen: Mapping[Key, Seen]) -> Sequence[Step]:
+        """New policies of ours that do not stand before the anchor."""
+        made = [step for step in steps if self._placed(step) and reached(step, seen.get(step.key))]
+        ahead = (await self._placement(made)).ahead
+        return [step for step in made if step.key.name not in ahead]
+
+    async def _taken_back(self, step: Step, why: str, may_go: Callable[[], bool]) -> Outcome:
+        """A policy in the wrong place is worse than none: remove what was just made, and say so."""
+        problem = f"{step.key} could not be put before policy {self._position.before}" + (f": {why}" if why else "")
+        number = _row(step)
+        assert number is not None  # a policy is only made with a number of ours
+        try:
+            await self._client.delete(RowUrl(TABLES["policy"].name, number[1]), may_go)
+            async with self._reader.in_time():
+                gone = step.key not in await self._reader.find([step.key])
+        except BackendError as error:
+            return Outcome(kind="unknown", detail=f"{problem}; taking it back: {error.problem}")
+        return refused(f"{problem}; it was removed again") if gone else Outcome(kind="unknown", detail=problem)
 
     async def _settled(self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]) -> Mapping[Key, Seen]:
         """What stands there now; read again, a few times, while something that was not refused does not show."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
-from bot.engine.ports import NumbersRows
+from bot.engine.ports import Foresees, Foresight, NumbersRows
 from bot.model import names
 from bot.model.commands import Change, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
@@ -42,7 +42,7 @@ async def make_plan(
     actual = await _read(context, wanted, owned)
     difference = diff(wanted, owned, actual, cluster.name, operation)
     _refuse_conflicts(difference)
-    steps = await _with_rows(context, difference.steps)
+    steps, foresight = await asyncio.gather(_with_rows(context, difference.steps), _foresee(context, difference.steps))
     addresses = (*(placed.resource for placed in wanted), *actual.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(
@@ -56,7 +56,7 @@ async def make_plan(
         found=difference.found,
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
-        warnings=warnings_for(command, cluster, after, facts, steps),
+        warnings=(*warnings_for(command, cluster, after, facts, steps), *foresight.warnings),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=expires_at or context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
@@ -119,9 +119,24 @@ async def _read(context: Context, wanted: Sequence[Placed], owned: Mapping[Place
 
 
 def _refuse_conflicts(difference: Difference) -> None:
-    if difference.conflicts:
-        lines = [f"• {conflict.key} on {conflict.target} {conflict.problem}" for conflict in difference.conflicts]
-        raise UserError("No plan is possible, nothing was changed:\n" + "\n".join(lines))
+    _refuse([f"{conflict.key} on {conflict.target} {conflict.problem}" for conflict in difference.conflicts])
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise UserError("No plan is possible, nothing was changed:\n" + "\n".join(f"• {text}" for text in problems))
+
+
+async def _foresee(context: Context, steps: Sequence[Step]) -> Foresight:
+    """Ask every target that can tell about what is to be made or changed on it; obstacles end the planning."""
+    wishes: dict[TargetId, list[Resource]] = defaultdict(list)
+    for step in steps:
+        if step.after is not None:
+            wishes[step.target].append(step.after)
+    asked = {name: target for name in wishes if isinstance(target := context.targets[name], Foresees)}
+    parts = await asyncio.gather(*(target.foresee(wishes[name]) for name, target in asked.items()))
+    _refuse([f"{name}: {text}" for name, part in zip(asked, parts, strict=True) for text in part.obstacles])
+    return Foresight(warnings=tuple(text for part in parts for text in part.warnings))
 
 
 async def _with_rows(context: Context, steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -130,12 +145,18 @@ async def _with_rows(context: Context, steps: Sequence[Step]) -> tuple[Step, ...
     for index, step in enumerate(steps):
         if step.before is None and isinstance(step.after, Route | Policy):
             needed[step.target, step.after.kind].append(index)
+    groups = [(of, indexes) for of, indexes in needed.items() if isinstance(context.targets[of[0]], NumbersRows)]
+    free = await asyncio.gather(*(_free_rows(context, of, len(indexes)) for of, indexes in groups))
     placed = list(steps)
-    for (target, kind), indexes in needed.items():
-        device = context.targets[target]
-        if isinstance(device, NumbersRows):
-            for index, row in zip(indexes, await device.free_rows(kind, len(indexes)), strict=True):
-                step = steps[index]
-                assert step.after is not None
-                placed[index] = step.model_copy(update={"after": step.after.model_copy(update={"row": row})})
+    for (_, indexes), rows in zip(groups, free, strict=True):
+        for index, row in zip(indexes, rows, strict=True):
+            step = steps[index]
+            assert step.after is not None
+            placed[index] = step.model_copy(update={"after": step.after.model_copy(update={"row": row})})
     return tuple(placed)
+
+
+async def _free_rows(context: Context, of: tuple[TargetId, Kind], count: int) -> Sequence[int]:
+    target = context.targets[of[0]]
+    assert isinstance(target, NumbersRows)
+    return await target.free_rows(of[1], count)

@@ -13,7 +13,15 @@ from bot.model import facts
 from bot.model.journal import Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
-from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
+from bot.model.probes import (
+    ConnectAnswer,
+    DnsAnswer,
+    DnsTransport,
+    HitsAnswer,
+    PolicyAnswer,
+    RouteAnswer,
+    SessionsAnswer,
+)
 from bot.model.resources import Key, Kind, Resource, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value
@@ -90,6 +98,26 @@ class SettlesLate(Protocol):
         ...
 
 
+class Foresight(Value):
+    """What a target tells of wishes before anything is written, one sentence each.
+
+    `obstacles` would certainly make it refuse; `warnings` are for the person who decides, and name what could not be
+    told.
+    """
+
+    obstacles: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A target that can judge wishes by what it holds at the moment."""
+
+    async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
+        """Judge what is to be made or changed. A missing right is a warning. Raises Unreachable or Rejected."""
+        ...
+
+
 @runtime_checkable
 class NumbersRows(Protocol):
     """A target whose routes and policies carry explicit row numbers from configured ranges."""
@@ -113,6 +141,19 @@ class PathOracle(Protocol):
         protocol: facts.Protocol,
         port: int,
     ) -> PolicyAnswer: ...
+
+
+@runtime_checkable
+class TrafficOracle(Protocol):
+    """What the firewall has seen of a path. Missing rights or old firmware are an answer, not an error."""
+
+    async def hits(self, policy: str) -> HitsAnswer:
+        """How often the policy of this name let something begin."""
+        ...
+
+    async def sessions(self, destination: IPv4Address, protocol: facts.Protocol, port: int) -> SessionsAnswer:
+        """The flows to this port that are open now."""
+        ...
 
 
 class ClusterReader(Protocol):

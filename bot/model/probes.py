@@ -1,5 +1,6 @@
 """What came back from the wire, in the words of the diagnosis."""
 
+from datetime import datetime
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -58,6 +59,32 @@ class ConnectAnswer(Value):
     peer_says: str = ""
     source: IPv4Address | None = None
     elapsed_ms: int
+
+
+class HitsAnswer(Value):
+    """How often packets began a flow at a policy since its counters were reset, as the firewall counts.
+
+    `hits` is None when it cannot tell; `problem` says why. `last_used` is the firewall's clock.
+    """
+
+    policy: str
+    hits: int | None
+    last_used: datetime | None = None
+    problem: str = ""
+
+
+class SessionsAnswer(Value):
+    """Flows to one port that the firewall follows at the moment; `answered` of them got something back.
+
+    `count` is None when it cannot tell; `problem` says why.
+    """
+
+    destination: IPv4Address
+    protocol: Protocol
+    port: int
+    count: int | None
+    answered: int = 0
+    problem: str = ""
 
 
 class RouteAnswer(Value):

@@ -65,6 +65,7 @@ class Forwarding:
         self._schedules = Schedules(
             named(tables.get("firewall.schedule/recurring", ())),
             named(tables.get("firewall.schedule/onetime", ())),
+            named(tables.get("firewall.schedule/group", ())),
         )
         self._zones = {
             member["interface-name"]: zone

@@ -208,11 +208,12 @@ def _number(row: Row, name: str) -> int | None:
 
 
 class Schedules:
-    """Recurring and one-time schedules by name; times are the device's local time."""
+    """Recurring and one-time schedules and groups of them by name; times are the device's local time."""
 
-    def __init__(self, recurring: NamedRows, onetime: NamedRows) -> None:
+    def __init__(self, recurring: NamedRows, onetime: NamedRows, groups: NamedRows) -> None:
         self._recurring = recurring
         self._onetime = onetime
+        self._groups = groups
 
     def active(self, name: str, now: datetime) -> bool:
         if name == "always":
@@ -222,7 +223,8 @@ class Schedules:
         if (row := self._onetime.get(name)) is not None:
             start, end = (_moment(row.get(part, "00:00 2001/01/01")) for part in ("start", "end"))
             return start <= now < end
-        return False
+        members = self._groups.get(name, {}).get("member", ())
+        return any(self.active(member["name"], now) for member in members)
 
 
 def _moment(value: str) -> datetime:

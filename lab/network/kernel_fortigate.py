@@ -38,6 +38,7 @@ TABLES = (
     "firewall.service/group",
     "firewall.schedule/recurring",
     "firewall.schedule/onetime",
+    "firewall.schedule/group",
     "router/static",
 )
 NOTHING = PolicyCounters(0, 0, 0)

@@ -126,7 +126,7 @@ _FILTERS: dict[str, Callable[[Session], str]] = {
     "protocol": lambda session: _PROTOCOL_NAMES.get(session.packet.protocol, str(session.packet.protocol)),
 }
 _SYNONYMS = {"source": "saddr", "destination": "daddr", "srcaddr": "saddr", "dstaddr": "daddr",
-             "srcport": "sport", "dstport": "dport"}  # fmt: skip
+             "srcport": "sport", "dstport": "dport", "sourceport": "sport", "destport": "dport"}  # fmt: skip
 
 
 def _sessions(question: Question) -> Row:

@@ -219,4 +219,17 @@ TABLES = [
             switch("fabric-object", since=(6, 4, 4)),
         ),
     ),
+    Table(
+        "firewall.schedule",
+        "group",
+        "name",
+        SCHEDULE_RIGHT,
+        (
+            text("name", 31, is_key=True),
+            names("member", "firewall.schedule/recurring", "firewall.schedule/onetime"),
+            number("color", 0, 32),
+            switch("fabric-object", since=(6, 4, 4)),
+        ),
+        rules=(_has_members,),
+    ),
 ]  # fmt: skip

@@ -121,6 +121,18 @@ TABLES = [
     ),
     Table(
         "system",
+        "sdwan",
+        "",
+        NETWORK_RIGHT,
+        (
+            switch("status"),
+            child_table("zone", text("name", 35, is_key=True)),
+        ),
+        singleton=True,
+        built_in=({"zone": [{"name": "virtual-wan-link"}]},),
+    ),
+    Table(
+        "system",
         "link-monitor",
         "name",
         NETWORK_RIGHT,

@@ -4,10 +4,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from bot.engine.ports import NumbersRows, PathOracle, Target
+from bot.engine.ports import Foresees, NumbersRows, PathOracle, Target, TrafficOracle
 from bot.model.probes import PolicyAnswer
-from bot.model.resources import Address, AddressGroup, Policy, Route
+from bot.model.resources import Address, Policy, Route
 from lab.fortigate import article
+from lab.fortigate.packets import TCP, Packet
 from tests.backends.fortigate.conftest import Office, Open, ours, step
 from tests.contract.fortigate_subject import TOKEN
 
@@ -38,10 +39,12 @@ async def ask(office: Office, destination: IPv4Address = POD, port: int = 6379) 
     return await office.target.policy("internal", OFFICE_PC, destination, "TCP", port)
 
 
-async def test_the_target_has_all_three_abilities(office: Office) -> None:
+async def test_the_target_has_all_its_abilities(office: Office) -> None:
     target: Target = office.target
     assert isinstance(target, NumbersRows)
     assert isinstance(target, PathOracle)
+    assert isinstance(target, TrafficOracle)
+    assert isinstance(target, Foresees)
 
 
 # --- routes
@@ -155,42 +158,57 @@ async def test_firmware_without_the_look_up_is_an_answer(office: Office) -> None
     assert "FortiOS 7.4.4 has no firewall/policy-lookup" in policy.problem
 
 
-# --- policies that are not reached
+# --- what has passed
 
 
-async def test_a_policy_that_its_sample_reaches_has_no_shadow(office: Office) -> None:
+async def passed(office: Office, answered: bool) -> None:
+    """A flow from the office to a pod, with or without an answer."""
+    packet = Packet(OFFICE_PC, POD, TCP, 50_000, 6379)
+    verdict = office.device.evaluate(packet, "internal")
+    assert verdict.accepted
+    for one in (packet, packet.reply()) if answered else (packet,):
+        office.device.saw(one, verdict)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_sessions_tell_whether_anything_came_back(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
     await opened(office, POLICY)
-    assert await office.target.shadowing(POLICY) is None
+    assert (await office.target.sessions(POD, "TCP", 6379)).count == 0
+    await passed(office, answered=False)
+    answer = await office.target.sessions(POD, "TCP", 6379)
+    assert (answer.count, answer.answered, answer.problem) == (1, 0, "")
+    await passed(office, answered=True)
+    answer = await office.target.sessions(POD, "TCP", 6379)
+    assert (answer.count, answer.answered) == (1, 1)
+    assert (await office.target.sessions(POD, "TCP", 6380)).count == 0
+    assert (await office.target.sessions(POD, "UDP", 6379)).count == 0
 
 
-async def test_an_earlier_policy_that_decides_is_named(office: Office) -> None:
-    await opened(office, POLICY.model_copy(update={"name": "keep-out", "action": "deny", "services": ("ALL",)}))
-    later = ours(POLICY, 1001)
-    assert (await office.target.apply(step(None, later))).kind == "applied"
-    shadow = await office.target.shadowing(POLICY)
-    assert shadow is not None
-    assert "keep-out decides before it" in shadow
-    assert "TCP from 172.16.0.1 (internal) to 10.68.0.1 port 443" in shadow
+async def test_a_policy_counts_what_it_let_begin(office_with: Open) -> None:
+    office = await office_with({"version": "v7.6.6"})
+    await opened(office, POLICY)
+    assert (await office.target.hits(POLICY.name)).hits == 0
+    await passed(office, answered=True)
+    answer = await office.target.hits(POLICY.name)
+    assert (answer.hits, answer.problem) == (1, "")
+    assert answer.last_used is not None
+    assert "no policy nobody" in (await office.target.hits("nobody")).problem
 
 
-async def test_samples_are_taken_from_groups_and_services_too(office: Office) -> None:
-    group = AddressGroup(name="k8snet-qa", members=(PODS.name,))
-    policy = POLICY.model_copy(update={"destinations": ("k8snet-qa",), "services": ("DNS",)})
-    await opened(office)
-    wishes = [ours(group), ours(policy, 1000)]
-    assert {one.kind for one in await office.target.apply_all([step(None, wish) for wish in wishes])} == {"applied"}
-    assert await office.target.shadowing(policy) is None
+@pytest.mark.parametrize("version", VERSIONS[:3])
+async def test_older_releases_cannot_count_one_policy(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    await opened(office, POLICY)
+    answer = await office.target.hits(POLICY.name)
+    assert answer.hits is None
+    assert "only at once" in answer.problem
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"destinations": ("test-servers",), "services": ("PING",)}, "service PING has no TCP or UDP port"),
-        ({"destinations": ("all",)}, "covers everything"),
-        ({"destinations": ("gone",)}, "gone is no network"),
-    ],
-)
-async def test_what_cannot_be_sampled_is_said(office: Office, changes: dict[str, object], words: str) -> None:
-    shadow = await office.target.shadowing(POLICY.model_copy(update=changes))
-    assert shadow is not None
-    assert words in shadow
+async def test_missing_rights_for_counters_and_sessions_are_answers(office_with: Open) -> None:
+    profile = {"name": "net-assistant", "fwgrp": "custom", "fwgrp-permission": {"address": "read"}}
+    office = await office_with({"accprofiles": [profile], "version": "v7.6.6"})
+    hits, sessions = await office.target.hits(POLICY.name), await office.target.sessions(POD, "TCP", 6379)
+    assert (hits.hits, sessions.count) == (None, None)
+    assert "needs the right fwgrp.policy read" in hits.problem
+    assert "needs the right sysgrp.cfg read" in sessions.problem

@@ -158,7 +158,7 @@ def policies(dice: Dice, names: dict[str, list[str]]) -> list[dict[str, Any]]:
             "dstaddr": named(dice.some(names["addresses"])),
             "service": named(dice.some(names["services"], 2)),
             "action": dice.random.choice(["accept", "accept", "deny"]),
-            "schedule": dice.random.choice(["always", "always", "always", "none", "weekdays", "nights"]),
+            "schedule": dice.random.choice(["always", "always", "always", "none", "weekdays", "nights", "either"]),
             "status": dice.random.choice(["enable", "enable", "enable", "disable"]),
         }
         for field in ("srcaddr-negate", "dstaddr-negate", "service-negate", "send-deny-packet"):
@@ -198,6 +198,7 @@ def configuration(dice: Dice) -> dict[str, list[dict[str, Any]]]:
             {"name": "weekdays", "day": "monday tuesday wednesday thursday friday", "start": "08:00", "end": "18:00"},
             {"name": "nights", "day": "sunday monday", "start": "22:00", "end": "06:00"},
         ],
+        "firewall.schedule/group": [{"name": "either", "member": named(["weekdays", "nights"])}],
         "router/static": routes(dice),
         "firewall/policy": policies(dice, names),
     }  # fmt: skip

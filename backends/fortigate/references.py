@@ -1,0 +1,125 @@
+"""Whether everything that wishes name stands on the device: interfaces, zones, services, schedules."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from ipaddress import IPv4Interface
+
+from pydantic import ValidationError
+
+from backends.fortigate.client import Client, Refused
+from backends.fortigate.reading import Reader, both, together
+from backends.fortigate.urls import TableUrl
+from backends.fortigate.wire import InterfaceRow, NamedRow, Sdwan, ZoneRow
+from bot.engine.ports import Foresight
+from bot.model.errors import Unreachable
+from bot.model.resources import Policy, Route
+
+_MOST_ZONES = 200
+
+
+class References:
+    """Each question raises Unreachable, or Refused when a right is missing."""
+
+    def __init__(self, system: str, client: Client, reader: Reader, vdom: str) -> None:
+        self._system = system
+        self._client = client
+        self._reader = reader
+        self._vdom = vdom
+
+    async def interfaces(self, policies: Sequence[Policy], routes: Sequence[Route]) -> Foresight:
+        """One round trip, and another for an interface that is none."""
+        named = {name for policy in policies for name in (*policy.source_interfaces, *policy.destination_interfaces)}
+        named -= {"any"}
+        rows, zones = await both(self._interfaces(named | {route.device for route in routes}), self._zones())
+        known = {row.name: row for row in rows}
+        groups = {zone.name for zone in zones}
+        if named - set(known) - groups:
+            groups |= await self._sdwan_zones()
+        members = {member: zone.name for zone in zones for member in zone.interface}
+        return Foresight(
+            obstacles=(
+                *self._bad_in_policies(sorted(named), known, groups, members),
+                *self._bad_in_routes(sorted({route.device for route in routes}), known, groups),
+            ),
+            warnings=(
+                *(f"Interface {row.name} of the firewall is switched off." for row in rows if row.status == "down"),
+                *(text for route in routes if (text := _outside(route, known.get(route.device)))),
+            ),
+        )
+
+    async def services(self, policies: Sequence[Policy]) -> Foresight:
+        """One round trip."""
+        names = {name for policy in policies for name in policy.services}
+        missing = names - await self._existing(names, "firewall.service/custom", "firewall.service/group")
+        return Foresight(
+            obstacles=tuple(f"the firewall has no service {name}; correct app.yaml" for name in sorted(missing))
+        )
+
+    async def schedules(self, policies: Sequence[Policy]) -> Foresight:
+        """One round trip, and another for a schedule that does not recur."""
+        names = {policy.schedule for policy in policies}
+        missing = names - await self._existing(names, "firewall.schedule/recurring")
+        if missing:
+            missing -= await self._existing(missing, "firewall.schedule/onetime", "firewall.schedule/group")
+        return Foresight(obstacles=tuple(f"the firewall has no schedule {name}" for name in sorted(missing)))
+
+    def _bad_in_policies(
+        self,
+        names: Sequence[str],
+        known: Collection[str],
+        groups: Collection[str],
+        members: Mapping[str, str],
+    ) -> Iterator[str]:
+        for name in names:
+            if name not in known and name not in groups:
+                yield f"the firewall has neither an interface nor a zone {name} in VDOM {self._vdom}; correct app.yaml"
+            elif name in members:
+                yield (
+                    f"interface {name} is a member of zone {members[name]}, and FortiOS takes no policy for a member "
+                    "alone: take it out of the zone, or use another interface"
+                )
+
+    def _bad_in_routes(self, devices: Sequence[str], known: Collection[str], groups: Collection[str]) -> Iterator[str]:
+        for device in devices:
+            if device in groups:
+                yield f"{device} is a zone, and a route needs one interface; correct app.yaml"
+            elif device not in known:
+                yield f"the firewall has no interface {device} in VDOM {self._vdom}; correct app.yaml"
+
+    async def _interfaces(self, names: Collection[str]) -> Sequence[InterfaceRow]:
+        return await self._reader.named("system/interface", names, "name|status|ip", InterfaceRow)
+
+    async def _zones(self) -> Sequence[ZoneRow]:
+        """All of them: which zone an interface belongs to can only be told from the zones. A device has few."""
+        query = (("format", "name|interface"), ("count", str(_MOST_ZONES)))
+        return await self._reader.shaped("system/zone", query, ZoneRow)
+
+    async def _sdwan_zones(self) -> set[str]:
+        try:
+            results = await self._client.look_up(TableUrl("system/sdwan"), (("format", "zone"),))
+            return set(Sdwan.model_validate(results).zone)
+        except Refused as no:
+            if no.status == 404:
+                return set()  # a release that has none
+            raise
+        except ValidationError:
+            raise Unreachable(self._system, "its SD-WAN zones cannot be read") from None
+
+    async def _existing(self, names: Collection[str], *tables: str) -> set[str]:
+        found = await together([self._reader.named(table, names, "name", NamedRow) for table in tables])
+        return {row.name for rows in found for row in rows}
+
+
+def _outside(route: Route, interface: InterfaceRow | None) -> str | None:
+    """A gateway that no connected network holds leaves the route configured but never used."""
+    if interface is None:
+        return None
+    try:
+        connected = IPv4Interface("/".join(interface.ip.split())).network
+    except ValueError:
+        return None
+    if connected.prefixlen == 0 or route.gateway in connected:
+        return None
+    return (
+        f"The gateway {route.gateway} is not in the network {connected} of interface {route.device}; unless that has "
+        f"another address there, the firewall will not use the route to {route.destination}."
+    )
