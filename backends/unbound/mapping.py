@@ -73,22 +73,34 @@ def forwarder_in(zones: Mapping[str, tuple[str, ...]], name: str) -> Forwarder |
     return Forwarder(zone=name, masters=masters)
 
 
-def refuse_answered_locally(held: Local, name: str) -> None:
-    """Raises Unfit when the server would never forward that name."""
+def obstacle(held: Local, name: str) -> str | None:
+    """Why the server would not forward that name although it has a forwarder for it; None: it would."""
     around = (name, *ancestors(name))
     if name in held.stubs:
-        raise Unfit(f"it has a stub zone {name}; remove that from unbound.conf, then try again")
+        return f"it has a stub zone {name}; remove that from unbound.conf, then try again"
     if (zone := next((zone for zone in around if zone in held.authority), None)) is not None:
-        raise Unfit(
+        return (
             f"it holds the auth-zone {zone} itself and answers {name} from there; remove that zone from unbound.conf,"
             " or have it answer for the cluster's names itself"
         )
     zone = next((zone for zone in around if zone in held.zones), None)
     if zone is not None and (kind := held.zones[zone]) not in _TRANSPARENT:
-        raise Unfit(
+        return (
             f'its local-zone {zone} of type {kind} answers {name} itself; set `local-zone: "{name}." transparent` in'
             " unbound.conf and reload, then try again"
         )
+    return None
+
+
+def overshadowed(zones: Mapping[str, tuple[str, ...]], name: str) -> str | None:
+    """What a forwarder of that name takes names away from: the next forward zone above it, apart from the root."""
+    above = next((zone for zone in ancestors(name) if zone in zones), None)
+    if above is None:
+        return None
+    return (
+        f"it sends {above} to {_printable(zones[above])} so far; from now on {name} goes to the cluster, and the rest"
+        " stays as it is"
+    )
 
 
 def _name(text: str) -> str:

@@ -1,12 +1,12 @@
 """An Unbound resolver as a target: forward zones, added and removed while it runs."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from backends.unbound import mapping
 from backends.unbound.control import Clock, Control
 from backends.unbound.settings import UnboundSettings
-from bot.engine.ports import Outcome
+from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import BackendError, Rejected
 from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
 from bot.model.steps import Step
@@ -37,7 +37,7 @@ class Unbound:
         return self._name
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
-        """The forwarders that exist. Raises Rejected also where the server would answer such a name itself."""
+        """The forwarders that exist. Raises Rejected also where one has masters that are not IPv4."""
         for key in keys:
             self._check_key(key)
         if not keys:
@@ -45,18 +45,27 @@ class Unbound:
         async with self._one_by_one:
             await self._flush()
             zones = await self._forward_zones()
-            held = mapping.local(
-                await self._control.ask("list_local_zones"),
-                await self._control.ask("list_auth_zones"),
-                await self._control.ask("list_stubs"),
-            )
         try:
-            for key in keys:
-                mapping.refuse_answered_locally(held, key.name)
             found = {key: mapping.forwarder_in(zones, key.name) for key in keys}
         except mapping.Unfit as problem:
             raise Rejected(self._name, str(problem)) from None
         return {key: forwarder for key, forwarder in found.items() if forwarder is not None}
+
+    async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
+        """What the server answers by itself, or sends elsewhere, of the names that are wished for."""
+        zones = await self._forward_zones()
+        held = mapping.local(
+            await self._control.ask("list_local_zones"),
+            await self._control.ask("list_auth_zones"),
+            await self._control.ask("list_stubs"),
+        )
+        names = [wish.key.name for wish in wishes]
+        obstacles = (mapping.obstacle(held, name) for name in names)
+        warnings = (mapping.overshadowed(zones, name) for name in names)
+        return Foresight(
+            obstacles=tuple(text for text in obstacles if text),
+            warnings=tuple(f"{self._name}: {text}" for text in warnings if text),
+        )
 
     def normalise(self, resource: Resource) -> Resource:
         if not isinstance(resource, Forwarder):

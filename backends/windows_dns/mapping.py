@@ -67,14 +67,6 @@ def write_parameters(before: Forwarder | None, after: Forwarder | None, storage:
     return wish
 
 
-def names_to_read(zones: Iterable[str]) -> list[str]:
-    """The zones and everything above them, each once: what decides whether a forwarder exists or could."""
-    names: dict[str, None] = {}
-    for zone in zones:
-        names |= dict.fromkeys((zone, *ancestors(zone)))
-    return list(names)
-
-
 def batches(names: Iterable[str], limit: int) -> Iterator[list[str]]:
     """The names in lists of at most `limit` characters in JSON."""
     batch: list[str] = []
@@ -95,14 +87,10 @@ def by_name(zones: Iterable[Zone]) -> dict[str, Zone]:
     return {zone.name.lower().removesuffix("."): zone for zone in zones}
 
 
-def forwarder_in(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -> Forwarder | None:
-    """The forwarder of that name. Raises Unfit when another zone stands in its place, or one above it would answer.
-
-    `delegating` names the hosted zones of which we are told that they leave names below them to others.
-    """
+def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
+    """The forwarder of that name. Raises Unfit when another kind of zone stands in its place."""
     zone = zones.get(name)
     if zone is None:
-        _refuse_below_hosted(zones, name, delegating)
         return None
     if zone.type != "Forwarder":
         raise Unfit(
@@ -119,14 +107,31 @@ def forwarder_in(zones: Mapping[str, Zone], name: str, delegating: Container[str
     return Forwarder(zone=name, masters=masters, timeout_s=zone.timeout, recursion=zone.recursion)
 
 
-def _refuse_below_hosted(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -> None:
+def obstacle(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -> str | None:
+    """Why the server would not forward that name although it has a forwarder for it; None: it would.
+
+    `delegating` names the hosted zones of which we are told that they leave names below them to others.
+    """
     for above in ancestors(name):
         zone = zones.get(above)
         if zone is not None and zone.type in _HOSTED and above not in delegating:
-            raise Unfit(
+            return (
                 f"it holds the {zone.type.lower()} zone {above} itself and would answer {name} from there instead of"
                 f" forwarding; delegate the name in that zone and list {above} under `delegating_zones`"
             )
+    return None
+
+
+def overshadowed(zones: Mapping[str, Zone], name: str) -> str | None:
+    """What a forwarder of that name takes names away from: the next forwarder or stub zone above it."""
+    for above in ancestors(name):
+        zone = zones.get(above)
+        if zone is not None and zone.type not in _HOSTED:
+            return (
+                f"it sends {above} to {', '.join(zone.masters)} so far; from now on {name} goes to the cluster, and"
+                " the rest stays as it is"
+            )
+    return None
 
 
 def server_facts(computer: str, facts: Facts) -> ServerFacts:

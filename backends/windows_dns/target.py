@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from backends.windows_dns import mapping, scripts
@@ -12,11 +12,11 @@ from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S, Clock, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
-from bot.engine.ports import Outcome
+from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
-from bot.model.zones import canonical_zone
+from bot.model.zones import ancestors, canonical_zone
 
 # How long a write that began just in time may take until everybody can see it.
 SETTLE_MARGIN_S = 5.0
@@ -56,7 +56,7 @@ class WindowsDns:
         return self._settings.write_limit_s + SETTLE_MARGIN_S
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
-        """The forwarders that exist. Raises Rejected also where another kind of zone is in the way."""
+        """The forwarders that exist. Raises Rejected also where another kind of zone stands in their place."""
         for key in keys:
             self._check_key(key)
         async with self._writing:
@@ -65,12 +65,24 @@ class WindowsDns:
         held: dict[Key, Resource] = {}
         for key in keys:
             try:
-                forwarder = mapping.forwarder_in(zones, key.name, self._settings.delegating_zones)
+                forwarder = mapping.forwarder_in(zones, key.name)
             except mapping.Unfit as problem:
                 raise Rejected(self._name, str(problem)) from None
             if forwarder is not None:
                 held[key] = forwarder
         return held
+
+    async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
+        """What the zones above the wished ones mean for them."""
+        names = [wish.key.name for wish in wishes]
+        above = dict.fromkeys(ancestor for name in names for ancestor in ancestors(name))
+        zones = mapping.by_name(await self._zones(above))
+        obstacles = (mapping.obstacle(zones, name, self._settings.delegating_zones) for name in names)
+        warnings = (mapping.overshadowed(zones, name) for name in names)
+        return Foresight(
+            obstacles=tuple(text for text in obstacles if text),
+            warnings=tuple(f"{self._name}: {text}" for text in warnings if text),
+        )
 
     def normalise(self, resource: Resource) -> Resource:
         if not isinstance(resource, Forwarder):
@@ -145,7 +157,7 @@ class WindowsDns:
     async def _zones(self, names: Iterable[str]) -> list[Zone]:
         deadline = self._deadline()
         zones: list[Zone] = []
-        for batch in mapping.batches(mapping.names_to_read(names), _BATCH):
+        for batch in mapping.batches(names, _BATCH):
             zones += (await self._ask("forwarder.read", ReadAnswer, {"names": batch}, deadline)).zones
         return zones
 

@@ -155,4 +155,6 @@ def _not_forwarded(check: DoesNotResolve, answer: DnsAnswer) -> bool:
 def _from_cluster(answer: DnsAnswer, zone: str) -> bool:
     """A negative answer whose authority is the cluster's own zone."""
     negative = answer.outcome in ("nxdomain", "nodata")
-    return negative and answer.soa_owner is not None and f".{answer.soa_owner}".endswith(f".{zone}")
+    # With or without the final dot: probes write names as people do, apart from the root.
+    owner, zone = (answer.soa_owner or ".").rstrip("."), zone.rstrip(".")
+    return negative and f".{owner}".endswith(f".{zone}")

@@ -50,11 +50,16 @@ def test_a_name_that_the_server_answers_itself_is_refused_with_the_remedy(
     local_zones: list[str], authority: list[str], stubs: list[str], says: str
 ) -> None:
     held = mapping.local(local_zones, authority, stubs)
-    if not says:
-        mapping.refuse_answered_locally(held, ZONE)
-        return
-    with pytest.raises(mapping.Unfit, match=says):
-        mapping.refuse_answered_locally(held, ZONE)
+    told = mapping.obstacle(held, ZONE)
+    assert says in told if says and told else told is None and not says
+
+
+def test_a_forward_zone_above_is_told_of_but_not_the_one_for_everything() -> None:
+    zones = mapping.forward_zones([". IN forward 127.0.0.1", "svc.cluster.local. IN forward 10.1.1.1"])
+    told = mapping.overshadowed(zones, ZONE)
+    assert told is not None
+    assert "it sends svc.cluster.local to 10.1.1.1 so far" in told
+    assert mapping.overshadowed(zones, "default.svc.k8s.example") is None
 
 
 def test_a_wish_is_spelt_as_it_will_read_back() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.engine.ports import Foresight
 from bot.model.errors import Rejected
 from bot.model.resources import Address, Key
 from tests.backends.unbound.targets import KEY, WISH, ZONE, step, target
@@ -31,12 +32,21 @@ async def server() -> AsyncIterator[UnboundServer]:
 )
 async def test_a_zone_that_the_server_answers_itself_is_found_while_planning(extra: str, says: str) -> None:
     async with running_unbound(extra) as server:
-        with pytest.raises(Rejected, match=says):
-            await target(server).read([KEY])
+        [told] = (await target(server).foresee([WISH])).obstacles
+        assert says in told
 
 
 async def test_the_zones_that_every_unbound_comes_with_are_not_in_the_way(server: UnboundServer) -> None:
-    assert await target(server).read([KEY, Key(kind="forwarder", name="qa.svc.k8s.corp.example")]) == {}
+    other = WISH.model_copy(update={"zone": "qa.svc.k8s.corp.example"})
+    assert await target(server).foresee([WISH, other]) == Foresight()
+
+
+async def test_a_forward_zone_that_loses_names_is_told_of_while_planning() -> None:
+    async with running_unbound('forward-zone:\n  name: "cluster.local"\n  forward-addr: 10.1.1.1') as server:
+        foresight = await target(server).foresee([WISH])
+        assert foresight.obstacles == ()
+        [warning] = foresight.warnings
+        assert warning.startswith("office-dns: it sends cluster.local to 10.1.1.1 so far")
 
 
 async def test_a_forwarder_of_the_configuration_file_is_found() -> None:

@@ -15,7 +15,7 @@ from backends.windows_dns.target import WindowsDns
 from backends.windows_dns.winrm_shell import Clock
 from bot.model.resources import Forwarder, Key, Resource
 from bot.model.steps import Step
-from lab.windows_dns import Account, Directory, RealClock, Running, Server, Zone, article_state, running
+from lab.windows_dns import Account, Directory, RealClock, Running, Server, Upstream, Zone, article_state, running
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 
 LOCAL_USER, DOMAIN_USER = "k8snet", "CORP\\k8snet"
@@ -82,12 +82,15 @@ class Office:
 
 
 @asynccontextmanager
-async def office(directory: Directory | None = None, hostname: str = "DC1") -> AsyncIterator[Office]:
+async def office(
+    directory: Directory | None = None, hostname: str = "DC1", upstream: Upstream | None = None
+) -> AsyncIterator[Office]:
     state = article_state()
     state.settings.hostname = hostname
     state.settings.allow_unencrypted = True
     state.accounts += [Account(user=user, password=PASSWORD) for user in (LOCAL_USER, DOMAIN_USER)]
-    server = Server(state, clock=directory.clock if directory else RealClock(), directory=directory)
+    clock = directory.clock if directory else RealClock()
+    server = Server(state, clock=clock, upstream=upstream, directory=directory)
     async with running(server, tls=False) as http, running(server) as https:
         yield Office(server, http, https)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from backends.windows_dns.mapping import ServerFacts
+from bot.engine.ports import Foresight
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, Forwarder, Key, Mark
 from lab.windows_dns import Zone
@@ -149,13 +150,25 @@ async def test_another_kind_of_zone_is_found_when_planning_and_never_touched(dc:
 
 
 async def test_a_hosted_zone_above_is_found_when_planning(dc: Office) -> None:
-    below = Key(kind="forwarder", name="default.svc.k8s.corp.example")
+    below = WISH.model_copy(update={"zone": "default.svc.k8s.corp.example"})
     target, told = dc.target(), dc.target(delegating_zones=["corp.example"])
-    with pytest.raises(Rejected, match=r"primary zone corp\.example itself.*`delegating_zones`"):
-        await target.read([below])
-    assert await told.read([below]) == {}
+    [obstacle] = (await target.foresee([WISH, below])).obstacles
+    assert "primary zone corp.example itself" in obstacle
+    assert "`delegating_zones`" in obstacle
+    assert await told.foresee([WISH, below]) == Foresight()
+    # What exists is seen all the same, and can so be removed.
+    assert await target.read([below.key]) == {}
     await target.close()
     await told.close()
+
+
+async def test_a_forwarder_that_loses_names_is_told_of_when_planning(dc: Office) -> None:
+    dc.server.zones.put(Zone(name="cluster.local", masters=["10.1.1.1"]))
+    target = dc.target()
+    foresight = await target.foresee([WISH])
+    assert foresight.obstacles == ()
+    assert foresight.warnings[0].startswith("office-dns: it sends cluster.local to 10.1.1.1 so far")
+    await target.close()
 
 
 # --- refusals before anything is sent
