@@ -12,7 +12,7 @@ from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
 from backends.fortigate.settings import Ids
-from backends.fortigate.urls import Query, TableUrl, between, lookups
+from backends.fortigate.urls import Query, TableUrl, between, either, lookups
 from backends.fortigate.wire import Wire
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
@@ -43,39 +43,42 @@ class Reader:
 
     async def find(self, keys: Collection[Key]) -> dict[Key, Found | Obstacle]:
         """What stands under each key. One request a table as a rule. Raises Unreachable or Rejected."""
-        wanted: dict[Kind, list[str]] = defaultdict(list)
-        for key in sorted(set(keys), key=str):
-            wanted[key.kind].append(self._value(key))
-        capabilities = await self._client.capabilities() if wanted else None
+        seen, _ = await self.look(keys, ())
+        return seen
+
+    async def look(
+        self, keys: Collection[Key], rows: Collection[tuple[Kind, int]]
+    ) -> tuple[dict[Key, Found | Obstacle], set[tuple[Kind, int]]]:
+        """What stands under each key, and which of these row numbers are in use; in the same requests."""
+        capabilities = await self._client.capabilities() if keys or rows else None
         requests = []
-        for kind, values in wanted.items():
-            table = TABLES[kind]
+        for kind, conditions in self._conditions(keys, rows).items():
             assert capabilities is not None  # asked for as soon as anything is wanted
-            columns = "|".join(table.columns(capabilities))
-            for query in lookups(table.natural_key, values):
-                requests.append(self._keyed(kind, (*query, ("format", columns))))
-        rows: dict[Key, Rows] = defaultdict(list)
+            columns = "|".join(TABLES[kind].columns(capabilities))
+            requests += [self._keyed(kind, (*query, ("format", columns))) for query in either(conditions)]
+        there: dict[Key, dict[int | str, dict[str, Any]]] = defaultdict(dict)
+        taken = set()
         async with self.in_time():
             answers = await together(requests)
         for found in answers:
-            for key, row in found:
+            for key, number, row in found:
+                taken.add((key.kind, number))
                 # The device may compare without regard to case: only what was asked for counts.
                 if key in keys:
-                    rows[key] = [*rows[key], row]
-        return {key: self._seen(key, there) for key, there in rows.items()}
+                    there[key][number] = row
+        return {key: self._seen(key, list(of.values())) for key, of in there.items()}, taken & set(rows)
 
-    async def rows_taken(self, wanted: Collection[tuple[Kind, int]]) -> set[tuple[Kind, int]]:
-        """Which of these row numbers are in use."""
-        numbers: dict[Kind, list[int]] = defaultdict(list)
-        for kind, row in wanted:
-            numbers[kind].append(row)
-        requests = [
-            self._numbers(kind, query)
-            for kind, rows in numbers.items()
-            for query in lookups(TABLES[kind].row_key, [str(row) for row in rows])
-        ]
-        async with self.in_time():
-            return {taken for found in await together(requests) for taken in found} & set(wanted)
+    def _conditions(
+        self, keys: Collection[Key], rows: Collection[tuple[Kind, int]]
+    ) -> Mapping[Kind, Sequence[tuple[str, str]]]:
+        """For each table the columns and values of which one must fit."""
+        conditions: dict[Kind, list[tuple[str, str]]] = defaultdict(list)
+        for key in sorted(set(keys), key=str):
+            value = self._value(key)
+            conditions[key.kind].append((TABLES[key.kind].natural_key, value))
+        for kind, row in sorted(set(rows)):
+            conditions[kind].append((TABLES[kind].row_key, str(row)))
+        return conditions
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""
@@ -116,13 +119,15 @@ class Reader:
         except (KeyError, TypeError, ValueError):
             raise Unreachable(self._system, f"its list of {table.name} has rows without {table.row_key}") from None
 
-    async def _keyed(self, kind: Kind, query: Query) -> Sequence[tuple[Key, dict[str, Any]]]:
+    async def _keyed(self, kind: Kind, query: Query) -> Sequence[tuple[Key, Any, dict[str, Any]]]:
+        """The rows of one answer with their natural key and their own key on the device."""
         table = TABLES[kind]
         rows = await self._client.rows(TableUrl(table.name), query)
         try:
-            return [(natural_key(kind, row), row) for row in rows]
-        except ValueError:
-            raise Unreachable(self._system, f"its list of {table.name} has rows without {table.natural_key}") from None
+            return [(natural_key(kind, row), _own_key(row, table.row_key), row) for row in rows]
+        except (KeyError, TypeError, ValueError):
+            missing = f"rows without {table.natural_key} or {table.row_key}"
+            raise Unreachable(self._system, f"its list of {table.name} has {missing}") from None
 
     def _value(self, key: Key) -> str:
         if key.kind not in TABLES:
@@ -149,6 +154,12 @@ class Reader:
             )
         except ValueError:
             return Obstacle(f"{key} ({where}) has values that k8snet cannot read; it is not touched")
+
+
+def _own_key(row: Mapping[str, Any], column: str) -> str | int:
+    """Numbers may come as text. Raises KeyError, TypeError or ValueError for a row without."""
+    value = row[column]
+    return value if column == "name" and isinstance(value, str) else int(value)
 
 
 async def both(one: Coroutine[Any, Any, _T], other: Coroutine[Any, Any, _U]) -> tuple[_T, _U]:

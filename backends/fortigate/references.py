@@ -47,19 +47,19 @@ class References:
         )
 
     async def services(self, policies: Sequence[Policy]) -> Foresight:
-        """One round trip."""
+        """One round trip, and another for a service that may be a group."""
         names = {name for policy in policies for name in policy.services}
-        missing = names - await self._existing(names, "firewall.service/custom", "firewall.service/group")
+        missing = names - await self._existing(names, "firewall.service/custom")
+        missing -= await self._existing(missing, "firewall.service/group")
         return Foresight(
             obstacles=tuple(f"the firewall has no service {name}; correct app.yaml" for name in sorted(missing))
         )
 
     async def schedules(self, policies: Sequence[Policy]) -> Foresight:
-        """One round trip, and another for a schedule that does not recur."""
-        names = {policy.schedule for policy in policies}
+        """Nothing to ask for the usual one, which every device has; otherwise up to two round trips."""
+        names = {policy.schedule for policy in policies} - {"always"}
         missing = names - await self._existing(names, "firewall.schedule/recurring")
-        if missing:
-            missing -= await self._existing(missing, "firewall.schedule/onetime", "firewall.schedule/group")
+        missing -= await self._existing(missing, "firewall.schedule/onetime", "firewall.schedule/group")
         return Foresight(obstacles=tuple(f"the firewall has no schedule {name}" for name in sorted(missing)))
 
     def _bad_in_policies(

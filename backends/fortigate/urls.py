@@ -67,13 +67,18 @@ def query_string(query: Query) -> str:
 
 
 def lookups(column: str, values: Sequence[str]) -> Iterator[Query]:
-    """Queries that together match the rows whose column equals one of the values; few, and none of them long.
+    """Queries that together match the rows whose column equals one of the values; see `either`."""
+    return either([(column, value) for value in values])
+
+
+def either(conditions: Sequence[tuple[str, str]]) -> Iterator[Query]:
+    """Queries that together match the rows in which one of the columns equals its value; few, and none of them long.
 
     A comma in a filter means "or", even an encoded one: a value with a comma is asked for by itself, in the API's older
     form.
     """
     batch: list[str] = []
-    for value in values:
+    for column, value in conditions:
         if "," in value:
             yield (("key", column), ("pattern", value))
             continue

@@ -84,9 +84,8 @@ class Writer:
     async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]], int | None]:
         """What stands there, which row numbers are taken, and the number of the policy that new ones go before."""
         rows = {row for step in steps if step.before is None and (row := _row(step)) is not None}
-        seen, (taken, placement) = await both(
-            self._reader.find([step.key for step in steps]),
-            both(self._reader.rows_taken(rows), self._placement(steps)),
+        (seen, taken), placement = await both(
+            self._reader.look([step.key for step in steps], rows), self._placement(steps)
         )
         return seen, taken, placement.anchor
 

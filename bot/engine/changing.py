@@ -79,7 +79,7 @@ async def confirm(context: Context, operation_id: str, digest: str, actor: Perso
     plan = _confirmable(operation, digest)
     await _gate(context, operation, plan, actor)
     try:
-        fresh = await make_plan(context, plan.command, plan.requester, operation.id, plan.expires_at)
+        fresh = await make_plan(context, plan.command, plan.requester, operation.id, approved=plan)
         changed = differences(plan, fresh)
     except UserError as error:
         fresh, changed = None, (str(error),)

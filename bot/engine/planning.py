@@ -3,11 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
-from bot.engine.ports import Foresees, Foresight, NumbersRows
+from bot.engine.ports import Foresees, NumbersRows
 from bot.model import names
 from bot.model.commands import Change, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
@@ -25,9 +25,12 @@ from bot.model.suggest import suggestion
 
 
 async def make_plan(
-    context: Context, command: Change, requester: Person, operation: str, expires_at: datetime | None = None
+    context: Context, command: Change, requester: Person, operation: str, approved: Plan | None = None
 ) -> Plan:
     """The plan for a change as of now. Reads, never writes.
+
+    With `approved`, it is made to be compared with that plan: what targets foretold is not asked for again, because
+    they refuse by themselves what has become impossible since.
 
     Raises UserError (a wrong name, nothing to do, a conflict, a missing fact) and BackendErrors.
     """
@@ -42,7 +45,9 @@ async def make_plan(
     actual = await _read(context, wanted, owned)
     difference = diff(wanted, owned, actual, cluster.name, operation)
     _refuse_conflicts(difference)
-    steps, foresight = await asyncio.gather(_with_rows(context, difference.steps), _foresee(context, difference.steps))
+    steps, foretold = await asyncio.gather(
+        _with_rows(context, difference.steps), _foretold(context, difference.steps if approved is None else ())
+    )
     addresses = (*(placed.resource for placed in wanted), *actual.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(
@@ -56,9 +61,9 @@ async def make_plan(
         found=difference.found,
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
-        warnings=(*warnings_for(command, cluster, after, facts, steps), *foresight.warnings),
+        warnings=(*warnings_for(command, cluster, after, facts, steps), *foretold),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
-        expires_at=expires_at or context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
+        expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
 
 
@@ -127,8 +132,8 @@ def _refuse(problems: Sequence[str]) -> None:
         raise UserError("No plan is possible, nothing was changed:\n" + "\n".join(f"• {text}" for text in problems))
 
 
-async def _foresee(context: Context, steps: Sequence[Step]) -> Foresight:
-    """Ask every target that can tell about what is to be made or changed on it; obstacles end the planning."""
+async def _foretold(context: Context, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Warnings of every target that can tell about what is to be made or changed on it; obstacles end the planning."""
     wishes: dict[TargetId, list[Resource]] = defaultdict(list)
     for step in steps:
         if step.after is not None:
@@ -136,7 +141,7 @@ async def _foresee(context: Context, steps: Sequence[Step]) -> Foresight:
     asked = {name: target for name in wishes if isinstance(target := context.targets[name], Foresees)}
     parts = await asyncio.gather(*(target.foresee(wishes[name]) for name, target in asked.items()))
     _refuse([f"{name}: {text}" for name, part in zip(asked, parts, strict=True) for text in part.obstacles])
-    return Foresight(warnings=tuple(text for part in parts for text in part.warnings))
+    return tuple(text for part in parts for text in part.warnings)
 
 
 async def _with_rows(context: Context, steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -39,6 +39,7 @@ class Ansible:
     token: str
     ca_file: Path
     directory: Path
+    playbook: Path = PLAYBOOK
 
     async def run(
         self, *, present: bool, words: str = "made by Ansible", distance: int = 10, check: bool = False
@@ -46,7 +47,7 @@ class Ansible:
         """Play the exposure once. Raises RuntimeError when Ansible itself does not work."""
         begun = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            str(PROGRAM), "-i", str(self._inventory()), str(PLAYBOOK), *(("--check", "--diff") if check else ()),
+            str(PROGRAM), "-i", str(self._inventory()), str(self.playbook), *(("--check", "--diff") if check else ()),
             "--extra-vars", json.dumps({"present": present, "words": words, "distance": distance}),
             env=self._environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

@@ -147,7 +147,7 @@ async def test_without_a_look_nothing_is_written(office: Office, kind: str, opti
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_write_that_cannot_be_read_back_is_unknown(office: Office, answered: bool) -> None:
     assert await office.target.read([ROUTE.key]) == {}
-    office.server.faults.arm("status", method="GET", path="*/router/static", after=2, count=None, options={"code": 500})
+    office.server.faults.arm("status", method="GET", path="*/router/static", after=1, count=None, options={"code": 500})
     if not answered:
         office.server.faults.arm("lose-answer", method="POST")
     outcome = await office.target.apply(STEPS["create"])

@@ -236,7 +236,7 @@ async def test_missing_rights_are_warnings_that_name_them(office_with: Open) -> 
     }  # fmt: skip
     assert article.state(TOKEN)["accprofiles"][0]["name"] == profile["name"]
     office = await office_with({"accprofiles": [profile]})
-    obstacles, warnings = await seen(office)
+    obstacles, warnings = await seen(office, *wishes({"schedule": "weekdays"}))
     assert obstacles == []
     told = " ".join(warnings)
     for right in ("netgrp.cfg read", "fwgrp.service read", "fwgrp.schedule read"):

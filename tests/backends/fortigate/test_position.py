@@ -59,9 +59,9 @@ async def test_placing_costs_one_write_a_policy_and_no_round_trip_more(office: O
     before = office.requests()
     await make(office)
     assert names(office) == ["k8snet-qa-hq", "k8snet-qa-dns", ANCHOR]
-    # The release; side by side two looks, the row numbers and the anchor; three rows; two moves; read-backs of
+    # The release; side by side a look for each table and one for the anchor; three rows; two moves; read-backs of
     # addresses, of policies, and of their order.
-    assert office.requests() - before == 1 + (2 + 1 + 1) + 3 + 2 + 3
+    assert office.requests() - before == 1 + (2 + 1) + 3 + 2 + 3
     writes = len(office.writes)
     assert {outcome.kind for outcome in await make(office)} == {"already"}
     assert len(office.writes) == writes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.fortigate.target import FortiGate
-from bot.model.resources import Key
+from bot.model.resources import Address, Key, Policy, Resource, Route
 from lab.fortigate import article
 from tests.backends.fortigate.conftest import Office, Open
 from tests.backends.fortigate.relay import relay
@@ -18,6 +18,22 @@ KEYS = [
     *(Key(kind="policy", name=f"k8snet-{number}") for number in range(3)),
     Key(kind="address", name="bulk-4711"),
     Key(kind="policy", name="bulk-4711"),
+]
+
+
+NETWORK = Address(name="k8snet-0", network=IPv4Network("10.68.0.0/16"))
+WISHES: list[Resource] = [
+    NETWORK,
+    Route(destination=NETWORK.network, gateway=IPv4Address("172.16.1.67"), device="Test", row=1000),
+    Policy(
+        name="k8snet-0",
+        source_interfaces=("internal",),
+        destination_interfaces=("Test",),
+        sources=("office",),
+        destinations=(NETWORK.name,),
+        services=("ALL_TCP", "ALL_UDP"),
+        row=1000,
+    ),
 ]
 
 
@@ -52,24 +68,46 @@ def policies() -> Iterator[dict[str, Any]]:
 
 
 async def planning(office: Office, directory: Path) -> tuple[int, int, int]:
-    """What a plan reads: how much was found, in how many requests, in how many bytes (TLS handshakes included)."""
+    """All that a plan of a first exposure reads: how many of KEYS were found, in how many requests, in how many bytes
+    (TLS handshakes included)."""
     requests = office.requests()
     async with relay(office.server.port) as counted:
         target = FortiGate("office-fw", settings(office.server, directory, url=counted.url), office.clock)
         found = await target.read(KEYS)
         assert len(await target.free_rows("route", 2)) == 2
         assert len(await target.free_rows("policy", 3)) == 3
+        assert (await target.foresee(WISHES)).obstacles == ()
         await target.close()
     return len(found), office.requests() - requests, counted.taken
 
 
 async def test_a_plan_costs_the_same_on_a_full_firewall_as_on_an_empty_one(office_with: Open, tmp_path: Path) -> None:
     found, requests, size = await planning(await office_with(), tmp_path)
-    assert (found, requests) == (0, 6)
+    assert (found, requests) == (0, 10)
     found, requests, size_there = await planning(await office_with(bulk()), tmp_path)
-    assert (found, requests) == (2, 6)
+    assert (found, requests) == (2, 10)
     assert size_there < size + 4000  # the two that were found
     assert size_there <= 200_000
+
+
+async def test_denying_policies_cost_only_so_much(office_with: Open, tmp_path: Path) -> None:
+    """The worst case that is looked at: nearly as many as that, each with names of its own."""
+    state = bulk()
+    root = state["vdoms"]["root"]
+    root["firewall/addrgrp"] = [
+        {"name": f"group-{n}", "member": refs(tuple(f"bulk-{m}" for m in range(n, n + 20)))} for n in range(45)
+    ]
+    root["firewall/policy"] += [
+        {
+            "policyid": 30_000 + n, "name": f"deny-{n}", "srcintf": refs(("any",)), "dstintf": refs(("any",)),
+            "srcaddr": refs((f"bulk-{n}",)), "dstaddr": refs((f"group-{n % 45}",)), "service": refs(("SMB", "RDP")),
+            "action": "deny", "schedule": "always",
+        }
+        for n in range(50)
+    ]  # fmt: skip
+    _, requests, size = await planning(await office_with(state), tmp_path)
+    assert requests <= 20
+    assert size <= 200_000
 
 
 async def test_many_keys_are_asked_for_in_few_requests(office_with: Open) -> None:
