@@ -57,6 +57,20 @@ def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def history(
+    namespace: Annotated[str | None, typer.Argument()] = None, config: Config = DEFAULT, as_json: AsJson = False
+) -> None:
+    """The latest changes: who asked, who said yes, what came of it."""
+    _finish(_history(namespace, config, as_json))
+
+
+@app.command()
+def audit(config: Config = DEFAULT, as_json: AsJson = False) -> None:
+    """Verify the journal's hash chain. Exit 0 only when it is whole."""
+    _finish(_audit(config, as_json))
+
+
+@app.command()
 def facts(config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = False) -> None:
     """Everything the bot reads from a cluster."""
     _finish(_facts(config, cluster, as_json))
@@ -138,6 +152,29 @@ async def _status(config: Path, as_json: bool) -> int:
         picture = await engine.overview()
     _print(picture.model_dump(mode="json") if as_json else lines.overview_lines(picture))
     return 1 if any(cluster.problem for cluster in picture.clusters) else 0
+
+
+async def _history(namespace: str | None, config: Path, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.settings import load
+    from handlers.views.history import history_lines
+
+    async with terminal(load(config)) as engine:
+        operations = await engine.history(namespace)
+    told = {"operations": [operation.model_dump(mode="json") for operation in operations]}
+    _print(told if as_json else history_lines(operations, namespace))
+    return 0
+
+
+async def _audit(config: Path, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.settings import load
+    from handlers.views.history import audit_lines
+
+    async with terminal(load(config)) as engine:
+        report = await engine.audit()
+    _print(report.model_dump(mode="json") if as_json else audit_lines(report))
+    return 1 if report.problem else 0
 
 
 async def _facts(config: Path, cluster: str | None, as_json: bool) -> int:

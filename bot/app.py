@@ -12,7 +12,8 @@ from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
 from bot.env import RealEnv
-from bot.model.journal import Record
+from bot.model.errors import Unreachable
+from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.resources import TargetId
@@ -30,8 +31,14 @@ class NoChat:
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """The journal itself is the audit."""
 
+    async def anchor(self) -> Anchor | None:
+        raise Unreachable("audit channel", "is not read from the terminal")
+
     async def profile(self, person: Person) -> Profile:
         return Profile(person=person)
+
+    def forget(self, person: Person | None = None) -> None:
+        """Nothing is remembered."""
 
 
 @asynccontextmanager
@@ -62,7 +69,7 @@ async def bot(settings: Settings) -> AsyncIterator[Engine]:
         directory = SlackDirectory(client, settings.slack.team, groups, env.monotonic)
         announcer = SlackAnnouncer(client, settings.slack.audit_channel)
         async with _engine(settings, env, announcer, directory) as engine:
-            Listeners(engine, client, session, env.spawn).register(app)
+            Listeners(settings.slack, engine, client, session, env.spawn).register(app)
             await engine.start()
             try:
                 async with socket_mode(settings.slack, app):

@@ -20,7 +20,7 @@ from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
 from bot.model.site import ClusterSite, DnsServer, Office, Site
 from bot.model.value import Value
-from handlers.settings import SlackSettings
+from handlers.settings import ChannelId, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
@@ -85,6 +85,9 @@ class ClusterSettings(Value):
     pod_object: ObjectName | None = Field(default=None, description="Address object of the pod network.")
     self_confirm: bool = Field(default=False, description="Whether a requester may confirm the own request.")
     plan_lifetime_s: int = Field(default=1800, ge=60, le=86400, description="How long a plan waits for its yes.")
+    channels: tuple[ChannelId, ...] = Field(
+        default=(), description="Slack channels it is operated from; all that the bot was invited to."
+    )
 
 
 class RoleSettings(Value):
@@ -186,6 +189,7 @@ class Settings(Value):
                     policy_prefix=f"k8snet-{name}",
                     self_confirm=cluster.self_confirm,
                     plan_lifetime_s=cluster.plan_lifetime_s,
+                    channels=frozenset(cluster.channels),
                 )
                 for name, cluster in self.clusters.items()
             ),

@@ -6,7 +6,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
-from bot.model.journal import Record
+from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
@@ -44,16 +44,24 @@ class SlackAnnouncer:
         records = [record for record in records if record.seq > posted]
         if not records:
             return
+        last = records[-1]
+        lines = [audit_line(record, operations) for record in records]
         await self._post(
             {
                 "channel": self._audit_channel,
-                "text": "\n".join(audit_line(record, operations) for record in records),
+                "text": "\n".join([*lines, f"_sealed up to #{last.seq} by {last.hash}_"]),
                 "metadata": {
                     "event_type": AUDIT_EVENT,
-                    "event_payload": {"first": records[0].seq, "last": records[-1].seq},
+                    "event_payload": {"first": records[0].seq, "last": last.seq, "hash": last.hash},
                 },
             }
         )
+
+    async def anchor(self) -> Anchor | None:
+        """Raises Unreachable."""
+        payloads = [payload for _, payload in await self._payloads(self._audit_channel, AUDIT_EVENT)]
+        newest = max(payloads, key=lambda payload: int(payload["last"]), default=None)
+        return Anchor(seq=newest["last"], hash=newest["hash"]) if newest and "hash" in newest else None
 
     async def _last_audited(self) -> int:
         """The newest record that the audit channel has a line for: a crash may have hidden from us that we posted."""

@@ -8,21 +8,25 @@ from typing import Any
 from bot.model.commands import (
     COMMANDS,
     SPEC,
+    Audit,
     Check,
     Command,
     DryPlan,
     Expose,
     Failover,
     Help,
+    History,
     ListExposures,
     Status,
     Unexpose,
     WhoAmI,
+    typed,
 )
 from bot.model.errors import UserError
 from bot.model.people import Person
 from bot.model.suggest import suggestion
 from bot.model.value import Value
+from handlers.views import form
 
 MAX_LENGTH = 1000
 
@@ -115,6 +119,13 @@ def _check(rest: str) -> Command:
     return Check.model_validate({"name": words.pop("object"), **words})
 
 
+def _history(rest: str) -> Command:
+    words = rest.split()
+    if len(words) > 1:
+        raise UserError(f"I do not understand {words[1][:40]!r} there. Type: {SPEC['history'].usage}")
+    return History(namespace=words[0] if words else None)
+
+
 def _without_reason(verb: str, rest: str) -> dict[str, str]:
     words = _words(verb, rest)
     if "reason" in words:
@@ -139,6 +150,8 @@ _BUILD: dict[str, Callable[[str], Command]] = {
     "plan": _plan,
     "status": _plain(Status, "status"),
     "list": _plain(ListExposures, "list"),
+    "history": _history,
+    "audit": _plain(Audit, "audit"),
     "whoami": _plain(WhoAmI, "whoami"),
     "help": _plain(Help, "help"),
 }
@@ -163,7 +176,17 @@ class Click(Value):
     delivery: str
 
 
-def typed(body: dict[str, Any]) -> Typed:
+class Submission(Value):
+    """A form that was sent, as the line one would have typed. `response_url` is "" when Slack gave none."""
+
+    actor: Person
+    channel: str
+    text: str
+    delivery: str
+    response_url: str
+
+
+def typed_line(body: dict[str, Any]) -> Typed:
     """Raises KeyError for a body that is no slash command; Bolt routes no other here."""
     return Typed(
         actor=Person(team=body["team_id"], user=body["user_id"]),
@@ -173,11 +196,35 @@ def typed(body: dict[str, Any]) -> Typed:
     )
 
 
+def submission(body: dict[str, Any]) -> Submission:
+    """The form of handlers/views/form.py. What its fields hold is judged like anything that was typed."""
+    fields = form.sent(body["view"]["state"]["values"])
+    cluster, _, namespace = fields["namespace"].partition("/")
+    change = {"expose": Expose, "unexpose": Unexpose}[fields["what"]]
+    wish = change(
+        namespace=namespace, cluster=cluster, office=fields.get("office"), reason=clean(fields.get("reason", ""))
+    )
+    urls = [entry["response_url"] for entry in body.get("response_urls", [])]
+    return Submission(
+        actor=_actor(body),
+        channel=fields["channel"],
+        text=typed(wish),
+        delivery=body["trigger_id"],
+        response_url=urls[0] if urls else "",
+    )
+
+
+def _actor(body: dict[str, Any]) -> Person:
+    """The person's own team counts, not the channel's: people of other workspaces can click in shared channels."""
+    user = body["user"]
+    return Person(team=user.get("team_id") or body["team"]["id"], user=user["id"])
+
+
 def click(body: dict[str, Any]) -> Click:
-    """The clicker's own team counts, not the channel's: people of other workspaces can click in shared channels."""
-    user, action = body["user"], body["actions"][0]
+    """Raises KeyError for a body that is no click on an element of ours; Bolt routes no other here."""
+    action = body["actions"][0]
     return Click(
-        actor=Person(team=user.get("team_id") or body["team"]["id"], user=user["id"]),
+        actor=_actor(body),
         channel=(body.get("channel") or {}).get("id", ""),
         action=action["action_id"],
         value=action.get("value", ""),

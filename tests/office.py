@@ -12,8 +12,9 @@ from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.ports import Store
+from bot.model.errors import Unreachable
 from bot.model.facts import ClusterFacts, Endpoint, Node, Protocol, Service, ServicePort
-from bot.model.journal import Record
+from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Grant, Person, Profile
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
@@ -39,7 +40,7 @@ WEB = IPv4Address("10.68.0.80")
 DC1 = IPv4Address("172.16.2.3")
 
 
-def site(self_confirm: bool = False) -> Site:
+def site(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> Site:
     return Site(
         offices=(
             Office(
@@ -63,6 +64,7 @@ def site(self_confirm: bool = False) -> Site:
                 policy_prefix="k8snet-qa",
                 self_confirm=self_confirm,
                 plan_lifetime_s=1800,
+                channels=channels,
             ),
         ),
     )
@@ -113,8 +115,11 @@ class StillCluster:
 
     def __init__(self) -> None:
         self.now = cluster_facts()
+        self.away = False
 
     async def facts(self) -> ClusterFacts:
+        if self.away:
+            raise Unreachable("qa", "no connection")
         return self.now
 
     async def close(self) -> None:
@@ -196,6 +201,9 @@ class Book:
     async def profile(self, person: Person) -> Profile:
         return Profile(person=person)
 
+    def forget(self, person: Person | None = None) -> None:
+        """Nothing is remembered."""
+
 
 class Wall:
     """Implements Announcer: remembers what it was told to show."""
@@ -215,18 +223,21 @@ class Wall:
         last = self.audited[-1].seq if self.audited else 0
         self.audited += [record for record in records if record.seq > last]
 
+    async def anchor(self) -> Anchor | None:
+        return Anchor(seq=self.audited[-1].seq, hash=self.audited[-1].hash) if self.audited else None
+
 
 class Company:
     """Devices, cluster and journal outlive a bot; `engine` is one life of a bot among them."""
 
-    def __init__(self, self_confirm: bool = False) -> None:
+    def __init__(self, self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> None:
         self.firewall = MemoryTarget("fw", keeps_marks=True)
         self.dns_server = MemoryTarget("dc1", keeps_marks=False)
         self.cluster = StillCluster()
         self.wire = Wire(self.firewall, self.dns_server, self.cluster)
         self.contents = Contents()
         self.wall = Wall()
-        self.site = site(self_confirm)
+        self.site = site(self_confirm, channels)
         self.lives = 0
         self.env = VirtualEnv()
 

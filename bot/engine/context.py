@@ -29,16 +29,25 @@ class Context:
     instance: str  # this bot's name among its replicas; stable over restarts
     process: str  # this life of it; new with every start
 
-    def cluster(self, name: str | None) -> ClusterSite:
-        """The named cluster, or the only one. Raises UserError that lists the choices."""
+    def cluster(self, name: str | None, channel: str = "") -> ClusterSite:
+        """The named cluster, or the only one that is operated from this channel ("": from anywhere).
+
+        Raises UserError that lists the choices, or the channels where it must be asked for. `#C…` in the text is a
+        channel of the chat.
+        """
         known = [cluster.name for cluster in self.site.clusters]
+        here = [cluster for cluster in self.site.clusters if cluster.operated_from(channel)]
         if name is None:
-            if len(known) == 1:
-                return self.site.clusters[0]
-            raise UserError(f"Which cluster? Add `on <cluster>`: {', '.join(known)}.")
+            if len(here) == 1:
+                return here[0]
+            if not here:
+                raise UserError(f"No cluster is operated from this channel. {_channels(self.site.clusters)}")
+            raise UserError(f"Which cluster? Add `on <cluster>`: {', '.join(one.name for one in here)}.")
         cluster = self.site.cluster(name)
         if cluster is None:
             raise UserError(f"There is no cluster {name}.{suggestion(name, known)} Clusters: {', '.join(known)}.")
+        if cluster not in here:
+            raise UserError(f"Cluster {name} is not operated from this channel. {_channels([cluster])}")
         return cluster
 
     def office(self, name: str | None) -> str:
@@ -51,3 +60,11 @@ class Context:
         if name not in known:
             raise UserError(f"There is no office {name}.{suggestion(name, known)} Offices: {', '.join(known)}.")
         return name
+
+
+def _channels(clusters: Sequence[ClusterSite]) -> str:
+    """Where to ask instead."""
+    return " ".join(
+        f"{cluster.name} is operated from {', '.join(f'#{channel}' for channel in sorted(cluster.channels))}."
+        for cluster in clusters
+    )

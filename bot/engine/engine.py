@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from typing import TypeVar
 
-from bot.engine import changing, checking, planning
+from bot.engine import auditing, changing, checking, choosing, planning
 from bot.engine.announcing import deliver
+from bot.engine.auditing import AuditReport
+from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.overview import Overview, overview
@@ -14,10 +17,14 @@ from bot.model.diagnosis import Report
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.journal import Asked
-from bot.model.people import Permission, Person, Profile, RoleName, may, roles
+from bot.model.operation import Operation
+from bot.model.people import Permission, Person, Profile, RoleName, barred, may, permissions, roles
 from bot.model.plan import Plan
+from bot.model.value import Value
 
 log = logging.getLogger(__name__)
+
+Placed = TypeVar("Placed", bound=Value)
 
 RECOVERY_INTERVAL_S = 5.0
 LOCAL = Person(team="local", user="terminal")
@@ -43,7 +50,20 @@ class Engine:
 
     async def request(self, command: Change, actor: Person, channel: str, delivery: str) -> str:
         """A wish for a change; answers the operation's id. Raises UserError."""
-        return await changing.request(self.context, command, actor, channel, delivery)
+        return await changing.request(self.context, self.placed(command, channel), actor, channel, delivery)
+
+    def placed(self, command: Placed, channel: str) -> Placed:
+        """The command with the cluster that this channel ("": any) stands for. Raises UserError when it is none."""
+        if "cluster" not in type(command).model_fields:
+            return command
+        named = getattr(command, "cluster", None)
+        cluster = self.context.cluster(named, channel)
+        several = len(self.context.site.clusters) > 1
+        return command.model_copy(update={"cluster": cluster.name}) if several and named is None else command
+
+    def forget(self, person: Person | None = None) -> None:
+        """What was known of this person, or of everybody, counts no more: there was a click, or Slack told us news."""
+        self.context.directory.forget(person)
 
     async def confirm(self, operation: str, digest: str, actor: Person) -> str:
         """A yes; answers what to tell that person, "" for nothing. Raises UserError, BackendErrors."""
@@ -85,21 +105,38 @@ class Engine:
         """Who somebody is to the chat. Raises Unreachable."""
         return await self.context.directory.profile(actor)
 
+    async def history(self, namespace: str | None = None) -> Sequence[Operation]:
+        """Changes asked for, newest first."""
+        return await auditing.history(self.context, namespace)
+
+    async def audit(self) -> AuditReport:
+        """Whether the journal can be believed. Raises Unreachable."""
+        return await auditing.audit(self.context)
+
+    async def choices(self, actor: Person, channel: str) -> Sequence[Choice]:
+        """What this person may ask for, from the live clusters; see `Choice`. Raises Unreachable, UserError."""
+        return await choosing.choices(self.context, actor, channel)
+
+    def offices(self) -> Sequence[str]:
+        """Names of the offices of app.yaml."""
+        return [office.name for office in self.context.site.offices]
+
+    async def permissions(self, actor: Person) -> frozenset[Permission]:
+        """What a person may do anywhere. Raises Unreachable."""
+        return permissions(await self.profile(actor), self.context.grants)
+
     async def roles(self, actor: Person) -> Sequence[RoleName]:
         """The roles a person holds anywhere."""
         return roles(await self.profile(actor), self.context.grants, None, None)
 
     async def permit(self, command: Command, permission: Permission | None, actor: Person, channel: str) -> None:
-        """Raises UserError, after writing it down, when this person may not give a command that changes nothing."""
-        if permission is None:
-            return
-        refusal = may(
-            await self.profile(actor),
-            permission,
-            self.context.grants,
-            getattr(command, "cluster", None),
-            getattr(command, "namespace", None),
-        )
+        """Raises UserError, after writing it down, when this person may not give a command that changes nothing.
+
+        `permission` None is for everybody whom the workspace counts as its own.
+        """
+        profile = await self.profile(actor)
+        place = getattr(command, "cluster", None), getattr(command, "namespace", None)
+        refusal = barred(profile) if permission is None else may(profile, permission, self.context.grants, *place)
         if refusal is not None:
             await self.note(command, actor, channel, refusal.reason, allowed=False)
             raise UserError(refusal.reason)

@@ -1,7 +1,7 @@
 """The journal above a store: read on, decide on what it says, append only if nothing came in between."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -62,6 +62,10 @@ class Journal:
         record = await self.commit(lambda _: entry)
         assert isinstance(record, Record)
         return record
+
+    async def stored(self) -> Sequence[Stored]:
+        """Every record as the store holds it now, past anything that this instance has read before."""
+        return await self._store.read(STREAM)
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         """Take or renew the right to drive something; see `Store.lease`."""

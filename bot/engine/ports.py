@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.model import facts
-from bot.model.journal import Record
+from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.probes import (
@@ -224,6 +224,10 @@ class Directory(Protocol):
         """Raises Unreachable when it cannot be told; the caller then refuses."""
         ...
 
+    def forget(self, person: Person | None = None) -> None:
+        """Whatever is remembered of this person, or of everybody, is read anew before it is used again."""
+        ...
+
 
 class Env(Protocol):
     """Time, chance and concurrency, so that a whole life of the bot can be replayed in a test."""
@@ -258,6 +262,11 @@ class Announcer(Protocol):
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """Post one line for each record to the audit channel, in order, except those it has already.
 
-        `operations` tells of each record's operation, by id, what it is about.
+        `operations` tells of each record's operation, by id, what it is about. The post also makes the hash of the
+        last record known: see `anchor`.
         """
+        ...
+
+    async def anchor(self) -> Anchor | None:
+        """The newest record whose hash the audit channel has; None without any. Raises Unreachable."""
         ...

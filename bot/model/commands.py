@@ -60,6 +60,17 @@ class ListExposures(Value):
     verb: Literal["list"] = "list"
 
 
+class History(Value):
+    """Changes asked for so far, newest first; of one namespace when it is named."""
+
+    verb: Literal["history"] = "history"
+    namespace: str | None = None
+
+
+class Audit(Value):
+    verb: Literal["audit"] = "audit"
+
+
 class WhoAmI(Value):
     verb: Literal["whoami"] = "whoami"
 
@@ -70,7 +81,8 @@ class Help(Value):
 
 Change = Annotated[Expose | Unexpose | Failover, Field(discriminator="verb")]
 Command = Annotated[
-    Expose | Unexpose | Failover | Check | DryPlan | Status | ListExposures | WhoAmI | Help, Field(discriminator="verb")
+    Expose | Unexpose | Failover | Check | DryPlan | Status | ListExposures | History | Audit | WhoAmI | Help,
+    Field(discriminator="verb"),
 ]
 
 
@@ -134,6 +146,20 @@ COMMANDS: tuple[CommandSpec, ...] = (
         permission=Permission.LOOK,
         mutating=False,
     ),
+    CommandSpec(
+        verb="history",
+        usage="history [<namespace>]",
+        summary="the latest changes: who asked, who said yes, what came of it",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
+    CommandSpec(
+        verb="audit",
+        usage="audit",
+        summary="verify the journal's hash chain and its anchor in the audit channel",
+        permission=Permission.LOOK,
+        mutating=False,
+    ),
     CommandSpec(verb="whoami", usage="whoami", summary="your roles here", permission=None, mutating=False),
     CommandSpec(verb="help", usage="help", summary="this list", permission=None, mutating=False),
 )
@@ -147,6 +173,8 @@ def typed(command: Command) -> str:
     match command:
         case Expose() | Unexpose() | DryPlan():
             words.append(command.namespace)
+        case History(namespace=str() as namespace):
+            words.append(namespace)
         case Check():
             words.append(command.name)
     for preposition, field in (("to", "node"), ("from", "office"), ("on", "cluster"), ("because", "reason")):

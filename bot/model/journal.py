@@ -241,6 +241,13 @@ class Sealed(Value):
     entry: Entry
 
 
+class Anchor(Value):
+    """The hash of a record, as it was made known outside the journal: whoever rewrites the log cannot rewrite it."""
+
+    seq: int
+    hash: str
+
+
 class Record(Value):
     """An entry at its place. `hash` covers entry, place, the store's time and, through `previous`, all before."""
 

@@ -81,6 +81,23 @@ def roles(
     return tuple(role for role in PERMISSIONS if role in held)
 
 
+def able_roles(permission: Permission) -> tuple[RoleName, ...]:
+    """Roles that include a permission."""
+    return tuple(role for role, permissions in PERMISSIONS.items() if permission in permissions)
+
+
+def permissions(profile: Profile, grants: Sequence[Grant]) -> frozenset[Permission]:
+    """What this person may do anywhere: on at least one cluster, for at least one namespace."""
+    return frozenset().union(*(PERMISSIONS[role] for role in roles(profile, grants, None, None)))
+
+
+def barred(profile: Profile) -> Refusal | None:
+    """Why this person may do nothing at all, not even read the help; None for an ordinary member."""
+    if profile.refused is None:
+        return None
+    return Refusal(reason=f"You may not use k8snet: {profile.refused}.")
+
+
 def may(
     profile: Profile,
     permission: Permission,
@@ -89,12 +106,12 @@ def may(
     namespace: str | None = None,
 ) -> Refusal | None:
     """None when allowed. An empty table of grants allows nothing."""
-    if profile.refused is not None:
-        return Refusal(reason=f"You may not use k8snet: {profile.refused}.")
+    if (refusal := barred(profile)) is not None:
+        return refusal
     held = roles(profile, grants, cluster, namespace)
     if any(permission in PERMISSIONS[role] for role in held):
         return None
-    able = " or ".join(role for role, permissions in PERMISSIONS.items() if permission in permissions)
+    able = " or ".join(able_roles(permission))
     where = "".join([f" on cluster {cluster}" if cluster else "", f" for namespace {namespace}" if namespace else ""])
     have = f"you have {', '.join(held)}" if held else "you have no role there"
     return Refusal(reason=f"To {permission.value} you need the role {able}{where}; {have}.")

@@ -48,6 +48,11 @@ class ClusterSite(Value):
     policy_prefix: str
     self_confirm: bool
     plan_lifetime_s: int
+    channels: frozenset[str] = frozenset()  # chat channels it may be operated from; empty: all that the bot is in
+
+    def operated_from(self, channel: str) -> bool:
+        """Whether commands for this cluster count in a channel. "" stands for no channel at all (App Home)."""
+        return not channel or not self.channels or channel in self.channels
 
 
 class Site(Value):

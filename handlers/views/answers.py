@@ -1,11 +1,12 @@
 """Answers to commands that change nothing, and refusals."""
 
+import re
 from collections.abc import Sequence
 
 from bot.engine.overview import Overview
 from bot.model.commands import Check, Expose, typed
 from bot.model.diagnosis import Report
-from bot.model.people import Person, RoleName
+from bot.model.people import Permission, Person, RoleName
 from bot.model.plan import Plan
 from handlers.views import lines
 from handlers.views.blocks import Block, actions, button, context, escape, mention, preformatted, section
@@ -56,9 +57,13 @@ def exposures_view(picture: Overview) -> View:
     return escape("\n".join(text)), [section("*Exposed namespaces*"), *preformatted(text)]
 
 
-def help_view() -> View:
-    text = lines.help_lines()
-    return escape("\n".join(text)), [section("*What I can do*"), *preformatted(text)]
+def help_view(allowed: frozenset[Permission]) -> View:
+    """The commands that this person may give, then who may give the others."""
+    text, rest = lines.help_lines(allowed), lines.elsewhere_lines(allowed)
+    blocks = [section("*What I can do for you*  (`/k8snet` alone opens a form)"), *preformatted(text)]
+    if rest:
+        blocks += [section("*Not for you*"), *preformatted(rest)]
+    return escape("\n".join([*text, *rest])), blocks
 
 
 def whoami_view(actor: Person, roles: Sequence[RoleName]) -> View:
@@ -68,5 +73,6 @@ def whoami_view(actor: Person, roles: Sequence[RoleName]) -> View:
 
 
 def sentence_view(text: str) -> View:
-    """A refusal or a short answer, as written."""
-    return escape(text), [section(escape(text))]
+    """A refusal or a short answer, as written; `#C…` in it becomes a link to that channel."""
+    linked = re.sub(r"#(C[A-Z0-9]{8,})\b", r"<#\1>", escape(text))
+    return linked, [section(linked)]

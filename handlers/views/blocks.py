@@ -1,6 +1,8 @@
 """Block Kit pieces that several views use. Text from outside goes into plain_text or rich_text, which parse nothing."""
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.model.people import Person
@@ -11,14 +13,42 @@ SECTION_LIMIT = 3000
 PREFORMATTED_LIMIT = 2900  # of characters in one block; longer lists are split over several
 
 
+# Control characters but newline, and what has no width or turns the reading direction (Unicode 15, UAX #9).
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+
+
+def visible(text: str) -> str:
+    """Text without characters that nobody sees: they can hide, or reverse, what a person says yes to."""
+    return _UNSEEN.sub("", text)
+
+
 def escape(text: str) -> str:
     """Text of ours or others inside mrkdwn: Slack asks for exactly these three."""
+    text = visible(text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def mention(someone: Person) -> str:
     """A mention; notifies only in a new message, not in an update."""
     return f"<@{someone.user}>"
+
+
+def moment(at: datetime) -> str:
+    """A time, shown in the reader's own time zone."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def plain_text(text: str, limit: int = SECTION_LIMIT) -> Block:
+    """A text object that parses nothing. Slack refuses empty ones."""
+    return {"type": "plain_text", "text": clip(visible(text), limit) or "–", "emoji": False}
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def section(mrkdwn: str) -> Block:
@@ -33,7 +63,7 @@ def preformatted(lines: Sequence[str]) -> list[Block]:
     """Lines in a fixed-width box, unparsed; several boxes when one would be too long. Nothing is cut."""
     boxes: list[list[str]] = [[]]
     size = 0
-    for line in lines:
+    for line in map(visible, lines):
         if size + len(line) + 1 > PREFORMATTED_LIMIT and boxes[-1]:
             boxes.append([])
             size = 0
@@ -55,7 +85,7 @@ def button(
     """A button; `confirm` is title and question of the dialog shown before the click is sent."""
     block: Block = {
         "type": "button",
-        "text": {"type": "plain_text", "text": label, "emoji": False},
+        "text": plain_text(label, 75),
         "action_id": action,
         "value": value,
     }
@@ -64,10 +94,10 @@ def button(
     if confirm:
         title, question = confirm
         block["confirm"] = {
-            "title": {"type": "plain_text", "text": title},
-            "text": {"type": "plain_text", "text": question[:300]},
-            "confirm": {"type": "plain_text", "text": label[:30]},
-            "deny": {"type": "plain_text", "text": "Not now"},
+            "title": plain_text(title, 100),
+            "text": plain_text(question, 300),
+            "confirm": plain_text(label, 30),
+            "deny": plain_text("Not now", 30),
         }
     return block
 

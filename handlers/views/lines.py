@@ -1,13 +1,14 @@
 """Plain text of every value that people are shown: the chat's cards and the terminal say the same words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bot.engine.overview import Overview
-from bot.model.commands import SPEC, CommandSpec, typed
+from bot.model.commands import COMMANDS, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
 from bot.model.journal import Verified
 from bot.model.operation import Operation
+from bot.model.people import Permission, able_roles
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
@@ -219,6 +220,19 @@ def facts_lines(facts: ClusterFacts) -> list[str]:
     return [*lines, *(f"! could not read {problem}" for problem in facts.unreadable)]
 
 
-def help_lines(specs: Sequence[CommandSpec] = tuple(SPEC.values()), prefix: str = "/k8snet") -> list[str]:
-    """One line a command."""
-    return [f"{prefix} {spec.usage} – {spec.summary}" for spec in specs]
+def help_lines(allowed: frozenset[Permission]) -> list[str]:
+    """One line for each command that needs no more than these permissions."""
+    return [
+        f"/k8snet {spec.usage} – {spec.summary}"
+        for spec in COMMANDS
+        if spec.permission is None or spec.permission in allowed
+    ]
+
+
+def elsewhere_lines(allowed: frozenset[Permission]) -> list[str]:
+    """Who may give the other commands."""
+    return [
+        f"{spec.verb} – for the role {' or '.join(able_roles(spec.permission))}"
+        for spec in COMMANDS
+        if spec.permission is not None and spec.permission not in allowed
+    ]

@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.commands import COMMANDS, Check, DryPlan, Expose, Failover, Help, Status, Unexpose, typed
+from bot.model.commands import (
+    COMMANDS,
+    Audit,
+    Check,
+    DryPlan,
+    Expose,
+    Failover,
+    Help,
+    History,
+    Status,
+    Unexpose,
+    typed,
+)
 from bot.model.errors import UserError
 from handlers import parse
 
@@ -15,6 +27,9 @@ from handlers import parse
         ("", Help()),
         ("help me please", Help()),
         ("status", Status()),
+        ("history", History()),
+        ("history default", History(namespace="default")),
+        ("audit", Audit()),
         ("EXPOSE default", Expose(namespace="default")),
         ("expose  default\u00a0on qa", Expose(namespace="default", cluster="qa")),
         ("expose default from hq on qa", Expose(namespace="default", office="hq", cluster="qa")),
@@ -55,6 +70,8 @@ def test_a_line_becomes_its_command(text: str, command: object) -> None:
         ("check redis.default because I say so", "takes no reason"),
         ("check redis.default from hq", "every office"),
         ("status now", "takes nothing after it"),
+        ("audit now", "takes nothing after it"),
+        ("history default please", "I do not understand 'please'"),
         ("x" * 1001, "at most 1000"),
     ],
 )

@@ -5,16 +5,17 @@ import json
 import pytest
 
 from bot.engine.announcing import AUDITED_KINDS
+from bot.engine.choosing import Choice
 from bot.engine.engine import Engine
 from bot.model.commands import Check, DryPlan, Expose, Failover, Unexpose
 from bot.model.errors import UserError
 from bot.model.operation import Operation
-from handlers.views import answers
+from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
 from tests.golden import assert_golden
 from tests.memory import Fault
-from tests.office import DANA, OLGA, OMAR, Company
+from tests.office import ADA, DANA, OLGA, OMAR, Company
 
 EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
 
@@ -145,7 +146,11 @@ async def test_short_answers() -> None:
     await changed(engine)
     assert_golden("status", answers.overview_view(await engine.overview()))
     assert_golden("list", answers.exposures_view(await engine.overview()))
-    assert_golden("help", answers.help_view())
+    assert_golden("help", answers.help_view(await engine.permissions(DANA)))
+    assert_golden("help-all", answers.help_view(await engine.permissions(ADA)))
+    assert_golden("history", history.history_view(await engine.history(), None))
+    assert_golden("history-empty", history.history_view(await engine.history("kube-system"), "kube-system"))
+    assert_golden("audit-whole", history.audit_view(await engine.audit()))
     assert_golden("whoami", answers.whoami_view(DANA, await engine.roles(DANA)))
 
 
@@ -161,3 +166,27 @@ async def test_audit_lines_tell_the_whole_story() -> None:
     lines = [audit_line(record, world.operations) for record in world.records if record.entry.kind in AUDITED_KINDS]
     assert_golden("audit", ("\n".join(lines), []))
     assert not any("<" in line for line in lines)
+
+
+async def test_the_form_offers_what_the_person_may_ask_for() -> None:
+    company = Company()
+    engine = company.engine()
+    assert_golden("form-loading", ("", [form.loading()]))
+    await changed(engine)
+    assert_golden("form", ("", [form.filled(await engine.choices(DANA, "C1"), engine.offices(), "C1")]))
+    many = Choice(cluster="qa", namespaces=tuple(f"ns-{n:03}" for n in range(250)), exposed=frozenset())
+    view = form.filled([many], ["hq", "lab"], "D1")
+    groups = next(b["element"] for b in view["blocks"] if b["block_id"] == "namespace")["option_groups"]
+    assert [len(group["options"]) for group in groups] == [100, 100, 50]
+    assert "initial_conversation" not in json.dumps(view)
+
+
+async def test_a_broken_journal_is_told_with_the_place_where_it_breaks() -> None:
+    company = Company()
+    engine = company.engine()
+    await changed(engine)
+    log = company.contents.streams["journal"]
+    log[1] = log[1].model_copy(update={"body": log[1].body.replace("sprint 12", "sprint 13")})
+    report = await engine.audit()
+    assert report.problem
+    assert_golden("audit-broken", history.audit_view(report))

@@ -76,7 +76,7 @@ async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
         )
         engine = Engine(context)
         app = await bolt_app(settings, client)
-        Listeners(engine, client, session, env.spawn).register(app)
+        Listeners(settings, engine, client, session, env.spawn).register(app)
         await engine.start()
         try:
             async with socket_mode(settings, app):
@@ -87,7 +87,7 @@ async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def chat(self_confirm: bool = False) -> AsyncIterator[Chat]:
-    company = Company(self_confirm)
+async def chat(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> AsyncIterator[Chat]:
+    company = Company(self_confirm, channels)
     async with workspace() as slack, bot_in(slack, company) as engine, driving(slack.page_url) as driver:
         yield Chat(driver, slack, company, engine)

@@ -34,24 +34,6 @@ async def test_the_wrong_role_is_refused_to_the_clicker_only_and_nothing_happens
         await room.slack.until("k8snet-audit", contains="was refused")
 
 
-@pytest.mark.parametrize(
-    ("by", "says"),
-    [("gus", "guests may not"), ("olga", "")],
-)
-async def test_people_are_who_the_workspace_says_they_are(by: str, says: str) -> None:
-    async with chat() as room:
-        await room.slack.say("/k8snet expose default", by=by)
-        await room.slack.until(contains=says or "waits for a yes", by=by)
-
-
-async def test_a_person_without_any_role_gets_help_and_whoami_only() -> None:
-    async with chat() as room:
-        await room.slack.say("/k8snet status", by="gus")
-        await room.slack.until(contains="You may not use k8snet: guests may not", by="gus")
-        await room.slack.say("/k8snet help", by="gus")
-        await room.slack.until(contains="/k8snet expose <namespace>", by="gus")
-
-
 async def test_two_people_press_at_once_and_it_is_applied_once() -> None:
     async with chat() as room:
         await room.slack.say("/k8snet expose default", by="dana")

@@ -1,0 +1,93 @@
+"""`history` and `audit`: what the journal tells, and whether it can be believed."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from bot.engine.context import Context
+from bot.engine.ports import Stored
+from bot.model.errors import BackendError, BrokenJournal
+from bot.model.journal import GENESIS, Anchor, Record, Sealed
+from bot.model.operation import Operation
+from bot.model.value import Value
+
+
+class AuditReport(Value):
+    """What a fresh read of the whole journal found. `problem` is empty when every record follows the one before it
+    and the anchored one, if any, is still the one that was anchored.
+    """
+
+    records: int
+    whole: int  # records up to the first break
+    head: str  # the hash after those
+    anchor: Anchor | None
+    unanchored: str = ""  # why the anchor could not be read
+    problem: str = ""
+
+
+async def audit(context: Context) -> AuditReport:
+    """Verify the hash chain from the first record on, against the store, our own memory and the anchor outside.
+
+    Raises Unreachable when the store cannot be read.
+    """
+    known = await _known(context)
+    anchor, unanchored = None, ""
+    try:
+        anchor = await context.announcer.anchor()
+    except BackendError as error:
+        unanchored = str(error)
+    stored = await context.journal.stored()
+    hashes, problem = chain(stored)
+    if not problem:
+        problem = _against(hashes, known, "this bot's memory") or _against(hashes, anchor, "the audit channel")
+    return AuditReport(
+        records=len(stored),
+        whole=len(hashes) - 1,
+        head=hashes[-1],
+        anchor=anchor,
+        unanchored=unanchored,
+        problem=problem,
+    )
+
+
+async def _known(context: Context) -> Anchor | None:
+    """The newest record that this instance has acted on; None when the log cannot even be followed."""
+    try:
+        world = await context.journal.world()
+    except BrokenJournal:
+        return None
+    return Anchor(seq=world.seq, hash=world.head)
+
+
+def chain(stored: Sequence[Stored]) -> tuple[list[str], str]:
+    """The hash after every record, beginning with that of no record at all, and where the chain breaks, if it does."""
+    hashes = [GENESIS]
+    for number, one in enumerate(stored, 1):
+        try:
+            sealed = Sealed.model_validate_json(one.body)
+        except ValidationError:
+            return hashes, f"record {number} cannot be read"
+        if one.seq != number or sealed.previous != hashes[-1]:
+            return hashes, f"record {number} does not follow record {number - 1}"
+        record = Record(seq=one.seq, at=one.at, entry=sealed.entry, previous=sealed.previous)
+        hashes.append(record.hash)
+    return hashes, ""
+
+
+def _against(hashes: Sequence[str], anchor: Anchor | None, whose: str) -> str:
+    if anchor is None:
+        return ""
+    if anchor.seq >= len(hashes):
+        return f"{whose} has record {anchor.seq}, but the journal ends with record {len(hashes) - 1}"
+    return "" if hashes[anchor.seq] == anchor.hash else f"record {anchor.seq} is not the one that {whose} has"
+
+
+async def history(context: Context, namespace: str | None) -> tuple[Operation, ...]:
+    """Changes asked for, newest first; only those of one namespace when it is given."""
+    world = await context.journal.world()
+    operations = reversed(tuple(world.operations.values()))
+    return tuple(
+        operation
+        for operation in operations
+        if namespace is None or getattr(operation.request.command, "namespace", None) == namespace
+    )

@@ -1,0 +1,46 @@
+"""Where something was asked: what the bot may do depends on the kind of conversation."""
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.model.errors import Rejected, UserError
+from handlers.web_api import call
+
+_SHARED = ("is_ext_shared", "is_pending_ext_shared")
+
+
+class Places:
+    """Asks Slack each time: a channel may have been shared, or the bot removed from it, a moment ago."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+
+    async def changeable(self, channel: str) -> None:
+        """Raises UserError unless changes may be asked for, confirmed and seen here; Unreachable."""
+        if is_direct(channel):
+            raise UserError(
+                "Changes are made in the open: ask in a channel. In direct messages I only look (status, check, plan)."
+            )
+        info = await self._info(channel)
+        if any(info.get(flag) for flag in _SHARED):
+            raise UserError("This channel is shared with another organisation: nothing is changed from here.")
+
+    async def joined(self, channel: str) -> None:
+        """Raises UserError unless the bot is in the channel; Unreachable."""
+        await self._info(channel)
+
+    async def _info(self, channel: str) -> dict[str, object]:
+        """A message of ours lives in the channel: without the bot in it, nobody could ever say yes."""
+        try:
+            info: dict[str, object] = (
+                await call("conversations.info", self._client.conversations_info(channel=channel))
+            )["channel"]
+        except Rejected:
+            info = {}
+        if not info.get("is_member"):
+            raise UserError("I am not in this channel. Type `/invite @k8snet` here, then try again.")
+        return info
+
+
+def is_direct(channel: str) -> bool:
+    """Direct messages are the one kind of conversation that Slack's ids tell."""
+    return channel.startswith("D")

@@ -1,0 +1,51 @@
+"""The answer that only the person who asked sees."""
+
+import logging
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from handlers.views.answers import View
+from handlers.web_api import SYSTEM
+
+log = logging.getLogger(__name__)
+
+SLACKS_HOST = "hooks.slack.com"
+
+
+class Reply(Protocol):
+    """Where to tell one person something. Never raises: what was asked is in the journal all the same."""
+
+    async def tell(self, view: View) -> None: ...
+
+
+class UrlReply:
+    """Through the response URL of a command or click. Works in channels the bot is not in; at most five times."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._webhook = AsyncWebhookClient(url, session=session, retry_handlers=[])
+
+    async def tell(self, view: View) -> None:
+        text, blocks = view
+        try:
+            await self._webhook.send(
+                text=text, blocks=blocks, response_type="ephemeral", replace_original=False, unfurl_links=False
+            )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("%s took no answer for a person: %s", SYSTEM, type(error).__name__)
+
+
+class NoReply:
+    """A payload without any way to answer."""
+
+    async def tell(self, view: View) -> None:
+        log.info("nowhere to say: %s", view[0])
+
+
+def url_reply(session: aiohttp.ClientSession, url: Any, api_url: str) -> Reply:
+    """A response URL is used only when it leads to Slack (or to the same host as `api_url`, in the lab)."""
+    if isinstance(url, str) and urlsplit(url).hostname in (SLACKS_HOST, urlsplit(api_url).hostname):
+        return UrlReply(session, url)
+    return NoReply()
