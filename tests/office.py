@@ -38,6 +38,7 @@ KUBE_DNS = IPv4Address("10.68.0.2")
 REDIS = IPv4Address("172.20.4.222")
 WEB = IPv4Address("10.68.0.80")
 DC1 = IPv4Address("172.16.2.3")
+BOT = IPv4Address("172.16.0.50")
 
 
 def site(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> Site:
@@ -179,6 +180,7 @@ class Wire:
             outcome="data" if works else "timeout",
             spoke=speak,
             peer_says=("HTTP/1.1 200 OK" if speak == "healthz" else "hello") if works else "",
+            source=BOT if works else None,
             elapsed_ms=1,
         )
 

@@ -1,194 +1,147 @@
-"""`check`: facts first, probes concurrently, reasoning last and pure."""
+"""`check`: what was asked for, found among the cluster's facts; then the path to it, walked within one deadline."""
 
 import asyncio
-from collections.abc import Awaitable
-from ipaddress import IPv4Address
-from typing import TypeVar
+from collections.abc import Sequence
 
+from bot.engine.checking_asking import Asking, Limits
+from bot.engine.checking_known import Known, known
+from bot.engine.checking_many import Many
+from bot.engine.checking_one import One, Subject
+from bot.engine.checking_surroundings import Surroundings
 from bot.engine.context import Context
-from bot.engine.ports import PathOracle
 from bot.model import names
-from bot.model.causes import diagnose
+from bot.model.causes_many import together
 from bot.model.commands import Check
-from bot.model.desired import zone_of
-from bot.model.diagnosis import DnsEvidence, Evidence, Report
-from bot.model.errors import BackendError, UserError
-from bot.model.facts import ClusterFacts, Service
-from bot.model.intent import ClusterIntent
-from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
-from bot.model.proof import addresses_of
-from bot.model.protocols import spoken_on
-from bot.model.site import ClusterSite, DnsServer
+from bot.model.diagnosis import Report
+from bot.model.errors import UserError
+from bot.model.facts import ClusterFacts
+from bot.model.names import Asked
+from bot.model.site import ClusterSite
+from bot.model.suggest import suggestion
 
-PROBE_TIMEOUT_S = 3.0
-KUBELET_PORT = 10250
-CONNECTIONS = 8
-
-Answer = TypeVar("Answer")
+USUAL = Limits()
 
 
-async def check(context: Context, command: Check) -> Report:
-    """Walk the path to a service from the bot's own host and say what is broken.
+async def check(context: Context, command: Check, limits: Limits = USUAL) -> Report:
+    """Walk the path to a service, an address, a namespace, or (nothing named) to all that is exposed.
 
-    Raises UserError for a name that cannot be one of the cluster's. What cannot be asked is part of the report.
+    Answers within `limits.deadline_s`, also when cluster, firewall or DNS servers cannot be asked: that is part of the
+    report. Raises UserError for what cannot be one of the cluster's names or addresses, and for an ambiguous word.
     """
-    cluster = context.cluster(command.cluster)
+    asked = names.asked(command.name)
     started = context.env.monotonic()
-    facts = await context.clusters[cluster.name].facts()
-    name, namespace, port = parse_name(command.name, facts.domain)
-    intent = (await context.journal.world()).intent(cluster.name)
-    evidence = await _Gathering(context, cluster, facts, intent, name, namespace, port).evidence()
-    elapsed_ms = round((context.env.monotonic() - started) * 1000)
-    return diagnose(evidence, context.vantage, elapsed_ms)
+    if asked == Asked() and command.cluster is None:
+        reports = await asyncio.gather(*(_cluster(context, one, asked, limits) for one in context.site.clusters))
+        report = reports[0] if len(reports) == 1 else together("everything exposed", "", reports)
+    else:
+        report = await _cluster(context, context.cluster(command.cluster), asked, limits)
+    return report.model_copy(
+        update={
+            "vantage": context.vantage,
+            "at": context.env.now(),
+            "elapsed_ms": round((context.env.monotonic() - started) * 1000),
+        }
+    )
 
 
-def parse_name(text: str, domain: str) -> tuple[str, str, int | None]:
-    """`service.namespace[.svc[.domain]][:port]` as (service, namespace, port). Raises UserError otherwise."""
-    host, _, port_text = text.strip().rstrip(".").partition(":")
-    for suffix in (f".svc.{domain}", ".svc"):
-        host = host.removesuffix(suffix)
-    labels = host.split(".")
-    if len(labels) != 2 or not all(names.is_label(label) for label in labels):
-        raise UserError(f"{text[:80]!r} is not a service name: write <service>.<namespace>, such as redis.default.")
-    if port_text and not (port_text.isdecimal() and 0 < int(port_text) < 65536):
-        raise UserError(f"{port_text[:20]!r} is not a port: write a number from 1 to 65535 after the colon.")
-    return labels[0], labels[1], int(port_text) if port_text else None
+async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits: Limits) -> Report:
+    asking = Asking(limits)
+    facts, world = await asyncio.gather(_facts(context, cluster, asking), context.journal.world())
+    knowledge = known(facts, world, cluster, asked.domain)
+    intent = world.intent(cluster.name)
+    around = Surroundings(context, asking, cluster, knowledge, intent)
+    if asked == Asked():
+        exposed = sorted({exposure.namespace for exposure in intent.exposures})
+        name = f"everything exposed on {cluster.name}"
+        if not exposed:
+            return together(name, cluster.name, [])
+        return together(name, cluster.name, await _namespaces(around, exposed))
+    subject = _subject(asked, knowledge, cluster)
+    if isinstance(subject, str):
+        return together(f"namespace {subject}", cluster.name, await _namespaces(around, [subject]))
+    return await One(around, subject).report()
 
 
-class _Gathering:
-    """One check's questions. Every one of them runs concurrently; a refused one becomes a note, not an error."""
+async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> ClusterFacts | None:
+    """The cluster's facts, unless they take so long that nothing would be left for the path."""
 
-    def __init__(
-        self,
-        context: Context,
-        cluster: ClusterSite,
-        facts: ClusterFacts,
-        intent: ClusterIntent,
-        name: str,
-        namespace: str,
-        port: int | None,
-    ) -> None:
-        self.context, self.cluster, self.facts, self.intent = context, cluster, facts, intent
-        self.name, self.namespace, self.port = name, namespace, port
-        self.unread: list[str] = list(facts.unreadable)
-        self.service = facts.service(namespace, name)
-        self.expected = addresses_of(self.service) if self.service else ()
-        self.gateway = facts.node(intent.gateway or cluster.gateway)
-        self.fqdn = f"{name}.{zone_of(namespace, facts.domain)}."
+    async def within() -> ClusterFacts:
+        async with asyncio.timeout(asking.limits.facts_s):
+            return await context.clusters[cluster.name].facts()
 
-    async def evidence(self) -> Evidence:
-        servers = self.context.site.dns_servers_of({office.name for office in self.context.site.offices})
-        (dns, direct, connections, route, policy, gateway_answers) = await asyncio.gather(
-            asyncio.gather(*(self._server(server) for server in servers)),
-            self._direct(),
-            self._connections(),
-            self._route(),
-            self._policy(),
-            self._gateway(),
+    return await asking.ask(cluster.name, "the cluster's facts", within())
+
+
+async def _namespaces(around: Surroundings, namespaces: Sequence[str]) -> list[Report]:
+    facts = around.known.facts
+    if facts is None:
+        unknown = (Subject("*", namespace, None, None, None, None) for namespace in namespaces)
+        return list(await asyncio.gather(*(One(around, subject).report() for subject in unknown)))
+    reports = await asyncio.gather(*(Many(around, facts.services_in(one)).reports() for one in namespaces))
+    return [report for of_namespace in reports for report in of_namespace]
+
+
+# --- what a text means, with the facts at hand ---------------------------------------------------------------------
+
+
+def _subject(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject | str:
+    """One thing to check, or the name of a namespace. Raises UserError."""
+    if asked.address is not None:
+        return _at_address(asked, knowledge, cluster)
+    if asked.word is not None:
+        return _word(asked, knowledge.facts)
+    assert asked.namespace is not None  # all other forms name one
+    if asked.name is None:
+        return _namespace(asked.namespace, knowledge.facts)
+    if asked.domain is not None and knowledge.facts is not None and asked.domain != knowledge.domain:
+        raise UserError(f"{asked.domain} is not the domain of cluster {cluster.name}, which is {knowledge.domain}.")
+    service = knowledge.facts.service(asked.namespace, asked.name) if knowledge.facts else None
+    return Subject(asked.name, asked.namespace, asked.host, None, asked.port, service)
+
+
+def _namespace(namespace: str, facts: ClusterFacts | None) -> str:
+    if facts is not None and namespace not in facts.namespaces:
+        raise UserError(
+            f"Cluster {facts.cluster} has no namespace {namespace}.{suggestion(namespace, facts.namespaces)}"
         )
-        return Evidence(
-            cluster=self.cluster.name,
-            namespace=self.namespace,
-            name=self.name,
-            port=self.port,
-            domain=self.facts.domain,
-            exposed=self.intent.exposes(self.namespace),
-            namespaces=self.facts.namespaces,
-            siblings=tuple(service.name for service in self.facts.services_in(self.namespace)),
-            service=self.service,
-            expected=self.expected,
-            kube_dns=self.facts.kube_dns,
-            gateway=self.gateway,
-            gateway_wanted=self.gateway.internal_ip if self.gateway else None,
-            gateway_answers=gateway_answers,
-            servers=tuple(dns),
-            direct=direct,
-            route=route,
-            policy=policy,
-            connections=connections,
-            unread=tuple(self.unread),
+    return namespace
+
+
+def _word(asked: Asked, facts: ClusterFacts | None) -> Subject | str:
+    """A bare word is a service if exactly one namespace has it, else a namespace."""
+    word = asked.word or ""
+    if facts is None:
+        raise UserError(
+            f"The cluster's API does not answer, so it is not known where {word} is. Write <service>.<namespace>."
         )
-
-    async def _server(self, server: DnsServer) -> DnsEvidence:
-        fresh_name = f"k8snet-{self.context.env.new_id()}.{zone_of(self.namespace, self.facts.domain)}."
-        udp, tcp, fresh, policy = await asyncio.gather(
-            self._dns(server.address, self.fqdn, "udp"),
-            self._dns(server.address, self.fqdn, "tcp"),
-            self._dns(server.address, fresh_name, "udp"),
-            self._dns_policy(server),
+    services = [service for service in facts.services if service.name == word]
+    is_namespace = word in facts.namespaces and asked.port is None
+    if is_namespace and not services:
+        return word
+    if len(services) == 1 and not is_namespace:
+        return Subject(word, services[0].namespace, None, None, asked.port, services[0])
+    if not services:
+        known_words = (*facts.namespaces, *(service.name for service in facts.services))
+        raise UserError(
+            f"{word!r} is not a service name here, and no namespace either, in cluster {facts.cluster}."
+            f"{suggestion(word, known_words)} Write <service>.<namespace>[:port]."
         )
-        return DnsEvidence(server=server.name, address=server.address, udp=udp, tcp=tcp, fresh=fresh, policy=policy)
+    port = f":{asked.port}" if asked.port else ""
+    choices = [*(f"{word}.{service.namespace}{port}" for service in services), *([f"*.{word}"] if is_namespace else [])]
+    raise UserError(f"Which {word}? Write one of: {', '.join(choices)}.")
 
-    async def _dns(self, server: IPv4Address, name: str, transport: str) -> DnsAnswer:
-        return await self.context.prober.dns(server, name, "tcp" if transport == "tcp" else "udp", PROBE_TIMEOUT_S)
 
-    async def _direct(self) -> tuple[DnsAnswer, ...]:
-        if self.facts.kube_dns is None:
-            return ()
-        kube_dns = self.facts.kube_dns
-        return tuple(await asyncio.gather(*(self._dns(kube_dns, self.fqdn, transport) for transport in ("udp", "tcp"))))
-
-    async def _connections(self) -> tuple[ConnectAnswer, ...]:
-        if self.service is None or not self.service.ready_endpoints:
-            return ()
-        wanted = [
-            (address, port)
-            for address in self.expected
-            for port in self.service.ports
-            if port.protocol == "TCP" and self.port in (None, port.port)
-        ][:CONNECTIONS]
-        return tuple(
-            await asyncio.gather(
-                *(
-                    self.context.prober.connect(address, port.port, "TCP", spoken_on(port), PROBE_TIMEOUT_S)
-                    for address, port in wanted
-                )
-            )
+def _at_address(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject:
+    address = asked.address
+    assert address is not None  # the caller looked
+    networks = (*knowledge.service_networks, *knowledge.pod_networks)
+    if not any(address in network for network in networks):
+        inside = ", ".join(map(str, networks)) or "not known now, because the cluster's API does not answer"
+        raise UserError(
+            f"{address} is not an address of cluster {cluster.name}'s services or pods ({inside}); nothing else is "
+            "probed."
         )
-
-    async def _gateway(self) -> bool | None:
-        if self.gateway is None or self.gateway.internal_ip is None:
-            return None
-        reply = await self.context.prober.connect(
-            self.gateway.internal_ip, KUBELET_PORT, "TCP", "https", PROBE_TIMEOUT_S
-        )
-        # A refusal comes from a living host; only silence or an ICMP error for the host speaks against it.
-        return reply.outcome not in ("timeout", "host-unreachable", "net-unreachable")
-
-    async def _route(self) -> RouteAnswer | None:
-        oracle = self._oracle()
-        if oracle is None or not self.expected:
-            return None
-        return await self._noting(oracle.route(self.expected[0]))
-
-    async def _policy(self) -> PolicyAnswer | None:
-        oracle, port = self._oracle(), _tcp_port(self.service, self.port)
-        if oracle is None or not self.expected or port is None:
-            return None
-        office = self.context.site.offices[0]
-        source = next(iter(office.networks.values()))[10]
-        return await self._noting(oracle.policy(office.interface, source, self.expected[0], "TCP", port))
-
-    async def _dns_policy(self, server: DnsServer) -> PolicyAnswer | None:
-        oracle = self._oracle()
-        if oracle is None or self.facts.kube_dns is None:
-            return None
-        return await self._noting(oracle.policy(server.interface, server.address, self.facts.kube_dns, "UDP", 53))
-
-    def _oracle(self) -> PathOracle | None:
-        firewall = self.context.targets[self.cluster.firewall]
-        return firewall if isinstance(firewall, PathOracle) else None
-
-    async def _noting(self, question: Awaitable[Answer]) -> Answer | None:
-        try:
-            return await question
-        except BackendError as error:
-            if str(error) not in self.unread:
-                self.unread.append(str(error))
-            return None
-
-
-def _tcp_port(service: Service | None, wanted: int | None) -> int | None:
-    if service is None:
-        return wanted
-    return next((port.port for port in service.ports if port.protocol == "TCP" and wanted in (None, port.port)), wanted)
+    for service in knowledge.facts.services if knowledge.facts else ():
+        if address == service.cluster_ip or any(address == endpoint.address for endpoint in service.endpoints):
+            return Subject(service.name, service.namespace, None, address, asked.port, service)
+    return Subject(str(address), "", None, address, asked.port, None)

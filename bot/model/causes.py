@@ -1,424 +1,162 @@
 """The diagnosis: a table, one row a cause, in the order in which causes explain one another.
 
-Every row that matches is a finding; the first failed one is the verdict. A hop without a failed finding has passed
-only if something on the wire proves it, otherwise it is undetermined.
+Every row that matches is a finding. Causes come first, in the table's order; then what could not be told; symptoms are
+shown only when nothing explains them. A hop without a finding against it has passed only if something on the wire, or
+the firewall's own word where the wire cannot speak for the office, proves it: a missing signal never passes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from bot.model.describe import describe, describe_connection
-from bot.model.diagnosis import HOPS, DnsEvidence, Evidence, Finding, Fix, HopName, Report, Verdict
-from bot.model.probes import DnsAnswer
-from bot.model.suggest import suggestion
-
-
-@dataclass(frozen=True)
-class Row:
-    """One cause. `applies` answers with the evidence that proves it, or None."""
-
-    code: str
-    hop: HopName
-    applies: Callable[[Evidence], str | None]
-    explanation: str
-    remedy: str
-    verdict: Verdict = "failed"
-    fix: Fix | None = None
-
-
-def diagnose(evidence: Evidence, vantage: str, elapsed_ms: int) -> Report:
-    """The report for what was gathered. Pure: the same evidence always gives the same report."""
-    findings = tuple(_finding(row, proof) for row in CAUSES if (proof := row.applies(evidence)) is not None)
-    hops = tuple((hop, _hop_verdict(hop, evidence, findings)) for hop in HOPS)
-    failed = [finding for finding in findings if finding.verdict == "failed"]
-    verdict: Verdict = "failed" if failed else "passed" if all(v == "passed" for _, v in hops) else "undetermined"
-    full = f"{evidence.name}.{evidence.namespace}"
-    return Report(
-        name=full + (f":{evidence.port}" if evidence.port else ""),
-        cluster=evidence.cluster,
-        namespace=evidence.namespace,
-        vantage=vantage,
-        elapsed_ms=elapsed_ms,
-        verdict=verdict,
-        summary=_summary(full, verdict, failed, evidence),
-        hops=hops,
-        findings=(*failed, *(finding for finding in findings if finding.verdict != "failed")),
-    )
-
-
-def _finding(row: Row, proof: str) -> Finding:
-    return Finding(
-        code=row.code,
-        hop=row.hop,
-        verdict=row.verdict,
-        explanation=row.explanation,
-        evidence=proof,
-        remedy=row.remedy,
-        fix=row.fix,
-    )
-
-
-def _summary(name: str, verdict: Verdict, failed: list[Finding], evidence: Evidence) -> str:
-    if verdict == "passed":
-        addresses = ", ".join(str(address) for address in evidence.expected)
-        return f"{name} works: the name resolves to {addresses} and data comes back."
-    if failed:
-        return f"{name} is broken at the {failed[0].hop}: {failed[0].explanation}"
-    return f"{name}: no fault found, but not everything could be proven."
-
-
-def _hop_verdict(hop: HopName, evidence: Evidence, findings: tuple[Finding, ...]) -> Verdict:
-    of_hop = {finding.verdict for finding in findings if finding.hop == hop}
-    if "failed" in of_hop:
-        return "failed"
-    if "undetermined" in of_hop:
-        return "undetermined"
-    proven = {
-        "office DNS": bool(evidence.servers) and all(_expected(evidence, s.udp) for s in evidence.servers),
-        "firewall": evidence.carried or bool(evidence.policy and evidence.policy.allowed),
-        "gateway": evidence.carried or evidence.gateway_answers is True,
-        "cluster": evidence.service is not None,
-        "service": evidence.carried,
-    }
-    return "passed" if proven[hop] else "undetermined"
-
-
-def _expected(evidence: Evidence, answer: DnsAnswer) -> bool:
-    return answer.outcome == "answer" and bool(set(answer.addresses) & set(evidence.expected))
-
-
-def _first(evidence: Evidence, matches: Callable[[DnsEvidence], bool], say: Callable[[DnsEvidence], str]) -> str | None:
-    return next((f"{server.server}: {say(server)}" for server in evidence.servers if matches(server)), None)
-
-
-def _foreign(answer: DnsAnswer | None, domain: str) -> bool:
-    """A negative answer that the cluster did not give."""
-    if answer is None or answer.outcome not in ("nxdomain", "nodata"):
-        return False
-    return not f".{(answer.soa_owner or '.').rstrip('.')}.".endswith(f".{domain}.")
-
-
-def _silent(answer: DnsAnswer) -> bool:
-    return answer.outcome in ("timeout", "servfail")
-
-
-def _direct_works(evidence: Evidence) -> bool:
-    return any(answer.outcome in ("answer", "nodata", "nxdomain") for answer in evidence.direct)
-
-
-def _namespace_missing(e: Evidence) -> str | None:
-    if not e.namespaces or e.namespace in e.namespaces:
-        return None
-    return f"the API knows no namespace {e.namespace}.{suggestion(e.namespace, e.namespaces)}"
-
-
-def _service_missing(e: Evidence) -> str | None:
-    if e.service is not None or e.namespace not in e.namespaces:
-        return None
-    return f"namespace {e.namespace} has no service {e.name}.{suggestion(e.name, e.siblings)}"
-
-
-def _wrong_port(e: Evidence) -> str | None:
-    if e.service is None or e.port is None or any(port.port == e.port for port in e.service.ports):
-        return None
-    ports = ", ".join(f"{port.port}/{port.protocol}" for port in e.service.ports)
-    return f"{e.name} has {ports or 'no ports'}, not {e.port}"
-
-
-def _no_endpoints(e: Evidence) -> str | None:
-    if e.service is None or e.service.external_name or e.service.ready_endpoints:
-        return None
-    return f"{len(e.service.endpoints)} endpoints, none ready"
-
-
-def _not_exposed(e: Evidence) -> str | None:
-    if e.exposed or any(_expected(e, server.udp) for server in e.servers):
-        return None
-    foreign = _first(e, lambda s: _foreign(s.udp, e.domain) or _silent(s.udp), lambda s: describe(s.udp))
-    return foreign or (None if e.servers else f"namespace {e.namespace} is not exposed")
-
-
-def _forwarder_missing(e: Evidence) -> str | None:
-    if not e.exposed:
-        return None
-    return _first(
-        e,
-        lambda s: _foreign(s.udp, e.domain) and _foreign(s.fresh, e.domain),
-        lambda s: describe(s.udp) + ", and so for a fresh name",
-    )
-
-
-def _stale_negative(e: Evidence) -> str | None:
-    return _first(
-        e,
-        lambda s: _foreign(s.udp, e.domain) and s.fresh is not None and not _foreign(s.fresh, e.domain),
-        lambda s: f"{describe(s.udp)}, but a fresh name gets {describe(s.fresh) if s.fresh else ''}",
-    )
-
-
-def _server_down(e: Evidence) -> str | None:
-    def down(s: DnsEvidence) -> bool:
-        return s.udp.outcome in ("refused", "unreachable", "malformed", "refused-rcode") or (
-            s.udp.outcome == "timeout" and s.fresh is not None and s.fresh.outcome == "timeout" and s.policy is None
-        )
-
-    return _first(e, down, lambda s: describe(s.udp))
-
-
-def _dns_policy(e: Evidence) -> str | None:
-    if not e.exposed:
-        return None
-    return _first(
-        e,
-        lambda s: _silent(s.udp) and s.policy is not None and s.policy.allowed is False,
-        lambda s: f"{describe(s.udp)}; the firewall says {s.policy.policy if s.policy else ''} for DNS to kube-dns",
-    )
-
-
-def _dns_silent(e: Evidence) -> str | None:
-    if not _direct_works(e):
-        return None
-    return _first(
-        e,
-        lambda s: _silent(s.udp) and not (s.policy is not None and s.policy.allowed is False),
-        lambda s: f"{describe(s.udp)}, while kube-dns answers the bot",
-    )
-
-
-def _kube_dns_silent(e: Evidence) -> str | None:
-    if not e.direct or _direct_works(e) or not (e.policy and e.policy.allowed):
-        return None
-    return "; ".join(describe(answer) for answer in e.direct)
-
-
-def _only_udp(e: Evidence) -> str | None:
-    return _first(
-        e,
-        lambda s: s.udp.outcome == "answer" and s.tcp.outcome in ("timeout", "refused", "unreachable"),
-        lambda s: f"UDP answers, TCP: {describe(s.tcp)}",
-    )
-
-
-def _resolves_elsewhere(e: Evidence) -> str | None:
-    if not e.expected:
-        return None
-    return _first(
-        e,
-        lambda s: s.udp.outcome == "answer" and not _expected(e, s.udp),
-        lambda s: f"{describe(s.udp)}, but the cluster says {', '.join(map(str, e.expected))}",
-    )
-
-
-def _no_route(e: Evidence) -> str | None:
-    if not e.exposed or e.carried or e.route is None or e.route.found is not False:
-        return None
-    return f"no route to {e.route.destination}"
-
-
-def _wrong_gateway(e: Evidence) -> str | None:
-    if not e.exposed or e.route is None or e.route.gateway is None or e.gateway_wanted is None:
-        return None
-    if e.route.gateway == e.gateway_wanted:
-        return None
-    return f"{e.route.destination} goes to {e.route.gateway}, not to the gateway {e.gateway_wanted}"
-
-
-def _no_policy(e: Evidence) -> str | None:
-    if not e.exposed or e.policy is None or e.policy.allowed is not False:
-        return None
-    return f"{e.policy.source} → {e.policy.destination}:{e.policy.port}/{e.policy.protocol} meets {e.policy.policy}"
-
-
-def _gateway_down(e: Evidence) -> str | None:
-    if e.carried or e.gateway_answers is not False:
-        return None
-    ready = "Ready" if e.gateway and e.gateway.ready else "not Ready"
-    return f"{e.gateway_wanted} does not answer; the cluster calls the node {ready}"
-
-
-def _handshake_only(e: Evidence) -> str | None:
-    bad = [c for c in e.connections if c.outcome == "handshake-only" and c.spoke]
-    return "; ".join(f"{c.address}:{c.port} {describe_connection(c)}" for c in bad) or None
-
-
-def _no_data(e: Evidence) -> str | None:
-    bad = [c for c in e.connections if c.outcome in ("timeout", "host-unreachable", "net-unreachable", "reset")]
-    return "; ".join(f"{c.address}:{c.port} {describe_connection(c)}" for c in bad) or None
-
-
-def _refused(e: Evidence) -> str | None:
-    bad = [c for c in e.connections if c.outcome == "refused"]
-    return "; ".join(f"{c.address}:{c.port} {describe_connection(c)}" for c in bad) or None
-
-
-def _unspoken(e: Evidence) -> str | None:
-    quiet = [c for c in e.connections if c.outcome == "handshake-only" and not c.spoke]
-    return "; ".join(f"{c.address}:{c.port} connected, silent" for c in quiet) or None
-
-
-def _unread(e: Evidence) -> str | None:
-    return "; ".join(e.unread) or None
-
-
-def _contradiction(e: Evidence) -> str | None:
-    if not e.carried:
-        return None
-    if e.policy is not None and e.policy.allowed is False:
-        return f"the firewall says {e.policy.policy}, but data passes"
-    return None
-
+from collections.abc import Sequence
+
+from bot.model.causes_dns import DNS, DNS_SYMPTOMS
+from bot.model.causes_doubt import DOUBTS
+from bot.model.causes_firewall import DRIFT, FIREWALL
+from bot.model.causes_gateway import GATEWAY, GATEWAY_NOTES
+from bot.model.causes_names import NAMES
+from bot.model.causes_row import Row
+from bot.model.causes_service import SERVICE, SERVICE_SYMPTOMS
+from bot.model.causes_signals import allowed, direct_works, proven, route_right, spoke, tested
+from bot.model.describe import connection_line, dns_line, policy_line, route_line
+from bot.model.diagnosis import HOPS, Evidence, Finding, HopName, Report, Verdict
 
 CAUSES: tuple[Row, ...] = (
-    Row("K8SNET-NAME-01", "cluster", _namespace_missing, "the namespace does not exist", "Check the spelling."),
-    Row("K8SNET-NAME-02", "cluster", _service_missing, "the service does not exist", "Check the spelling."),
-    Row(
-        "K8SNET-NAME-03",
-        "service",
-        _wrong_port,
-        "the service does not listen on that port",
-        "Use a port of the service.",
-    ),
-    Row(
-        "K8SNET-SVC-01",
-        "service",
-        _no_endpoints,
-        "no pod of the service is ready",
-        "Look at the pods of the service; the network is not at fault.",
-    ),
-    Row(
-        "K8SNET-EXP-01",
-        "office DNS",
-        _not_exposed,
-        "the namespace is not exposed to the office",
-        "Expose it.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-RT-01",
-        "firewall",
-        _no_route,
-        "the firewall has no route to the cluster's network",
-        "Apply the exposure again.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-RT-02",
-        "firewall",
-        _wrong_gateway,
-        "the firewall's route points at another node than the gateway",
-        "Find out who changed the route; apply the exposure again to restore it.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-POL-01",
-        "firewall",
-        _no_policy,
-        "no firewall policy lets the office through to this port",
-        "Apply the exposure again, or move a policy that denies.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-GW-01",
-        "gateway",
-        _gateway_down,
-        "the gateway node does not answer",
-        "Move the cluster's routes to another node.",
-    ),
-    Row(
-        "K8SNET-DNS-01",
-        "office DNS",
-        _forwarder_missing,
-        "the DNS server has no conditional forwarder for this zone",
-        "Apply the exposure again.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-DNS-02",
-        "office DNS",
-        _stale_negative,
-        "the DNS server remembers that the name did not exist",
-        "Clear the DNS server's cache, or wait up to 15 minutes.",
-        fix="check again",
-    ),
-    Row(
-        "K8SNET-DNS-03",
-        "firewall",
-        _dns_policy,
-        "the firewall does not let the DNS server ask kube-dns",
-        "Apply the exposure again.",
-        fix="expose",
-    ),
-    Row(
-        "K8SNET-DNS-04",
-        "office DNS",
-        _dns_silent,
-        "the DNS server gets no answer from kube-dns",
-        "Check the forwarder's target and the way from the DNS server to kube-dns.",
-    ),
-    Row(
-        "K8SNET-DNS-05",
-        "office DNS",
-        _server_down,
-        "the office DNS server does not answer",
-        "Look at the DNS server.",
-    ),
-    Row(
-        "K8SNET-DNS-06",
-        "cluster",
-        _kube_dns_silent,
-        "kube-dns does not answer",
-        "Look at the CoreDNS pods and at kube-proxy on the gateway.",
-    ),
-    Row(
-        "K8SNET-DNS-07",
-        "office DNS",
-        _only_udp,
-        "names resolve over UDP only; large answers will fail",
-        "Allow TCP 53 to the DNS server.",
-    ),
-    Row(
-        "K8SNET-DNS-08",
-        "office DNS",
-        _resolves_elsewhere,
-        "the name resolves to an address that the cluster does not know",
-        "Look for an old record or a zone of that name on the DNS server.",
-    ),
-    Row(
-        "K8SNET-SVC-02",
-        "service",
-        _refused,
-        "the connection is refused",
-        "The path works; the program behind the port does not listen.",
-    ),
-    Row(
-        "K8SNET-PATH-01",
-        "gateway",
-        _handshake_only,
-        "connections open but carry no data",
-        "Replies may bypass the gateway: see conntrack INVALID in the manual.",
-    ),
-    Row(
-        "K8SNET-PATH-02",
-        "service",
-        _no_data,
-        "no connection comes about",
-        "See the hops before this one; if all passed, look at network policies in the cluster.",
-    ),
-    Row(
-        "K8SNET-PATH-03",
-        "service",
-        _unspoken,
-        "connected, but this port's protocol is unknown, so data could not be proven",
-        "",
-        verdict="undetermined",
-    ),
-    Row(
-        "K8SNET-ASK-01",
-        "firewall",
-        _contradiction,
-        "what the firewall says and what happens contradict each other",
-        "Look at the firewall's policy look-up and sessions.",
-        verdict="undetermined",
-    ),
-    Row("K8SNET-ASK-02", "cluster", _unread, "something could not be asked", "", verdict="undetermined"),
+    *NAMES,
+    *FIREWALL,
+    *GATEWAY,
+    *DNS,
+    *SERVICE,
+    *DOUBTS,
+    *DNS_SYMPTOMS,
+    *SERVICE_SYMPTOMS,
+    DRIFT,
+    *GATEWAY_NOTES,
 )
+
+
+def diagnose(evidence: Evidence) -> Report:
+    """The report for what was gathered. Pure: the same evidence always gives the same report."""
+    found = [(row, row.finding(proof)) for row in CAUSES if (proof := row.applies(evidence))]
+    causes = [finding for row, finding in found if finding.verdict == "failed" and not row.symptom]
+    doubts = [finding for _, finding in found if finding.verdict == "undetermined"]
+    symptoms = [finding for row, finding in found if row.symptom]
+    notes = [finding for _, finding in found if finding.verdict == "passed"]
+    findings = (*causes, *doubts, *(() if causes else symptoms), *notes)
+    hops = tuple((hop, _hop_verdict(hop, evidence, [f for _, f in found])) for hop in _hops(evidence))
+    verdict: Verdict = "undetermined"
+    if causes or symptoms:
+        verdict = "failed"
+    elif all(of_hop == "passed" for _, of_hop in hops) and not doubts:
+        verdict = "passed"
+    return Report(
+        name=evidence.full_name,
+        cluster=evidence.cluster,
+        namespace=evidence.namespace,
+        verdict=verdict,
+        summary=_summary(evidence, verdict, causes, doubts, symptoms, hops),
+        hops=hops,
+        findings=findings,
+        proof=tuple(_proof(evidence)),
+        notes=tuple(_notes(evidence)),
+        source=evidence.source,
+        in_office=evidence.in_office,
+    )
+
+
+def _hops(e: Evidence) -> Sequence[HopName]:
+    """An address needs no DNS."""
+    return HOPS if e.address is None else HOPS[1:]
+
+
+def _hop_verdict(hop: HopName, e: Evidence, findings: Sequence[Finding]) -> Verdict:
+    of_hop = {finding.verdict for finding in findings if finding.hop == hop}
+    for against in ("failed", "undetermined"):
+        if against in of_hop:
+            return "failed" if against == "failed" else "undetermined"
+    return "passed" if _proven(hop, e) else "undetermined"
+
+
+def _proven(hop: HopName, e: Evidence) -> bool:
+    names_proven = bool(e.servers) and all(proven(e, server) for server in e.servers)
+    match hop:
+        case "office DNS":
+            return names_proven
+        case "firewall":
+            return _firewall_clears(e) or (
+                e.carried and e.in_office is True and (names_proven or e.address is not None)
+            )
+        case "gateway":
+            return e.carried or any(one.answered for one in tested(e))
+        case "cluster":
+            known = e.readable and e.service is not None
+            return known and (e.address is not None or names_proven or direct_works(e))
+        case "service":
+            return e.carried and not e.unprobed
+
+
+def _firewall_clears(e: Evidence) -> bool:
+    """The firewall's own word for the office's packets and, where names are asked for, for the DNS servers'."""
+    if not e.policies or not all(allowed(e, policy) for policy in e.policies):
+        return False
+    if not e.expected or not all(route_right(e, address) for address in e.expected[:1]):
+        return False
+    return e.address is not None or all(
+        allowed(e, server.policy_udp) and allowed(e, server.policy_tcp) for server in e.servers
+    )
+
+
+def _summary(
+    e: Evidence,
+    verdict: Verdict,
+    causes: Sequence[Finding],
+    doubts: Sequence[Finding],
+    symptoms: Sequence[Finding],
+    hops: Sequence[tuple[HopName, Verdict]],
+) -> str:
+    name = e.full_name
+    if verdict == "passed":
+        addresses = ", ".join(map(str, e.expected))
+        resolves = "" if e.address else f"the name resolves to {addresses} and "
+        return f"{name} works: {resolves}data comes back."
+    if causes:
+        return f"{name} is broken at the {causes[0].hop}: {causes[0].explanation}"
+    if symptoms and doubts:
+        return f"{name} does not work ({symptoms[0].explanation}); why cannot be told, because {doubts[0].explanation}"
+    if symptoms:
+        return f"{name} does not work: {symptoms[0].explanation}"
+    if doubts and e.carried:
+        return f"{name}: data comes back, but not everything could be proven: {doubts[0].explanation}"
+    if doubts:
+        return f"{name}: cannot tell, because {doubts[0].explanation}"
+    unproven = ", ".join(hop for hop, of_hop in hops if of_hop != "passed")
+    return f"{name}: no fault found, but not everything could be proven ({unproven})."
+
+
+def _proof(e: Evidence) -> list[str]:
+    """What was asked, of whom, and the answers: names, firewall, gateway, connections."""
+    said: list[str] = []
+    for server in e.servers:
+        said += [f"{server.server}: {dns_line(answer)}" for answer in (server.udp, server.fresh) if answer]
+    said += [f"kube-dns: {dns_line(answer)}" for answer in e.direct if spoke(answer)]
+    said += [route_line(e.firewall, route) for route in e.routes if route.destination in e.expected]
+    said += [policy_line(e.firewall, policy) for policy in e.policies]
+    for server in e.servers:
+        said += [policy_line(e.firewall, p) for p in (server.policy_udp, server.policy_tcp) if p]
+    if e.gateway.kubelet is not None:
+        said.append(f"gateway {e.gateway.name}: {connection_line(e.gateway.kubelet)}")
+    return [*dict.fromkeys([*said, *map(connection_line, e.connections)])]
+
+
+def _notes(e: Evidence) -> list[str]:
+    """Which address the program at the end sees, and how much was looked at."""
+    notes = []
+    if e.carried and e.service is not None and e.gateway.address is not None:
+        if e.connections[0].address == e.service.cluster_ip:
+            notes.append(
+                f"The pod sees an address of the gateway {e.gateway.name} (such as {e.gateway.address}), not the "
+                "client's: kube-proxy masquerades clients from outside."
+            )
+        elif e.source is not None:
+            notes.append(f"The pod sees the client's own address ({e.source}), unless the CNI masquerades.")
+    asked = {c.address for c in e.connections}
+    if asked and len(asked) < len(e.expected):
+        notes.append(f"{len(asked)} of {len(e.expected)} addresses were connected to.")
+    return notes

@@ -1,58 +1,150 @@
 """What a check knows and what it says: evidence in, findings out."""
 
-from ipaddress import IPv4Address
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from bot.model.facts import Node, Service
+from bot.model.facts import Node, Service, ServicePort
 from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
-from bot.model.resources import TargetId
+from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.value import Value
 
 Verdict = Literal["passed", "failed", "undetermined"]
-HopName = Literal["cluster", "office DNS", "firewall", "gateway", "service"]
+HopName = Literal["office DNS", "firewall", "gateway", "cluster", "service"]
 HOPS: tuple[HopName, ...] = ("office DNS", "firewall", "gateway", "cluster", "service")
-Fix = Literal["expose", "check again"]
+Fix = Literal["expose", "fail over", "check again"]
+Place = Literal["gateway", "elsewhere", "both"]
+
+
+class Unread(Value):
+    """A question that got no answer. `system` is the name from app.yaml ("probes" for our own host)."""
+
+    system: str
+    kind: Literal["unreachable", "rejected", "late"]
+    problem: str
+
+
+class Held(Value):
+    """What a target should hold for the exposures, and what it does hold; `problem` when something stands there that
+    is none of our resources."""
+
+    target: TargetId
+    key: Key
+    wanted: Resource
+    actual: Resource | None
+    problem: str = ""
 
 
 class DnsEvidence(Value):
-    """What one office DNS server says, and what the firewall says about its way to kube-dns."""
+    """What one office DNS server says, and what the firewall says about the ways to it and from it to kube-dns.
+
+    `fresh` is a name below the zone that nobody has asked for before; `local` one that every server answers by itself.
+    """
 
     server: TargetId
     address: IPv4Address
-    udp: DnsAnswer
-    tcp: DnsAnswer
-    fresh: DnsAnswer | None  # a name nobody has asked for before, when the first answer was negative
-    policy: PolicyAnswer | None
+    udp: DnsAnswer | None = None
+    fresh: DnsAnswer | None = None
+    tcp: DnsAnswer | None = None
+    local: DnsAnswer | None = None
+    reach: PolicyAnswer | None = None  # office -> server, UDP 53
+    policy_udp: PolicyAnswer | None = None  # server -> kube-dns
+    policy_tcp: PolicyAnswer | None = None
+    forwarder: Held | None = None
+
+    @property
+    def forwards_to(self) -> tuple[IPv4Address, ...] | None:
+        """The forwarder's masters; empty when the server has none for the zone, None when it is not known or
+        something else stands there."""
+        if self.forwarder is None or self.forwarder.problem:
+            return None
+        actual = self.forwarder.actual
+        return actual.masters if isinstance(actual, Forwarder) else ()
+
+
+class GatewayEvidence(Value):
+    """The node that the routes should point at. `lease_behind_s`: how much older its lease is than the newest one."""
+
+    name: str
+    address: IPv4Address | None
+    node: Node | None
+    kubelet: ConnectAnswer | None = None
+    proxy_health: ConnectAnswer | None = None
+    policy: PolicyAnswer | None = None  # office -> kubelet
+    route: RouteAnswer | None = None
+    lease_behind_s: float | None = None
+    stale_leases: int = 0
+    leases: int = 0
+    neighbours: tuple[ConnectAnswer, ...] = ()  # kubelets of other nodes
+
+
+class Sample(Value):
+    """A connection to something else in the cluster, for comparison. `nodes` carry its endpoints."""
+
+    label: str
+    namespace: str
+    kind: Literal["service", "pod"]
+    place: Place
+    nodes: tuple[str, ...]
+    own: bool = False  # an endpoint of the checked service itself, asked past the ClusterIP
+    answer: ConnectAnswer
+    policy: PolicyAnswer | None = None
 
 
 class Evidence(Value):
-    """All that was gathered for one name. `None` means: could not be asked; `unread` says why."""
+    """All that was gathered about one name or address. `None` and emptiness mean: not known; `unread` says why."""
 
     cluster: str
     namespace: str
     name: str
-    port: int | None
+    host: str | None = None  # a pod of a StatefulSet, or None
+    address: IPv4Address | None = None  # when an address was asked for instead of a name
+    port: int | None = None
     domain: str
+    interface: str  # of the firewall, towards the nodes
+    readable: bool = True  # whether the cluster's API told what follows
+    unreadable: tuple[str, ...] = ()
     exposed: bool
-    namespaces: tuple[str, ...]
-    siblings: tuple[str, ...]  # services of the namespace, for "did you mean"
-    service: Service | None
-    expected: tuple[IPv4Address, ...]
-    kube_dns: IPv4Address | None
-    gateway: Node | None
-    gateway_wanted: IPv4Address | None
-    gateway_answers: bool | None
-    servers: tuple[DnsEvidence, ...]
-    direct: tuple[DnsAnswer, ...]
-    route: RouteAnswer | None
-    policy: PolicyAnswer | None
-    connections: tuple[ConnectAnswer, ...]
-    unread: tuple[str, ...] = ()
+    cluster_exposed: bool
+    namespaces: tuple[str, ...] = ()
+    siblings: tuple[str, ...] = ()  # services of the namespace, for "did you mean"
+    service: Service | None = None
+    expected: tuple[IPv4Address, ...] = ()
+    ports: tuple[ServicePort, ...] = ()  # those of `expected`, restricted to the asked one
+    known_ports: tuple[ServicePort, ...] = ()
+    kube_dns: IPv4Address | None = None
+    kube_dns_ready: int | None = None
+    service_networks: tuple[IPv4Network, ...] = ()
+    pod_networks: tuple[IPv4Network, ...] = ()
+    nodes: int = 0  # that the API told of
+    nodes_not_ready: tuple[str, ...] = ()
+    gateway: GatewayEvidence
+    firewall: TargetId
+    servers: tuple[DnsEvidence, ...] = ()
+    direct: tuple[DnsAnswer, ...] = ()
+    routes: tuple[RouteAnswer, ...] = ()
+    policies: tuple[PolicyAnswer, ...] = ()  # office -> every port of `expected`
+    connections: tuple[ConnectAnswer, ...] = ()
+    unprobed: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    held: tuple[Held, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    source: IPv4Address | None = None  # the address that our probes start from
+    in_office: bool | None = None  # whether that is an address of an office network
 
     @property
     def carried(self) -> bool:
-        """Data really passed to at least one port, and no port failed."""
+        """Data really passed to every port of every address that was asked."""
         return bool(self.connections) and all(c.outcome == "data" for c in self.connections)
+
+    @property
+    def full_name(self) -> str:
+        """As the person would type it."""
+        if self.address is not None:
+            name = str(self.address)
+        else:
+            name = ".".join(part for part in (self.host, self.name, self.namespace) if part)
+        return f"{name}:{self.port}" if self.port else name
 
 
 class Finding(Value):
@@ -62,20 +154,39 @@ class Finding(Value):
     hop: HopName
     verdict: Verdict
     explanation: str
-    evidence: str
+    evidence: tuple[str, ...]
     remedy: str = ""
     fix: Fix | None = None
 
 
+class Part(Value):
+    """One service of a check of many."""
+
+    name: str
+    verdict: Verdict
+    code: str  # of the finding that matters most; "" when it passed
+    sentence: str
+
+
 class Report(Value):
-    """The answer to a check: the hops in order, the verdict, the findings that matter first."""
+    """The answer to a check: the hops in order, the verdict, the findings that matter first.
+
+    `proof` is what was asked, of whom, with what answer, for the hops that passed. `parts` are the services of a check
+    of a namespace or of all exposures; hops and findings are then those of the worst one.
+    """
 
     name: str
     cluster: str
-    vantage: str
-    elapsed_ms: int
+    namespace: str
     verdict: Verdict
     summary: str
     hops: tuple[tuple[HopName, Verdict], ...]
     findings: tuple[Finding, ...]
-    namespace: str
+    proof: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    vantage: str = ""
+    source: IPv4Address | None = None  # the address that probes started from, where it is known
+    in_office: bool | None = None
+    at: datetime | None = None
+    elapsed_ms: int = 0

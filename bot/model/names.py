@@ -1,8 +1,10 @@
 """Names of the Kubernetes world, checked before anything is looked up or sent."""
 
 import re
+from ipaddress import IPv4Address
 
 from bot.model.errors import UserError
+from bot.model.value import Value
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -20,3 +22,65 @@ def namespace(text: str) -> str:
         f"{text[:80]!r} cannot be a namespace: use lower-case letters, digits and -, at most 63 characters, "
         "beginning and ending with a letter or digit."
     )
+
+
+class Asked(Value):
+    """What somebody wants checked, as far as the text alone tells.
+
+    Nothing set means everything that is exposed. `word` alone can be a service or a namespace: only the cluster's
+    facts tell. `domain` is the cluster domain that was typed with a full name.
+    """
+
+    word: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    host: str | None = None
+    address: IPv4Address | None = None
+    port: int | None = None
+    domain: str | None = None
+
+
+def asked(text: str) -> Asked:
+    """Understand `service.namespace`, `pod.service.namespace`, full names, addresses, `*.namespace`, a bare word and
+    nothing, each but the last with an optional `:port`. Raises UserError that says what is wrong and what would do.
+    """
+    host, colon, port_text = text.strip().partition(":")
+    port = _port(port_text) if colon else None
+    host = host.rstrip(".").lower()
+    if not host:
+        if colon:
+            raise UserError(f"{text[:80]!r} is not a service name: {_FORMS}.")
+        return Asked()
+    if _LOOKS_LIKE_ADDRESS.fullmatch(host):
+        return Asked(address=_address(host), port=port)
+    host, separator, domain = f"{host}.".partition(".svc.")
+    labels = host.rstrip(".").split(".")
+    if labels[0] == "*" and len(labels) == 2 and is_label(labels[1]) and port is None:
+        return Asked(namespace=labels[1])
+    if not 1 <= len(labels) <= 3 or not all(is_label(label) for label in labels):
+        raise UserError(f"{text[:80]!r} is not a service name of a cluster: {_FORMS}.")
+    if len(labels) == 1:
+        if separator:
+            raise UserError(f"{text[:80]!r} has no service in front of the namespace. For all services: *.{labels[0]}")
+        return Asked(word=labels[0], port=port)
+    pod, name, namespace_ = labels if len(labels) == 3 else (None, *labels)
+    return Asked(host=pod, name=name, namespace=namespace_, port=port, domain=domain.rstrip(".") or None)
+
+
+_FORMS = "write <service>.<namespace>[:port], such as redis.default:6379, or a cluster's address, or a namespace"
+_LOOKS_LIKE_ADDRESS = re.compile(r"[0-9.]+(/[0-9]+)?")
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise UserError(f"{text[:20]!r} is not a port: write a number from 1 to 65535 after the colon.")
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise UserError(
+            f"{text[:40]!r} is not an IPv4 address; networks are not checked, single addresses are."
+        ) from None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bot.engine.overview import Overview
-from bot.model.commands import Check, Expose, typed
+from bot.model.commands import SPEC, Check, Expose, typed
 from bot.model.diagnosis import Report
 from bot.model.people import Permission, Person, RoleName
 from bot.model.plan import Plan
@@ -15,21 +15,29 @@ View = tuple[str, list[Block]]
 
 
 def report_view(report: Report, command: Check) -> View:
-    """A check's answer, with the button that mends what can be mended by an intent change."""
+    """A check's answer, with the buttons that mend what can be mended by an intent change."""
     text = lines.report_lines(report)
+    details = [*lines.finding_lines(report), *lines.part_lines(report), *lines.asked_lines(report)]
     blocks = [
         section(f"{lines.MARKS[report.verdict]} *{escape(report.summary)}*"),
         section(escape(lines.path_line(report))),
+        *preformatted(details),
+        context(escape(lines.vantage_line(report))),
+        actions(*_remedies(report), button("Check again", "check", typed(command))),
     ]
-    if len(text) > 3:
-        blocks += preformatted(text[2:-1])
-    blocks.append(context(escape(lines.vantage_line(report))))
+    return escape("\n".join(text)), blocks
+
+
+def _remedies(report: Report) -> list[Block]:
+    """A button for each kind of intent change that a finding asks for; the change then asks for its own yes."""
+    fixes = [finding.fix for finding in report.findings]
     buttons = []
-    if any(finding.fix == "expose" for finding in report.findings):
+    if "expose" in fixes and report.namespace:
         change = Expose(namespace=report.namespace, cluster=report.cluster)
         buttons.append(button(f"Expose {report.namespace}"[:75], "ask", typed(change), "primary"))
-    buttons.append(button("Check again", "check", typed(command)))
-    return escape("\n".join(text)), [*blocks, actions(*buttons)]
+    if "fail over" in fixes and "failover" in SPEC:
+        buttons.append(button("Fail over", "ask", f"failover on {report.cluster}", "primary"))
+    return buttons
 
 
 def checking_view(command: Check) -> View:

@@ -158,15 +158,46 @@ def step_marks(operation: Operation) -> list[str]:
 
 
 def report_lines(report: Report) -> list[str]:
-    """A check's answer: verdict, path, findings with their evidence, vantage."""
-    lines = [f"{MARKS[report.verdict]} {report.summary}", path_line(report)]
+    """A check's answer: verdict, path, findings with their evidence, what was asked, vantage."""
+    return [
+        f"{MARKS[report.verdict]} {report.summary}",
+        path_line(report),
+        *finding_lines(report),
+        *part_lines(report),
+        *asked_lines(report),
+        vantage_line(report),
+    ]
+
+
+def finding_lines(report: Report) -> list[str]:
+    """Each finding with what was seen and what to do about it."""
+    lines = []
     for finding in report.findings:
-        lines.append(f"{MARKS[finding.verdict]} {finding.code} at the {finding.hop}: {finding.explanation}")
-        lines.append(f"    seen: {finding.evidence}")
+        mark = "!" if finding.verdict == "passed" else MARKS[finding.verdict]
+        lines.append(f"{mark} {finding.code} at the {finding.hop}: {finding.explanation}")
+        lines += [f"    seen: {seen}" for seen in finding.evidence]
         if finding.remedy:
             lines.append(f"    do:   {finding.remedy}")
-    lines.append(vantage_line(report))
     return lines
+
+
+PARTS_SHOWN = 40
+
+
+def part_lines(report: Report) -> list[str]:
+    """One line a service of a check of many; those that passed come last and may be left out."""
+    shown = report.parts if len(report.parts) <= PARTS_SHOWN else [p for p in report.parts if p.verdict != "passed"]
+    lines = [
+        f"{MARKS[part.verdict]} {part.name}{f'  {part.code}' if part.code else ''}" for part in shown[:PARTS_SHOWN]
+    ]
+    if left := len(report.parts) - len(lines):
+        lines.append(f"… and {left} more")
+    return lines
+
+
+def asked_lines(report: Report) -> list[str]:
+    """What was asked, of whom, and the answers."""
+    return [*(f"asked {said}" for said in report.proof), *report.notes]
 
 
 def path_line(report: Report) -> str:
@@ -174,7 +205,11 @@ def path_line(report: Report) -> str:
 
 
 def vantage_line(report: Report) -> str:
-    return f"Checked from {report.vantage} in {report.elapsed_ms} ms."
+    """From where it was looked, whether that is the office, how long it took, and when."""
+    place = {True: ", which is in the office's network", False: ", which is NOT in the office's network", None: ""}
+    at = f" on {report.at:%Y-%m-%d at %H:%M:%S} UTC" if report.at else ""
+    source = f" ({report.source})" if report.source else ""
+    return f"Checked from {report.vantage}{source}{place[report.in_office]}, in {report.elapsed_ms} ms{at}."
 
 
 def overview_lines(picture: Overview) -> list[str]:

@@ -1,0 +1,62 @@
+"""How a check asks: everything at once, everything within one deadline, no question's failure another's."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from bot.model.diagnosis import Unread
+from bot.model.errors import BackendError, Rejected
+from bot.model.value import Value
+
+Answer = TypeVar("Answer")
+
+
+class Limits(Value):
+    """What a check may cost. All in seconds but the counts.
+
+    `facts_s`: how long the cluster's API may take before the check goes on without it. `doubt_s`: how long to wait for
+    the first questions before those are asked that only a fault makes necessary.
+    """
+
+    deadline_s: float = 8.0
+    facts_s: float = 3.0
+    probe_s: float = 3.0
+    doubt_s: float = 0.7
+    connections: int = 16  # of one service
+    attempts: int = 4  # at one service address with several pods behind it
+    closer_looks: int = 5  # at services of a namespace that did not pass
+
+
+class Asking:
+    """The questions of one check, and a note of those that got no answer."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.unread: list[Unread] = []
+        self._deadline = asyncio.get_running_loop().time() + limits.deadline_s
+
+    async def ask(self, system: str, what: str, question: Awaitable[Answer]) -> Answer | None:
+        """The answer, or None after a note of who could not be asked what, and why."""
+        try:
+            return await self.insist(question)
+        except BackendError as error:
+            self.note(error)
+        except TimeoutError:
+            self.late(system, what)
+        return None
+
+    async def insist(self, question: Awaitable[Answer]) -> Answer:
+        """The answer within the deadline. Raises what the question raises, and TimeoutError."""
+        async with asyncio.timeout_at(self._deadline):
+            return await question
+
+    def note(self, error: BackendError) -> None:
+        kind = "rejected" if isinstance(error, Rejected) else "unreachable"
+        self._add(Unread.model_validate({"system": error.system, "kind": kind, "problem": error.problem}))
+
+    def late(self, system: str, what: str) -> None:
+        self._add(Unread(system=system, kind="late", problem=f"no answer in time: {what}"))
+
+    def _add(self, unread: Unread) -> None:
+        if unread not in self.unread:
+            self.unread.append(unread)

@@ -1,0 +1,66 @@
+"""What is known of a cluster: its own facts, or, while its API is silent, what the journal tells of earlier changes."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from bot.model.desired import Placed
+from bot.model.facts import ClusterFacts
+from bot.model.resources import Forwarder, Key, Resource, Route, TargetId
+from bot.model.site import ClusterSite
+from bot.model.value import Value
+from bot.model.world import World
+
+USUAL_DOMAIN = "cluster.local"
+
+
+class Known(Value):
+    """As much as is known. `facts` is None while the API cannot be read; the rest then comes from the journal."""
+
+    facts: ClusterFacts | None
+    domain: str
+    kube_dns: IPv4Address | None
+    gateway: str
+    gateway_address: IPv4Address | None
+    service_networks: tuple[IPv4Network, ...]
+    pod_networks: tuple[IPv4Network, ...]
+    written: tuple[Placed, ...] = ()  # what earlier changes wrote and left, when there are no facts to derive it from
+
+
+def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_domain: str | None = None) -> Known:
+    """Fresh facts where there are any."""
+    gateway = world.intent(cluster.name).gateway or cluster.gateway
+    if facts is not None:
+        node = facts.node(gateway)
+        return Known(
+            facts=facts,
+            domain=facts.domain,
+            kube_dns=facts.kube_dns,
+            gateway=gateway,
+            gateway_address=node.internal_ip if node else None,
+            service_networks=facts.service_networks,
+            pod_networks=facts.pod_networks,
+        )
+    written = _written(world, cluster.name)
+    forwarders = [one.resource for one in written if isinstance(one.resource, Forwarder)]
+    routes = [one.resource for one in written if isinstance(one.resource, Route)]
+    kube_dns = forwarders[0].masters[0] if forwarders else None
+    networks = tuple(dict.fromkeys(route.destination for route in routes))
+    domains = [domain for one in forwarders if (domain := one.zone.partition(".svc.")[2])]
+    return Known(
+        facts=None,
+        domain=typed_domain or next(iter(domains), USUAL_DOMAIN),
+        kube_dns=kube_dns,
+        gateway=gateway,
+        gateway_address=routes[0].gateway if routes else None,
+        service_networks=tuple(network for network in networks if kube_dns and kube_dns in network),
+        pod_networks=tuple(network for network in networks if not (kube_dns and kube_dns in network)),
+        written=tuple(written),
+    )
+
+
+def _written(world: World, cluster: str) -> list[Placed]:
+    """What finished changes for this cluster wrote and did not take back."""
+    left: dict[tuple[TargetId, Key], Resource | None] = {}
+    for operation in world.operations.values():
+        if operation.plan is not None and operation.plan.cluster == cluster and operation.state == "done":
+            left |= {(step.target, step.key): step.after for step in operation.plan.steps}
+    return [Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None]

@@ -1,0 +1,341 @@
+"""The evidence about one service or address: first what health needs to be proven, then, in doubt, the rest."""
+
+import asyncio
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any, NamedTuple
+
+from bot.engine.checking_surroundings import Surroundings
+from bot.model.causes import diagnose
+from bot.model.desired import Placed, zone_of
+from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample
+from bot.model.facts import Service, ServicePort
+from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
+from bot.model.proof import addresses_of
+from bot.model.protocols import spoken_on
+from bot.model.resources import Forwarder
+from bot.model.site import DnsServer
+
+# Every DNS server answers this by itself (RFC 6303), so that its silence is its own.
+LOCAL_NAME = "1.0.0.127.in-addr.arpa."
+DNS_PORT = 53
+
+
+class Subject(NamedTuple):
+    """What is checked. `service` is None when the cluster has none of that name, or cannot be asked."""
+
+    name: str
+    namespace: str
+    host: str | None
+    address: IPv4Address | None
+    port: int | None
+    service: Service | None
+
+    @property
+    def expected(self) -> tuple[IPv4Address, ...]:
+        """The addresses that the name must resolve to, or the asked one."""
+        if self.address is not None:
+            return (self.address,)
+        if self.service is None:
+            return ()
+        if self.host is not None:
+            return tuple(e.address for e in self.service.endpoints if e.hostname == self.host)
+        return addresses_of(self.service)
+
+    @property
+    def known_ports(self) -> tuple[ServicePort, ...]:
+        """The ports at those addresses: a service address has the service's, a pod has its own."""
+        if self.service is None:
+            return ()
+        if self.service.cluster_ip is not None and self.expected == (self.service.cluster_ip,):
+            return self.service.ports
+        here = [endpoint for endpoint in self.service.endpoints if endpoint.address in self.expected]
+        return tuple(dict.fromkeys(port for endpoint in here for port in endpoint.ports)) or self.service.ports
+
+    @property
+    def ports(self) -> tuple[ServicePort, ...]:
+        """Those that were asked for. Without the cluster's word the asked number is all there is."""
+        if self.service is None:
+            return (ServicePort(name="", protocol="TCP", port=self.port),) if self.port and not self.address else ()
+        return tuple(port for port in self.known_ports if self.port in (None, port.port))
+
+
+class Shared(NamedTuple):
+    """Signals that all services of a namespace share."""
+
+    gateway: GatewayEvidence
+    held: tuple[Held, ...]
+
+
+class One:
+    """Gathers for one subject."""
+
+    def __init__(self, around: Surroundings, subject: Subject) -> None:
+        self.around, self.subject = around, subject
+        self.limits, self.known = around.asking.limits, around.known
+        host = f"{subject.host}." if subject.host else ""
+        self.zone = f"{zone_of(subject.namespace, self.known.domain)}."
+        self.fqdn = f"{host}{subject.name}.{self.zone}"
+
+    async def report(self) -> Report:
+        """The diagnosis of everything that is asked in the first place; in doubt also of the rest."""
+        first = asyncio.ensure_future(self._first())
+        second: asyncio.Future[_Second] | None = None
+        try:
+            await asyncio.wait({first}, timeout=self.limits.doubt_s)
+            if not first.done():
+                second = asyncio.ensure_future(self._second())
+            evidence = await first
+            report = diagnose(evidence)
+            if report.verdict == "passed" or not _worth_more(report):
+                return report
+            if second is None:
+                second = asyncio.ensure_future(self._second())
+            return diagnose(self._with(evidence, await second))
+        finally:
+            await _cancelled(first, second)
+
+    # --- in the first place ------------------------------------------------------------------------------------
+
+    async def _first(self) -> Evidence:
+        names = asyncio.ensure_future(asyncio.gather(self.servers(), self._direct()))
+        try:
+            expected = self.subject.expected
+            if self.known.facts is None and not expected:
+                expected = self._told(*await asyncio.shield(names))
+            gateway, held, routes, policies, connections = await asyncio.gather(
+                self.around.gateway(),
+                self.around.held_by_firewall(),
+                self._routes(expected),
+                self._policies(expected),
+                self.connections(expected),
+            )
+            servers, direct = await names
+        finally:
+            await _cancelled(names)
+        return self.evidence(servers, expected, Shared(gateway, held), direct, routes, policies, connections)
+
+    def _told(self, servers: Sequence[DnsEvidence], direct: Sequence[DnsAnswer]) -> tuple[IPv4Address, ...]:
+        """Without the cluster's facts, what DNS says is all there is: kube-dns before the office's servers, and only
+        what lies in the cluster's networks."""
+        networks = (*self.known.service_networks, *self.known.pod_networks)
+        by_office = [address for server in servers if server.udp for address in server.udp.addresses]
+        told = [address for answer in direct for address in answer.addresses] or by_office
+        return tuple(dict.fromkeys(one for one in told if any(one in network for network in networks)))
+
+    async def servers(self) -> tuple[DnsEvidence, ...]:
+        if self.subject.address is not None:
+            return ()
+        site = self.around.context.site
+        servers = site.dns_servers_of({office.name for office in self.around.offices()})
+        return tuple(await asyncio.gather(*map(self._server, servers)))
+
+    async def _server(self, server: DnsServer) -> DnsEvidence:
+        kube_dns = self.known.kube_dns
+        udp, fresh, reach, policy_udp, policy_tcp = await asyncio.gather(
+            self.around.dns(server.address, self.fqdn),
+            self.around.dns(server.address, f"k8snet-{self.around.context.env.new_id()}.{self.zone}"),
+            self.around.from_office(server.address, "UDP", DNS_PORT),
+            self.around.policy(server.interface, server.address, kube_dns, "UDP", DNS_PORT),
+            self.around.policy(server.interface, server.address, kube_dns, "TCP", DNS_PORT),
+        )
+        return DnsEvidence(
+            server=server.name,
+            address=server.address,
+            udp=udp,
+            fresh=fresh,
+            reach=reach,
+            policy_udp=policy_udp,
+            policy_tcp=policy_tcp,
+        )
+
+    async def _direct(self) -> tuple[DnsAnswer, ...]:
+        if self.known.kube_dns is None or self.subject.address is not None:
+            return ()
+        asked = (self.around.dns(self.known.kube_dns, self.fqdn, transport) for transport in ("udp", "tcp"))
+        return tuple(answer for answer in await asyncio.gather(*asked) if answer is not None)
+
+    async def _routes(self, expected: Sequence[IPv4Address]) -> tuple[RouteAnswer, ...]:
+        wanted = [*expected[:2], *([self.known.kube_dns] if self.known.kube_dns else [])]
+        answers = await asyncio.gather(*map(self.around.route, dict.fromkeys(wanted)))
+        return tuple(answer for answer in answers if answer is not None)
+
+    async def _policies(self, expected: Sequence[IPv4Address]) -> tuple[PolicyAnswer, ...]:
+        wanted = [(address, port) for port in self.subject.ports for address in expected][: self.limits.connections]
+        answers = await asyncio.gather(
+            *(self.around.from_offices(address, port.protocol, port.port) for address, port in wanted)
+        )
+        return tuple(answer for of_port in answers for answer in of_port)
+
+    async def connections(self, expected: Sequence[IPv4Address]) -> tuple[ConnectAnswer, ...]:
+        """Every port of every address; a service address with several pods behind it more than once."""
+        wanted = [(a, p) for p in self.subject.ports for a in expected if _can_probe(p)][: self.limits.connections]
+        service = self.subject.service
+        if service is not None and not service.ready_endpoints:
+            wanted = wanted[:1]
+        answers = await asyncio.gather(
+            *(
+                self.around.connect(address, port.port, spoken_on(port) or "byte", port.protocol)
+                for address, port in wanted
+                for _ in range(self._attempts(address))
+            )
+        )
+        return tuple(answer for answer in answers if answer is not None)
+
+    def _attempts(self, address: IPv4Address) -> int:
+        service = self.subject.service
+        if service is None or service.cluster_ip != address:
+            return 1
+        return max(1, min(len(service.ready_endpoints), self.limits.attempts))
+
+    # --- in doubt ----------------------------------------------------------------------------------------------
+
+    async def _second(self) -> "_Second":
+        servers = self.around.context.site.dns_servers if self.subject.address is None else ()
+        local, forwarders, samples, neighbours, pod_route = await asyncio.gather(
+            asyncio.gather(*(self.around.dns(server.address, LOCAL_NAME) for server in servers)),
+            self._forwarders(servers),
+            self.around.samples(self.subject.service),
+            self.around.neighbours(),
+            self.around.route(self._some_pod()),
+        )
+        return _Second(
+            local={server.name: answer for server, answer in zip(servers, local, strict=True)},
+            forwarders={held.target: held for held in forwarders},
+            samples=samples,
+            neighbours=neighbours,
+            route=pod_route,
+        )
+
+    async def _forwarders(self, servers: Sequence[DnsServer]) -> tuple[Held, ...]:
+        if self.known.kube_dns is None:
+            return ()
+        wish = Forwarder(zone=self.zone.rstrip("."), masters=(self.known.kube_dns,))
+        return await self.around.held([Placed(target=server.name, resource=wish) for server in servers])
+
+    def _some_pod(self) -> IPv4Address | None:
+        """An address of the pod network, for its route."""
+        services = self.known.facts.services if self.known.facts else ()
+        pods = (endpoint.address for service in services for endpoint in service.ready_endpoints)
+        return next((pod for pod in pods if any(pod in network for network in self.known.pod_networks)), None)
+
+    def _with(self, evidence: Evidence, second: "_Second") -> Evidence:
+        servers = tuple(
+            server.model_copy(
+                update={"local": second.local.get(server.server), "forwarder": second.forwarders.get(server.server)}
+            )
+            for server in evidence.servers
+        )
+        routes = evidence.routes
+        if second.route is not None and second.route.destination not in {route.destination for route in routes}:
+            routes = (*routes, second.route)
+        gateway = evidence.gateway.model_copy(update={"neighbours": second.neighbours})
+        source = evidence.source or _source([sample.answer for sample in second.samples])
+        return evidence.model_copy(
+            update={
+                "servers": servers,
+                "routes": routes,
+                "gateway": gateway,
+                "samples": second.samples,
+                "unread": tuple(self.around.asking.unread),
+                "source": source,
+                "in_office": self._in_office(source),
+            }
+        )
+
+    # --- together ----------------------------------------------------------------------------------------------
+
+    def evidence(
+        self,
+        servers: tuple[DnsEvidence, ...],
+        expected: tuple[IPv4Address, ...],
+        shared: Shared,
+        direct: tuple[DnsAnswer, ...],
+        routes: tuple[RouteAnswer, ...],
+        policies: tuple[PolicyAnswer, ...],
+        connections: tuple[ConnectAnswer, ...],
+    ) -> Evidence:
+        subject, known, intent = self.subject, self.known, self.around.intent
+        facts = known.facts
+        gateway = [] if shared.gateway.kubelet is None else [shared.gateway.kubelet]
+        source = _source([*connections, *gateway])
+        return Evidence(
+            cluster=self.around.cluster.name,
+            namespace=subject.namespace,
+            name=subject.name,
+            host=subject.host,
+            address=subject.address,
+            port=subject.port,
+            domain=known.domain,
+            interface=self.around.cluster.interface,
+            firewall=self.around.cluster.firewall,
+            readable=facts is not None,
+            unreadable=facts.unreadable if facts else (),
+            exposed=intent.exposes(subject.namespace),
+            cluster_exposed=bool(intent.exposures),
+            namespaces=facts.namespaces if facts else (),
+            siblings=tuple(service.name for service in facts.services_in(subject.namespace)) if facts else (),
+            service=subject.service,
+            expected=expected,
+            ports=subject.ports,
+            known_ports=subject.known_ports,
+            kube_dns=known.kube_dns,
+            kube_dns_ready=_ready_for(facts.services, known.kube_dns) if facts else None,
+            service_networks=known.service_networks,
+            pod_networks=known.pod_networks,
+            nodes=len(facts.nodes) if facts else 0,
+            nodes_not_ready=tuple(node.name for node in facts.nodes if not node.ready) if facts else (),
+            gateway=shared.gateway,
+            servers=servers,
+            direct=direct,
+            routes=routes,
+            policies=policies,
+            connections=connections,
+            unprobed=tuple(f"{port.protocol} port {port.port}" for port in subject.ports if not _can_probe(port)),
+            held=shared.held,
+            unread=tuple(self.around.asking.unread),
+            source=source,
+            in_office=self._in_office(source),
+        )
+
+    def _in_office(self, source: IPv4Address | None) -> bool | None:
+        if source is None:
+            return None
+        return any(source in network for office in self.around.offices() for network in office.networks.values())
+
+
+class _Second(NamedTuple):
+    """What is asked in doubt only."""
+
+    local: dict[str, DnsAnswer | None]
+    forwarders: dict[str, Held]
+    samples: tuple[Sample, ...]
+    neighbours: tuple[ConnectAnswer, ...]
+    route: RouteAnswer | None
+
+
+def _worth_more(report: Report) -> bool:
+    """A name that does not exist needs no comparison with others."""
+    return not any(finding.code.startswith("K8SNET-NAME") for finding in report.findings)
+
+
+def _can_probe(port: ServicePort) -> bool:
+    return port.protocol == "TCP" or (port.protocol == "UDP" and spoken_on(port) == "dns")
+
+
+def _source(answers: Sequence[ConnectAnswer]) -> IPv4Address | None:
+    return next((answer.source for answer in answers if answer.source is not None), None)
+
+
+def _ready_for(services: Sequence[Service], kube_dns: IPv4Address | None) -> int | None:
+    """Ready endpoints of the service with that address."""
+    counts = (len(service.ready_endpoints) for service in services if service.cluster_ip == kube_dns)
+    return None if kube_dns is None else next(counts, None)
+
+
+async def _cancelled(*tasks: "asyncio.Future[Any] | None") -> None:
+    """Leave nothing running behind."""
+    left = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

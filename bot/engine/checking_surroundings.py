@@ -1,0 +1,217 @@
+"""What every name of a cluster has in common on the path: firewall, gateway, what the firewall should hold."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Address
+
+from bot.engine.checking_asking import Asking
+from bot.engine.checking_known import Known
+from bot.engine.checking_samples import Planned, planned
+from bot.engine.context import Context
+from bot.engine.ports import PathOracle, Target
+from bot.model.desired import Placed, desired
+from bot.model.diagnosis import GatewayEvidence, Held, Sample
+from bot.model.errors import Rejected, Unreachable, UserError
+from bot.model.facts import Node, Protocol, Service
+from bot.model.intent import ClusterIntent
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
+from bot.model.resources import Key, Resource, TargetId
+from bot.model.site import ClusterSite, Office
+
+KUBELET_PORT, PROXY_HEALTH_PORT = 10250, 10256
+STALE_S = 25.0
+NEIGHBOURS = 2
+
+
+class Surroundings:
+    """Asks for one check; every method answers None or nothing for what could not be asked."""
+
+    def __init__(
+        self, context: Context, asking: Asking, cluster: ClusterSite, known: Known, intent: ClusterIntent
+    ) -> None:
+        self.context, self.asking, self.cluster = context, asking, cluster
+        self.known, self.intent = known, intent
+        firewall = context.targets[cluster.firewall]
+        self._oracle = firewall if isinstance(firewall, PathOracle) else None
+
+    # --- single questions --------------------------------------------------------------------------------------
+
+    async def dns(self, server: IPv4Address, name: str, transport: DnsTransport = "udp") -> DnsAnswer | None:
+        question = self.context.prober.dns(server, name, transport, self.asking.limits.probe_s)
+        return await self.asking.ask("probes", f"{server} for {name}", question)
+
+    async def connect(
+        self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP"
+    ) -> ConnectAnswer | None:
+        question = self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s)
+        return await self.asking.ask("probes", f"{address}:{port}", question)
+
+    async def route(self, address: IPv4Address | None) -> RouteAnswer | None:
+        if self._oracle is None or address is None:
+            return None
+        return await self.asking.ask(self.cluster.firewall, f"the route to {address}", self._oracle.route(address))
+
+    async def policy(
+        self, interface: str, source: IPv4Address, destination: IPv4Address | None, protocol: Protocol, port: int
+    ) -> PolicyAnswer | None:
+        if self._oracle is None or destination is None:
+            return None
+        question = self._oracle.policy(interface, source, destination, protocol, port)
+        return await self.asking.ask(self.cluster.firewall, f"the policy for {destination}:{port}", question)
+
+    async def from_offices(self, destination: IPv4Address, protocol: Protocol, port: int) -> list[PolicyAnswer]:
+        """The policy look-up for a machine of each office concerned."""
+        asked = (
+            self.policy(office.interface, a_machine_of(office), destination, protocol, port)
+            for office in self.offices()
+        )
+        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+
+    async def from_office(self, destination: IPv4Address | None, protocol: Protocol, port: int) -> PolicyAnswer | None:
+        """The same for the first of them, where one answer says enough."""
+        if destination is None:
+            return None
+        return next(iter(await self.from_offices(destination, protocol, port)), None)
+
+    def offices(self) -> Sequence[Office]:
+        """Those that something of the cluster is exposed to; before anything is, all of them."""
+        names = {exposure.office for exposure in self.intent.exposures}
+        return [office for office in self.context.site.offices if office.name in names] or self.context.site.offices
+
+    # --- the gateway -------------------------------------------------------------------------------------------
+
+    async def gateway(self) -> GatewayEvidence:
+        """The gateway node: what the cluster says of it, and whether it answers."""
+        address, facts = self.known.gateway_address, self.known.facts
+        kubelet, health, policy, route = await asyncio.gather(
+            self._on_node(address, KUBELET_PORT, "kubelet"),
+            self._on_node(address, PROXY_HEALTH_PORT, "healthz"),
+            self.from_office(address, "TCP", KUBELET_PORT),
+            self.route(address),
+        )
+        nodes = facts.nodes if facts else ()
+        behind = _lease_ages(nodes)
+        return GatewayEvidence(
+            name=self.known.gateway,
+            address=address,
+            node=facts.node(self.known.gateway) if facts else None,
+            kubelet=kubelet,
+            proxy_health=health,
+            policy=policy,
+            route=route,
+            lease_behind_s=behind.get(self.known.gateway),
+            stale_leases=sum(age > STALE_S for age in behind.values()),
+            leases=len(behind),
+        )
+
+    async def neighbours(self) -> tuple[ConnectAnswer, ...]:
+        """Whether other nodes answer: asked only in doubt."""
+        nodes = self.known.facts.nodes if self.known.facts else ()
+        others = [node.internal_ip for node in nodes if node.name != self.known.gateway and node.ready][:NEIGHBOURS]
+        answers = await asyncio.gather(*(self._on_node(address, KUBELET_PORT, "kubelet") for address in others))
+        return tuple(answer for answer in answers if answer is not None)
+
+    async def _on_node(self, address: IPv4Address | None, port: int, speak: str) -> ConnectAnswer | None:
+        return None if address is None else await self.connect(address, port, speak)
+
+    # --- comparisons -------------------------------------------------------------------------------------------
+
+    async def samples(self, checked: Service | None) -> tuple[Sample, ...]:
+        """Connections to other things of the cluster, with the firewall's word on each."""
+        if self.known.facts is None:
+            return ()
+
+        async def sample(plan: Planned) -> Sample | None:
+            answer, policy = await asyncio.gather(
+                self.connect(plan.address, plan.port, plan.speak), self.from_office(plan.address, "TCP", plan.port)
+            )
+            if answer is None:
+                return None
+            return Sample(
+                label=plan.label,
+                namespace=plan.namespace,
+                kind=plan.kind,
+                place=plan.place,
+                nodes=plan.nodes,
+                own=plan.own,
+                answer=answer,
+                policy=policy,
+            )
+
+        plans = planned(self.known.facts, checked, self.known.gateway)
+        return tuple(found for found in await asyncio.gather(*map(sample, plans)) if found is not None)
+
+    # --- what targets hold -------------------------------------------------------------------------------------
+
+    async def held_by_firewall(self) -> tuple[Held, ...]:
+        """What the firewall should hold for the exposures, beside what it holds."""
+        wanted = self.known.written
+        if self.known.facts is not None:
+            try:
+                wanted = desired(self.intent, self.cluster, self.context.site, self.known.facts)
+            except UserError:
+                return ()  # a fact is missing: nobody can say what should be there
+        return await self.held([placed for placed in wanted if placed.target == self.cluster.firewall])
+
+    async def held(self, wanted: Sequence[Placed]) -> tuple[Held, ...]:
+        """Wishes beside what is there, kind by kind, so that one strange row does not hide the others."""
+        groups: dict[tuple[TargetId, str], list[Resource]] = {}
+        for placed in wanted:
+            target = self.context.targets[placed.target]
+            try:
+                wish = target.normalise(placed.resource)
+            except Rejected:
+                continue  # the device could never hold it, so it tells nothing
+            groups.setdefault((placed.target, placed.resource.kind), []).append(wish)
+        found = await asyncio.gather(*(self._group(target, wishes) for (target, _), wishes in groups.items()))
+        return tuple(held for group in found for held in group)
+
+    async def _group(self, name: TargetId, wishes: Sequence[Resource]) -> list[Held]:
+        target = self.context.targets[name]
+        try:
+            there = await self.asking.insist(target.read([wish.key for wish in wishes]))
+        except Rejected as refusal:
+            if len(wishes) > 1:
+                alone = await asyncio.gather(*(self._group(name, [wish]) for wish in wishes))
+                return [held for group in alone for held in group]
+            return await self._strange(target, wishes[0], refusal)
+        except Unreachable as error:
+            self.asking.note(error)
+            return []
+        except TimeoutError:
+            self.asking.late(name, f"what it holds as {wishes[0].kind}")
+            return []
+        return [Held(target=name, key=wish.key, wanted=wish, actual=there.get(wish.key)) for wish in wishes]
+
+    async def _strange(self, target: Target, wish: Resource, refusal: Rejected) -> list[Held]:
+        """Something stands there that is none of our resources; unless nothing at all may be read."""
+        try:
+            await self.asking.insist(target.read([_nobody(wish)]))
+        except Rejected:
+            self.asking.note(refusal)
+        except Unreachable as error:
+            self.asking.note(error)
+        except TimeoutError:
+            self.asking.late(target.name, f"what it holds as {wish.key}")
+        else:
+            return [Held(target=target.name, key=wish.key, wanted=wish, actual=None, problem=refusal.problem)]
+        return []
+
+
+def a_machine_of(office: Office) -> IPv4Address:
+    """An address that such a machine could have."""
+    network = next(iter(office.networks.values()))
+    return network.network_address + min(10, network.num_addresses - 1)
+
+
+def _nobody(wish: Resource) -> Key:
+    """A key of the same kind that nothing has."""
+    names = {"route": "192.0.2.1/32", "forwarder": "k8snet-check.invalid"}
+    return Key(kind=wish.kind, name=names.get(wish.kind, "k8snet-check-nothing"))
+
+
+def _lease_ages(nodes: Collection[Node]) -> dict[str, float]:
+    """By how many seconds each lease is older than the newest: the same clock made both, so none of ours matters."""
+    renewed = {node.name: node.lease_renewed for node in nodes if node.lease_renewed is not None}
+    newest = max(renewed.values(), default=None)
+    return {} if newest is None else {name: (newest - at).total_seconds() for name, at in renewed.items()}

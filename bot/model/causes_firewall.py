@@ -1,0 +1,343 @@
+"""Rows about the firewall: its interface towards the nodes, its routes, its policies, what they are made of."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from bot.model.causes_row import Row
+from bot.model.causes_signals import denied, held, leads_to_nodes
+from bot.model.describe import held_line, policy_line, route_line
+from bot.model.diagnosis import Evidence, Held
+from bot.model.probes import PolicyAnswer, RouteAnswer
+from bot.model.resources import Address, Policy, Route, same_content
+
+
+def _interface_down(e: Evidence) -> Sequence[str]:
+    if leads_to_nodes(e, e.gateway.route) is not False:
+        return ()
+    assert e.gateway.route is not None  # or nothing would be known about it
+    return (route_line(e.firewall, e.gateway.route),)
+
+
+def _astray(e: Evidence, networks: Sequence[IPv4Network]) -> list[RouteAnswer]:
+    """Look-ups in these networks that do not lead to the nodes, though the nodes themselves can be reached."""
+    if not e.cluster_exposed or _interface_down(e):
+        return []
+    return [
+        route
+        for route in e.routes
+        if any(route.destination in network for network in networks) and leads_to_nodes(e, route) is False
+    ]
+
+
+def _row_for(e: Evidence, address: IPv4Address) -> Held | None:
+    rows = [one for one in held(e, "route") if isinstance(one.wanted, Route) and address in one.wanted.destination]
+    return next(iter(rows), None)
+
+
+def _missing(networks: Callable[[Evidence], Sequence[IPv4Network]]) -> Callable[[Evidence], Sequence[str]]:
+    def applies(e: Evidence) -> Sequence[str]:
+        proof = []
+        for route in _astray(e, networks(e)):
+            row = _row_for(e, route.destination)
+            if row is None or (row.actual is None and not row.problem):
+                proof += [route_line(e.firewall, route), *([held_line(row)] if row else [])]
+        return proof
+
+    return applies
+
+
+def _other_interface(e: Evidence) -> Sequence[str]:
+    proof = []
+    for route in _astray(e, (*e.service_networks, *e.pod_networks)):
+        row = _row_for(e, route.destination)
+        if not (row and isinstance(row.actual, Route) and isinstance(row.wanted, Route)):
+            continue
+        if row.actual.device != row.wanted.device:
+            proof += [route_line(e.firewall, route), held_line(row)]
+    return proof
+
+
+def _inactive(e: Evidence) -> Sequence[str]:
+    proof = []
+    for route in _astray(e, (*e.service_networks, *e.pod_networks)):
+        row = _row_for(e, route.destination)
+        if not (row and isinstance(row.actual, Route) and isinstance(row.wanted, Route)):
+            continue
+        if row.actual.device == row.wanted.device:
+            proof += [route_line(e.firewall, route), f"{e.firewall} has {row.key} via {row.actual.gateway}"]
+    return proof
+
+
+def _unclear_row(e: Evidence) -> Sequence[str]:
+    unclear = [one for one in held(e, "route") if one.problem]
+    if not unclear:
+        return ()
+    return [*map(held_line, unclear), *(route_line(e.firewall, route) for route in e.routes)]
+
+
+def _other_gateway(e: Evidence) -> Sequence[str]:
+    if not e.cluster_exposed or e.gateway.address is None:
+        return ()
+    return [
+        f"{route_line(e.firewall, route)}, the gateway {e.gateway.name} is {e.gateway.address}"
+        for route in e.routes
+        if leads_to_nodes(e, route) and route.gateway is not None and route.gateway != e.gateway.address
+    ]
+
+
+def _denied(e: Evidence) -> list[PolicyAnswer]:
+    return [policy for policy in e.policies if e.cluster_exposed and denied(e, policy)]
+
+
+def _differing(e: Evidence, *kinds: str) -> list[Held]:
+    """What the firewall holds otherwise than it was applied; what could not be read is not among it."""
+    return [
+        one
+        for kind in kinds
+        for one in held(e, kind)
+        if not one.problem and one.actual is not None and not same_content(one.actual, one.wanted)
+    ]
+
+
+def _office_policies(e: Evidence) -> list[Held]:
+    """Our policies for offices: those that lead further than to kube-dns."""
+    return [one for one in held(e, "policy") if isinstance(one.wanted, Policy) and one.wanted.services != _DNS_ONLY]
+
+
+_DNS_ONLY = ("DNS",)
+
+
+def _policy_missing(e: Evidence) -> Sequence[str]:
+    by_nobody = [policy for policy in _denied(e) if policy.policy == "implicit deny"]
+    if not by_nobody or _policy_differs(e) or _object_differs(e):
+        return ()
+    absent = [held_line(one) for one in _office_policies(e) if one.actual is None]
+    return [*(policy_line(e.firewall, policy) for policy in by_nobody), *absent]
+
+
+def _policy_differs(e: Evidence) -> Sequence[str]:
+    by_nobody = [policy for policy in _denied(e) if policy.policy == "implicit deny"]
+    changed = [one for one in _differing(e, "policy") if one in _office_policies(e)]
+    unclear = [one for one in _office_policies(e) if one.problem]
+    if not by_nobody or not (changed or unclear):
+        return ()
+    return [*(policy_line(e.firewall, p) for p in by_nobody), *map(held_line, (*changed, *unclear))]
+
+
+def _object_differs(e: Evidence) -> Sequence[str]:
+    flows = [*_denied(e), *(p for s in e.servers for p in (s.policy_udp, s.policy_tcp) if p and denied(e, p))]
+    changed = [
+        one
+        for one in _differing(e, "address", "address-group")
+        if isinstance(one.wanted, Address)
+        and any(p.source in one.wanted.network or p.destination in one.wanted.network for p in flows)
+    ]
+    if not changed:
+        return ()
+    return [*(policy_line(e.firewall, policy) for policy in flows), *map(held_line, changed)]
+
+
+def _kube_dns_moved(e: Evidence) -> Sequence[str]:
+    """Firewall and forwarders agree on an address that is not kube-dns' any more."""
+    if e.kube_dns is None:
+        return ()
+    old = {
+        one.actual.network.network_address
+        for one in _differing(e, "address")
+        if isinstance(one.wanted, Address)
+        and isinstance(one.actual, Address)
+        and one.wanted.network == IPv4Network(e.kube_dns)
+    }
+    forwarding = [s for s in e.servers if s.forwards_to and old & set(s.forwards_to)]
+    if not forwarding:
+        return ()
+    return [
+        f"the API says {e.kube_dns}",
+        *(f"{s.server} forwards to {', '.join(map(str, s.forwards_to or ()))}" for s in forwarding),
+        *(held_line(one) for one in _differing(e, "address")),
+    ]
+
+
+def _shadowed(e: Evidence) -> Sequence[str]:
+    return [policy_line(e.firewall, policy) for policy in _denied(e) if policy.policy != "implicit deny"]
+
+
+def _dns_udp_denied(e: Evidence) -> Sequence[str]:
+    if not e.cluster_exposed or _object_differs(e):
+        return ()
+    return [
+        policy_line(e.firewall, server.policy_udp)
+        for server in e.servers
+        if server.policy_udp and denied(e, server.policy_udp)
+    ]
+
+
+def _dns_tcp_denied(e: Evidence) -> Sequence[str]:
+    if not e.cluster_exposed or _dns_udp_denied(e) or _object_differs(e):
+        return ()
+    return [
+        policy_line(e.firewall, server.policy_tcp)
+        for server in e.servers
+        if server.policy_tcp and denied(e, server.policy_tcp)
+    ]
+
+
+def _server_barred(e: Evidence) -> Sequence[str]:
+    return [
+        policy_line(e.firewall, server.reach)
+        for server in e.servers
+        if server.reach and server.reach.allowed is False and (server.udp is None or server.udp.outcome == "timeout")
+    ]
+
+
+def _drift(e: Evidence) -> Sequence[str]:
+    changed = _differing(e, "address", "address-group", "policy", "route")
+    absent = [one for one in e.held if one.target == e.firewall and one.actual is None and not one.problem]
+    return [held_line(one) for one in (*changed, *absent)]
+
+
+FIREWALL: tuple[Row, ...] = (
+    Row(
+        "K8SNET-FW-03",
+        "firewall",
+        _interface_down,
+        "the firewall's route to the gateway node itself does not leave by the interface towards the nodes",
+        "the firewall's interface towards the nodes is down, or their network is not on it",
+        "Look at the interface and its cable; see `get system interface`.",
+    ),
+    Row(
+        "K8SNET-RT-06",
+        "firewall",
+        _unclear_row,
+        "the firewall's static route for a network of the cluster exists several times, or has settings that k8snet "
+        "does not make (switched off, blackhole, another table)",
+        "the firewall's route to the cluster is there twice or was altered, so machines may take another way",
+        "Leave exactly the one route that k8snet made, with its settings.",
+    ),
+    Row(
+        "K8SNET-RT-01",
+        "firewall",
+        _missing(lambda e: e.service_networks),
+        "the route look-up for the service network does not lead to the nodes, and no static route is configured",
+        "the firewall has no route to the service network",
+        "Apply the exposure again.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-RT-03",
+        "firewall",
+        _missing(lambda e: e.pod_networks),
+        "the route look-up for the pod network does not lead to the nodes, and no static route is configured",
+        "the firewall has no route to the pod network",
+        "Apply the exposure again.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-RT-04",
+        "firewall",
+        _other_interface,
+        "the static route is there, but for another interface than the one towards the nodes",
+        "the firewall's route leaves by the wrong interface",
+        "Find out who changed the route; apply the exposure again to restore it.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-RT-05",
+        "firewall",
+        _inactive,
+        "the static route is configured as applied, but the route look-up does not use it",
+        "the firewall's route is configured but not active",
+        "Look for a better route, a link monitor that withdrew it, or a next hop off the interface's network.",
+    ),
+    Row(
+        "K8SNET-RT-02",
+        "firewall",
+        _other_gateway,
+        "the route look-up names another next hop than the gateway node's address",
+        "the firewall's route points at another node than the gateway",
+        "Find out who changed the route, or whether the node has a new address; "
+        "apply the exposure again to restore it.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-DNS-19",
+        "firewall",
+        _kube_dns_moved,
+        "forwarder and firewall object have the same address for kube-dns, and the API has another",
+        "kube-dns has another address than when the exposure was applied",
+        "Apply the exposure again: it takes the new address everywhere.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-POL-02",
+        "firewall",
+        _shadowed,
+        "the policy look-up for the office ends at a policy that denies",
+        "a firewall policy denies the office before the one of the exposure is reached",
+        "Move the exposure's policy above the one that denies.",
+    ),
+    Row(
+        "K8SNET-POL-04",
+        "firewall",
+        _object_differs,
+        "the policy look-up denies, and an address object of the exposure has another content than was applied",
+        "an address object on the firewall was changed, so the policy no longer matches",
+        "Find out who changed it; apply the exposure again to restore it.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-POL-03",
+        "firewall",
+        _policy_differs,
+        "the policy look-up ends at the implicit deny, and the exposure's policy differs from what was applied",
+        "the exposure's policy was changed or switched off",
+        "Find out who changed it; apply the exposure again to restore it.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-POL-01",
+        "firewall",
+        _policy_missing,
+        "the policy look-up for the office ends at the implicit deny",
+        "no firewall policy lets the office through to this port",
+        "Apply the exposure again.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-DNS-10",
+        "firewall",
+        _server_barred,
+        "the DNS server does not answer, and the policy look-up denies the office's way to it",
+        "the firewall does not let the office ask the DNS server",
+        "Allow DNS from the office to the DNS server.",
+    ),
+    Row(
+        "K8SNET-DNS-03",
+        "firewall",
+        _dns_udp_denied,
+        "the policy look-up from the DNS server to kube-dns, UDP 53, denies",
+        "the firewall does not let the DNS server ask kube-dns",
+        "Apply the exposure again.",
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-DNS-07",
+        "firewall",
+        _dns_tcp_denied,
+        "the policy look-up from the DNS server to kube-dns allows UDP 53 and denies TCP 53",
+        "the DNS server can ask kube-dns over UDP only; large answers will fail",
+        "Apply the exposure again: its policy allows both.",
+        fix="expose",
+    ),
+)
+
+DRIFT = Row(
+    "K8SNET-FW-04",
+    "firewall",
+    _drift,
+    "an object of the exposure is missing on the firewall or has another content than was applied",
+    "the firewall no longer holds what was applied",
+    "Apply the exposure again to restore it, or take the change over.",
+    verdict="passed",
+    fix="expose",
+)

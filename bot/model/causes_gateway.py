@@ -1,0 +1,368 @@
+"""Rows about the nodes: the gateway, what it does with packets, and the nodes behind it.
+
+They compare connections that differ in one thing only: service or pod, on the gateway or elsewhere. A connection counts
+only when the firewall's own word clears the way to the gateway (see `tested`): silence otherwise proves nothing.
+"""
+
+from collections.abc import Sequence
+
+from bot.model.causes_row import Row
+from bot.model.causes_signals import ANSWERED, SILENT, Tested, lines, namespace_closed, tested
+from bot.model.describe import connection_line
+from bot.model.diagnosis import Evidence, Place
+
+STALE_S = 25.0
+"""Two and a half periods of a lease: kubelets renew it every ten seconds."""
+
+
+class _Seen:
+    """The comparable connections, sorted."""
+
+    def __init__(self, e: Evidence) -> None:
+        self.all = tested(e)
+
+    def of(self, kind: str, *places: Place) -> list[Tested]:
+        return [one for one in self.all if one.kind == kind and (not places or one.place in places)]
+
+    @property
+    def foreign_pods(self) -> list[Tested]:
+        """Pods elsewhere that do not belong to the checked service: what goes wrong with them is no policy of it."""
+        return [one for one in self.of("pod", "elsewhere") if not one.own]
+
+
+def _says(found: Sequence[Tested], limit: int = 6) -> list[str]:
+    return lines(*(one.answer for one in found))[:limit]
+
+
+def _answers(e: Evidence) -> bool | None:
+    """Whether the gateway host answers. Silence counts only where the firewall lets the question through."""
+    reply, policy = e.gateway.kubelet, e.gateway.policy
+    if reply is None:
+        return None
+    if reply.outcome not in SILENT:
+        return True
+    return False if policy is not None and policy.allowed is True else None
+
+
+def _gateway_unknown(e: Evidence) -> Sequence[str]:
+    if not e.nodes or e.gateway.node is not None:
+        return ()
+    return (f"cluster {e.cluster} has no node {e.gateway.name}",)
+
+
+def _segment_silent(e: Evidence) -> Sequence[str]:
+    """Every node is silent, though the cluster's API calls them alive."""
+    if _answers(e) is not False or e.gateway.kubelet is None or len(e.gateway.neighbours) < 2:
+        return ()
+    if any(reply.outcome not in SILENT for reply in e.gateway.neighbours) or _carries(e):
+        return ()
+    return lines(e.gateway.kubelet, *e.gateway.neighbours)
+
+
+def _carries(e: Evidence) -> bool:
+    return any(one.answered for one in tested(e)) or any(c.outcome in ANSWERED for c in e.connections)
+
+
+def _given_up(e: Evidence) -> bool:
+    """The cluster itself has noticed (the node is not Ready, or its lease is overdue), or cannot be asked."""
+    behind = e.gateway.lease_behind_s
+    return e.gateway.node is None or not e.gateway.node.ready or (behind is not None and behind > STALE_S)
+
+
+def _gateway_down(e: Evidence) -> Sequence[str]:
+    return _gateway_silent(e) if _given_up(e) else ()
+
+
+def _gateway_lost(e: Evidence) -> Sequence[str]:
+    return () if _given_up(e) else _gateway_silent(e)
+
+
+def _gateway_silent(e: Evidence) -> Sequence[str]:
+    if _answers(e) is not False or e.gateway.kubelet is None or _segment_silent(e) or _carries(e):
+        return ()
+    node = e.gateway.node
+    lease = "" if e.gateway.lease_behind_s is None else f", its lease is {e.gateway.lease_behind_s:.0f} s behind"
+    ready = "unknown to us" if node is None else "Ready" if node.ready else "not Ready"
+    return (connection_line(e.gateway.kubelet), f"the cluster calls {e.gateway.name} {ready}{lease}")
+
+
+def _proxy_unhealthy(e: Evidence) -> Sequence[str]:
+    reply = e.gateway.proxy_health
+    if reply is None or reply.outcome != "data" or " 503" not in reply.peer_says:
+        return ()
+    if e.gateway.node is not None and e.gateway.node.terminating:
+        return ()
+    return (connection_line(reply),)
+
+
+def _forwards_nothing(e: Evidence) -> Sequence[str]:
+    """The host answers; nothing that has to pass through it does."""
+    seen = _Seen(e)
+    services, pods = seen.of("service"), [one for one in seen.of("pod") if one.place == "gateway" or not one.own]
+    if _answers(e) is not True or not services or not pods:
+        return ()
+    if not all(one.lost for one in (*services, *pods)):
+        return ()
+    return [*lines(*([e.gateway.kubelet] if e.gateway.kubelet else [])), *_says((*services, *pods), 4)]
+
+
+def _proxy_dead(e: Evidence) -> Sequence[str]:
+    """No service address works, not even one whose pods stand on the gateway; pods answer."""
+    seen = _Seen(e)
+    services, pods = seen.of("service"), seen.of("pod")
+    if not services or not all(one.lost for one in services) or not any(one.answered or one.half for one in pods):
+        return ()
+    if not any(one.place == "gateway" for one in services) and len(services) < 2:
+        return ()
+    return [*_says(services, 3), *_says([one for one in pods if one.answered or one.half], 2)]
+
+
+def _forward_drop(e: Evidence) -> Sequence[str]:
+    """Services work because kube-proxy lets their packets through; no pod answers, not even on the gateway."""
+    seen = _Seen(e)
+    services, local, remote = seen.of("service"), seen.of("pod", "gateway"), seen.of("pod", "elsewhere")
+    if not any(one.answered for one in services) or not local or not all(one.lost for one in (*local, *remote)):
+        return ()
+    return [*_says([one for one in services if one.answered], 2), *_says((*local, *remote), 3)]
+
+
+def _no_masquerade(e: Evidence) -> Sequence[str]:
+    """Service addresses work where the pod stands on the gateway, and not where it stands elsewhere; pods answer."""
+    seen = _Seen(e)
+    remote, near = seen.of("service", "elsewhere"), seen.of("service", "gateway", "both")
+    lost = [one for one in (*remote, *seen.of("service", "both")) if one.lost]
+    if any(one.answered for one in remote) or not lost or not any(one.answered for one in near):
+        return ()
+    if not any(one.answered or one.half for one in seen.of("pod", "elsewhere")):
+        return ()
+    return [*_says(lost, 3), *_says([one for one in near if one.answered], 2)]
+
+
+def _invalid_dropped(e: Evidence) -> Sequence[str]:
+    """Handshakes with pods elsewhere come about, data does not follow; it does for pods on the gateway."""
+    seen = _Seen(e)
+    half = [one for one in seen.of("pod", "elsewhere") if one.half]
+    others = seen.foreign_pods
+    if not half or (others and not any(one.half for one in others)):
+        return ()
+    if any(one.answered for one in others):
+        return ()
+    if not others and any(one.half for one in seen.of("service")):
+        return ()
+    return [*_says(half, 3), *_says([one for one in seen.of("pod", "gateway") if one.answered], 1)]
+
+
+def _pods_elsewhere_lost(e: Evidence) -> list[Tested]:
+    """Pods on the gateway answer, those on every other node are silent."""
+    seen = _Seen(e)
+    remote = seen.of("pod", "elsewhere")
+    if not remote or not all(one.lost for one in remote) or not seen.foreign_pods:
+        return []
+    if len({node for one in remote for node in one.nodes}) < 2:
+        return []
+    return remote if any(one.answered for one in seen.of("pod", "gateway")) else []
+
+
+def _no_way_to_nodes(e: Evidence) -> Sequence[str]:
+    lost, services = _pods_elsewhere_lost(e), _Seen(e).of("service", "elsewhere")
+    if not lost or any(one.answered for one in services):
+        return ()
+    return [*_says(lost, 3), *_says(services, 2)]
+
+
+def _source_refused(e: Evidence) -> Sequence[str]:
+    lost, services = _pods_elsewhere_lost(e), _Seen(e).of("service", "elsewhere")
+    if not lost or not any(one.answered for one in services):
+        return ()
+    return [*_says(lost, 3), *_says([one for one in services if one.answered], 2)]
+
+
+def _node_fault(e: Evidence) -> Sequence[str]:
+    """Pods of one node are silent, also such that no policy of the namespace concerns; pods of other nodes answer."""
+    pods = _Seen(e).of("pod", "elsewhere")
+    answering = {node for one in pods if one.answered for node in one.nodes}
+    lost = {node for one in pods if one.lost and not one.own for node in one.nodes} - answering
+    concerned = lost & {node for one in pods if one.lost for node in one.nodes if one.own} or lost
+    if not answering or not concerned or namespace_closed(e):
+        return ()
+    return [f"on {node}: {line}" for node in sorted(concerned) for line in _says([p for p in pods if node in p.nodes])]
+
+
+def _node_down(e: Evidence) -> Sequence[str]:
+    return [line for line in _node_fault(e) if _not_ready(e, line.removeprefix("on ").partition(":")[0])]
+
+
+def _node_astray(e: Evidence) -> Sequence[str]:
+    return [line for line in _node_fault(e) if line not in _node_down(e)]
+
+
+def _not_ready(e: Evidence, node: str) -> bool:
+    return node in e.nodes_not_ready
+
+
+def _leases_stale(e: Evidence) -> Sequence[str]:
+    if e.gateway.leases < 3 or e.gateway.stale_leases * 2 <= e.gateway.leases:
+        return ()
+    return (f"{e.gateway.stale_leases} of {e.gateway.leases} nodes have not renewed their leases",)
+
+
+def _leaving(e: Evidence) -> Sequence[str]:
+    node = e.gateway.node
+    if node is None:
+        return ()
+    signs = [taint for taint in node.taints if taint.startswith("ToBeDeletedByClusterAutoscaler")]
+    if not node.schedulable:
+        signs.append("cordoned")
+    if node.terminating:
+        signs.append("being deleted")
+    return (f"{node.name}: {', '.join(signs)}",) if signs else ()
+
+
+GATEWAY: tuple[Row, ...] = (
+    Row(
+        "K8SNET-GW-13",
+        "gateway",
+        _gateway_unknown,
+        "the API has no node of the gateway's name",
+        "the gateway node is not in the cluster any more",
+        "Move the cluster's routes to another node.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-03",
+        "gateway",
+        _segment_silent,
+        "neither the gateway nor other nodes answer, and the firewall lets the question through",
+        "no node answers: the whole network of the nodes cannot be reached",
+        "Look at the switch and the firewall's interface towards the nodes. Moving the routes would not help.",
+    ),
+    Row(
+        "K8SNET-GW-01",
+        "gateway",
+        _gateway_down,
+        "the gateway's kubelet is silent, nothing passes through it, and the node is not Ready, its lease is "
+        "overdue, or the API is silent, too",
+        "the gateway node is down",
+        "Move the cluster's routes to another node.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-02",
+        "gateway",
+        _gateway_lost,
+        "the gateway's kubelet is silent, nothing passes through it, but the cluster still hears from the node",
+        "the gateway node does not answer from here, although the cluster does not miss it (yet)",
+        "It has just died, or is cut off on this side: look at its address, its firewall, its switch port. "
+        "Move the cluster's routes to another node.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-04",
+        "gateway",
+        _forwards_nothing,
+        "the gateway answers, the firewall lets everything through, but neither a service nor a pod answers",
+        "the gateway node forwards nothing",
+        "On the gateway: net.ipv4.ip_forward must be 1, and no host firewall may drop forwarded packets. "
+        "Or move the routes to another node.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-05",
+        "gateway",
+        _forward_drop,
+        "services answer, pods do not, not even those on the gateway",
+        "the gateway forwards only what kube-proxy lets through: its FORWARD chain drops the rest",
+        "Accept the pod network in the gateway's FORWARD chain; Docker sets its policy to DROP.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-06",
+        "gateway",
+        _proxy_dead,
+        "pods answer, no service address does",
+        "the gateway does not translate service addresses: kube-proxy's rules are missing there",
+        "Restart kube-proxy on the gateway or move the routes to another node. With Cilium in place of kube-proxy, "
+        "set bpf.lbExternalClusterIP.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-11",
+        "gateway",
+        _no_way_to_nodes,
+        "pods on the gateway answer; pods and services on every other node do not",
+        "the gateway has no way to the pods of other nodes",
+        "Look at the CNI's pod on the gateway and the routes it makes; or move the routes to another node.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-10",
+        "gateway",
+        _source_refused,
+        "services answer wherever their pods stand; pods answer on the gateway only",
+        "nodes drop packets for pods that come from the gateway with an office address",
+        "Set rp_filter to 0 or 2 on the nodes, or let the CNI masquerade (flannel: --ip-masq).",
+    ),
+    Row(
+        "K8SNET-GW-08",
+        "gateway",
+        _no_masquerade,
+        "services answer only where a pod stands on the gateway; pods elsewhere answer by their own addresses",
+        "kube-proxy does not masquerade clients from outside, so replies take a way of their own",
+        "Set clusterCIDR (or detectLocalMode) in kube-proxy's configuration, or masqueradeAll.",
+    ),
+    Row(
+        "K8SNET-GW-09",
+        "gateway",
+        _invalid_dropped,
+        "connections to pods on other nodes open but carry no data",
+        "replies bypass the gateway, which then drops the connection's packets as INVALID",
+        "Set conntrack.tcpBeLiberal in kube-proxy's configuration, use its nftables mode, or let the CNI masquerade.",
+    ),
+    Row(
+        "K8SNET-NODE-01",
+        "cluster",
+        _node_down,
+        "pods of one node do not answer, other pods do, and the API calls the node not Ready",
+        "the node that runs the pod is down",
+        "Look at the node; the path to the cluster works.",
+    ),
+    Row(
+        "K8SNET-NODE-02",
+        "cluster",
+        _node_astray,
+        "pods of one node do not answer, other pods do, and the API calls the node Ready",
+        "one node does not carry its pods' traffic: its default route, its CNI or its firewall",
+        "Look at that node: its default route must lead to the firewall as on the other nodes.",
+    ),
+    Row(
+        "K8SNET-GW-07",
+        "gateway",
+        _proxy_unhealthy,
+        "kube-proxy's health port on the gateway answers 503",
+        "kube-proxy on the gateway no longer brings its rules up to date",
+        "Restart kube-proxy on the gateway.",
+        fix="fail over",
+    ),
+)
+
+GATEWAY_NOTES: tuple[Row, ...] = (
+    Row(
+        "K8SNET-GW-12",
+        "gateway",
+        _leaving,
+        "the gateway node is cordoned, being deleted, or marked by the autoscaler",
+        "the gateway node is about to go",
+        "Move the cluster's routes to another node before it is drained.",
+        verdict="passed",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-API-04",
+        "cluster",
+        _leases_stale,
+        "more than half of the nodes' leases are overdue together",
+        "the nodes' heartbeats do not reach the control plane",
+        "Look at the control plane; do not move the routes because of it.",
+        verdict="undetermined",
+    ),
+)

@@ -1,0 +1,171 @@
+"""Rows about the program at the end of the path, and what stands around it in the cluster."""
+
+from collections.abc import Sequence
+
+from bot.model.causes_row import Row
+from bot.model.causes_signals import SILENT, Tested, lines, namespace_closed, tested
+from bot.model.diagnosis import Evidence
+from bot.model.probes import ConnectAnswer
+
+
+def _replies(e: Evidence) -> tuple[ConnectAnswer, ...]:
+    return e.connections
+
+
+def _refused(e: Evidence) -> Sequence[str]:
+    if e.service is not None and not e.service.ready_endpoints:
+        return ()
+    return lines(*(reply for reply in _replies(e) if reply.outcome == "refused"))
+
+
+def _cut(e: Evidence) -> Sequence[str]:
+    return lines(*(reply for reply in _replies(e) if reply.outcome == "reset"))
+
+
+def _mute(e: Evidence) -> Sequence[str]:
+    """The program accepts and never speaks; the path carries others' data to the same node."""
+    mute = [reply for reply in _replies(e) if reply.outcome == "handshake-only" and reply.spoke not in ("", "byte")]
+    if not mute:
+        return ()
+    acknowledged = [reply for reply in mute if reply.peer_says == "no answer"]
+    if acknowledged:  # the far kernel has every byte
+        return lines(*acknowledged)
+    own = [one for one in tested(e) if one.own and one.half]
+    return lines(*mute) if own and all(_alike_answers(e, one) for one in own) else ()
+
+
+def _alike_answers(e: Evidence, one: Tested) -> bool:
+    """Something else of the same kind, in the same place as seen from the gateway, carries data."""
+    return any(
+        other.answer.outcome == "data" and other.kind == one.kind and other.place in (one.place, "both")
+        for other in tested(e)
+        if not other.own
+    )
+
+
+def _policed(e: Evidence) -> Sequence[str]:
+    """Pods of this namespace are silent; pods of other namespaces answer."""
+    own = [one for one in tested(e) if one.own]
+    if not own or not all(one.lost for one in own):
+        return ()
+    pods = [one for one in tested(e) if one.kind == "pod"]
+    beside = [one for one in own if one.kind == "pod" and _neighbours(e, one)]
+    if not namespace_closed(e) and not (beside and all(any(n.answered for n in _neighbours(e, o)) for o in beside)):
+        return ()
+    return [
+        *lines(*(one.answer for one in pods if one.lost))[:4],
+        *lines(*(one.answer for one in pods if one.answered))[:2],
+    ]
+
+
+def _neighbours(e: Evidence, one: Tested) -> list[Tested]:
+    """Connections to other services' pods on the same node."""
+    nodes = set(one.nodes)
+    return [other for other in tested(e) if not other.own and other.kind == "pod" and nodes & set(other.nodes)]
+
+
+def _rules_old(e: Evidence) -> Sequence[str]:
+    """All pods of the service answer by themselves, other services answer, this service's address does not."""
+    seen = tested(e)
+    address = [one for one in seen if one.own and one.kind == "service"]
+    pods = [one for one in seen if one.own and one.kind == "pod"]
+    places = {one.place for one in address}
+    others = [one for one in seen if not one.own and one.kind == "service" and one.place in places]
+    if not address or not pods or not all(one.lost for one in address) or not all(one.answered for one in pods):
+        return ()
+    if not any(one.answered for one in others):
+        return ()
+    return lines(*(one.answer for one in (*address, *pods)))[:4]
+
+
+def _some_endpoints(e: Evidence) -> Sequence[str]:
+    """Several attempts at the same address end differently."""
+    outcomes: dict[tuple[object, int], set[str]] = {}
+    for reply in _replies(e):
+        outcomes.setdefault((reply.address, reply.port), set()).add(reply.outcome)
+    mixed = {key for key, seen in outcomes.items() if "data" in seen and len(seen) > 1}
+    return lines(*(reply for reply in _replies(e) if (reply.address, reply.port) in mixed))
+
+
+def _handshake_only(e: Evidence) -> Sequence[str]:
+    return lines(*(r for r in _replies(e) if r.outcome == "handshake-only" and r.spoke))
+
+
+def _no_connection(e: Evidence) -> Sequence[str]:
+    return lines(*(reply for reply in _replies(e) if reply.outcome in SILENT))
+
+
+SERVICE: tuple[Row, ...] = (
+    Row(
+        "K8SNET-SVC-07",
+        "service",
+        _policed,
+        "pods of the namespace are silent, on several nodes or beside others that answer; those of other namespaces "
+        "answer",
+        "something keeps the office away from these pods alone: most likely a NetworkPolicy of the namespace",
+        "Allow the office's networks, and the gateway node's address for services, in the namespace's policies.",
+    ),
+    Row(
+        "K8SNET-SVC-08",
+        "service",
+        _rules_old,
+        "the service's address is silent, its pods and other services with pods in the same place answer",
+        "the gateway does not translate this one service's address: its rules are not up to date",
+        "Look at kube-proxy on the gateway; restart it there.",
+        fix="fail over",
+    ),
+    Row(
+        "K8SNET-SVC-04",
+        "service",
+        _mute,
+        "the connection opens, the program says nothing, and others in the same place as seen from the gateway answer",
+        "the program accepts connections but does not answer",
+        "Look at the program; the path carries data.",
+    ),
+    Row(
+        "K8SNET-SVC-02",
+        "service",
+        _refused,
+        "the connection is refused although the API has ready endpoints",
+        "the connection is refused: nothing listens on the port that the service points at",
+        "Compare the service's targetPort with the port that the program listens on; the path works.",
+    ),
+    Row(
+        "K8SNET-SVC-06",
+        "service",
+        _cut,
+        "the connection is accepted and closed before a byte comes back",
+        "the program closes the connection without a word",
+        "Look at the program's log and its list of allowed clients; the path works.",
+    ),
+)
+
+SERVICE_SYMPTOMS: tuple[Row, ...] = (
+    Row(
+        "K8SNET-PATH-05",
+        "service",
+        _some_endpoints,
+        "several connections to the same address end differently, and no cause is seen",
+        "some connections work and some do not: not all pods of the service can be reached",
+        "Look at the pods of the service one by one.",
+        symptom=True,
+    ),
+    Row(
+        "K8SNET-PATH-01",
+        "gateway",
+        _handshake_only,
+        "connections open and carry no data, and no cause is seen",
+        "connections open but carry no data",
+        "Replies may bypass the gateway; compare a pod on the gateway with one elsewhere.",
+        symptom=True,
+    ),
+    Row(
+        "K8SNET-PATH-02",
+        "service",
+        _no_connection,
+        "connections are not answered, and no cause is seen",
+        "no connection comes about",
+        "See what could not be asked; if all hops before this one passed, look at network policies in the cluster.",
+        symptom=True,
+    ),
+)

@@ -1,0 +1,182 @@
+"""What single signals mean: the vocabulary in which the rows of the diagnosis are written. Pure."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from bot.model.describe import connection_line
+from bot.model.diagnosis import DnsEvidence, Evidence, Held, Place
+from bot.model.probes import ConnectAnswer, ConnectOutcome, DnsAnswer, PolicyAnswer, RouteAnswer
+
+# An answer of whatever kind has come the whole way and back; silence has not.
+ANSWERED: frozenset[ConnectOutcome] = frozenset({"data", "refused", "reset"})
+SILENT: frozenset[ConnectOutcome] = frozenset({"timeout", "host-unreachable", "net-unreachable"})
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+
+def negative(answer: DnsAnswer | None) -> bool:
+    return answer is not None and answer.outcome in ("nxdomain", "nodata")
+
+
+def from_cluster(answer: DnsAnswer | None, domain: str) -> bool:
+    """A negative answer that the cluster gave: the SOA in it is the cluster's."""
+    return (
+        answer is not None and negative(answer) and f".{(answer.soa_owner or '.').rstrip('.')}.".endswith(f".{domain}.")
+    )
+
+
+def foreign(answer: DnsAnswer | None, domain: str) -> bool:
+    """A negative answer that the cluster did not give."""
+    return negative(answer) and not from_cluster(answer, domain)
+
+
+def silent(answer: DnsAnswer | None) -> bool:
+    """No answer came, or the server could not get one."""
+    return answer is not None and answer.outcome in ("timeout", "servfail", "unreachable", "refused")
+
+
+def spoke(answer: DnsAnswer | None) -> bool:
+    """A DNS server answered, whatever it said."""
+    return answer is not None and answer.outcome in ("answer", "nodata", "nxdomain", "servfail", "refused-rcode")
+
+
+def right(e: Evidence, answer: DnsAnswer | None) -> bool:
+    """The answer has addresses that the cluster knows for this name; a few may be older than a pod's last restart."""
+    return answer is not None and answer.outcome == "answer" and bool(set(answer.addresses) & set(e.expected))
+
+
+def proven(e: Evidence, server: DnsEvidence) -> bool:
+    """The server gives the right answer, and also asks the cluster now: a cache alone proves nothing."""
+    return right(e, server.udp) and from_cluster(server.fresh, e.domain)
+
+
+def direct_works(e: Evidence) -> bool:
+    """kube-dns itself gives our own host the right answer over some transport."""
+    return any(right(e, answer) or (not e.expected and negative(answer)) for answer in e.direct)
+
+
+# --- the firewall ----------------------------------------------------------------------------------------------
+
+
+def route_for(e: Evidence, address: IPv4Address) -> RouteAnswer | None:
+    """The look-up of that address, or of another one in the same network of the cluster."""
+    exact = next((route for route in e.routes if route.destination == address), None)
+    if exact is not None:
+        return exact
+    for network in (*e.service_networks, *e.pod_networks):
+        if address in network:
+            return next((route for route in e.routes if route.destination in network), None)
+    return None
+
+
+def leads_to_nodes(e: Evidence, route: RouteAnswer | None) -> bool | None:
+    """Whether the route leaves by the interface towards the nodes; None when that is not known."""
+    if route is None or route.found is None:
+        return None
+    return route.found and route.interface in ("", e.interface)
+
+
+def route_right(e: Evidence, address: IPv4Address) -> bool:
+    """The firewall sends packets for this address to the gateway node."""
+    route = route_for(e, address)
+    if not leads_to_nodes(e, route):
+        return False
+    assert route is not None  # or it would not lead anywhere
+    return route.gateway is None or e.gateway.address is None or route.gateway == e.gateway.address
+
+
+def allowed(e: Evidence, policy: PolicyAnswer | None) -> bool:
+    """The firewall lets such packets through to the gateway."""
+    return policy is not None and policy.allowed is True and route_right(e, policy.destination)
+
+
+def denied(e: Evidence, policy: PolicyAnswer | None) -> bool:
+    """The firewall's policies keep such packets back. Without a right route its word would be about another way."""
+    return (
+        policy is not None
+        and policy.allowed is False
+        and leads_to_nodes(e, route_for(e, policy.destination)) is not False
+    )
+
+
+def held(e: Evidence, kind: str) -> Iterator[Held]:
+    """What the firewall holds of one kind."""
+    return (one for one in e.held if one.key.kind == kind and one.target == e.firewall)
+
+
+# --- connections, also those for comparison --------------------------------------------------------------------
+
+
+class Tested(NamedTuple):
+    """A connection whose way through the firewall is clear, so that it tells something about what is behind."""
+
+    kind: str
+    namespace: str
+    place: Place
+    nodes: tuple[str, ...]
+    own: bool
+    answer: ConnectAnswer
+
+    @property
+    def answered(self) -> bool:
+        return self.answer.outcome in ANSWERED
+
+    @property
+    def lost(self) -> bool:
+        return self.answer.outcome in SILENT
+
+    @property
+    def half(self) -> bool:
+        return self.answer.outcome == "handshake-only"
+
+
+def tested(e: Evidence) -> tuple[Tested, ...]:
+    """Samples and the service's own connections, as far as the firewall's word makes them conclusive."""
+    found = [
+        Tested(sample.kind, sample.namespace, sample.place, sample.nodes, sample.own, sample.answer)
+        for sample in e.samples
+        if allowed(e, sample.policy)
+    ]
+    accepted = {(policy.destination, policy.port) for policy in e.policies if allowed(e, policy)}
+    for reply in e.connections:
+        if (reply.address, reply.port) in accepted:
+            nodes = nodes_behind(e, reply.address)
+            kind = "service" if e.service and reply.address == e.service.cluster_ip else "pod"
+            found.append(Tested(kind, e.namespace, place_of(nodes, e.gateway.name), nodes, True, reply))
+    return tuple(found)
+
+
+def nodes_behind(e: Evidence, address: IPv4Address) -> tuple[str, ...]:
+    """The nodes on which a connection to this address of the service ends."""
+    if e.service is None:
+        return ()
+    endpoints = e.service.ready_endpoints
+    if address != e.service.cluster_ip:
+        endpoints = tuple(endpoint for endpoint in e.service.endpoints if endpoint.address == address)
+    return tuple(sorted({endpoint.node for endpoint in endpoints if endpoint.node}))
+
+
+def place_of(nodes: Iterable[str], gateway: str) -> Place:
+    """Where endpoints stand, as seen from the gateway."""
+    found = set(nodes)
+    if found == {gateway}:
+        return "gateway"
+    return "both" if gateway in found else "elsewhere"
+
+
+def namespace_closed(e: Evidence) -> bool:
+    """Pods of the checked namespace are silent on several nodes, or beside answering ones of other namespaces, which
+    are silent nowhere."""
+    pods = [one for one in tested(e) if one.kind == "pod"]
+    kin = [one for one in pods if one.namespace == e.namespace]
+    foreign = [one for one in pods if one.namespace != e.namespace]
+    if not kin or not foreign or not all(one.lost for one in kin) or any(one.lost for one in foreign):
+        return False
+    places = {node for one in kin for node in one.nodes}
+    return len(places) > 1 or bool(places & {node for one in foreign for node in one.nodes})
+
+
+def lines(*answers: ConnectAnswer) -> list[str]:
+    return [connection_line(answer) for answer in dict.fromkeys(answers)]
