@@ -29,6 +29,7 @@ def _not_now(text: str) -> Failure:
 
 ACCESS_DENIED = 5
 TIMED_OUT = 2150858793
+NO_SUCH_RESOURCE = 2150858752
 NOT_FOUND = 9601
 
 # Codes of a WSManFault: the remote shell itself.

@@ -80,7 +80,9 @@ class _Adapter(HTTPAdapter):
         remaining = self._line.remaining()
         if remaining <= 0:
             raise Timeout("the call's time was up before this request", request=request)
-        kwargs["timeout"] = min(kwargs.get("timeout") or remaining, remaining)
+        asked = kwargs.get("timeout")
+        pair = asked if isinstance(asked, tuple) else (asked, asked)  # for the connection, and for each read
+        kwargs["timeout"] = tuple(min(seconds or remaining, remaining) for seconds in pair)
         return super().send(request, *args, **kwargs)
 
     def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:

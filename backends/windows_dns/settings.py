@@ -10,7 +10,8 @@ from bot.model.secrets import Secret
 from bot.model.value import Value
 from bot.model.zones import canonical_zone
 
-Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate"]
+Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate", "jea"]
+_SEALING = ("ntlm", "kerberos", "credssp", "jea")  # transports that can encrypt inside HTTP
 Storage = Literal["file", "domain", "forest", "legacy"]
 
 _EXAMPLE = "https://dc1.corp.example:5986/wsman"
@@ -45,7 +46,14 @@ class WindowsDnsSettings(Value):
     transport: Transport = Field(
         default="ntlm",
         description="How to log in. ntlm works for domain and local accounts and is on by default; basic knows"
-        " local accounts only; kerberos, credssp and certificate need the server and this host to be set up.",
+        " local accounts only; kerberos, credssp and certificate need the server and this host to be set up. jea is no"
+        " shell but an endpoint with a handful of functions, for an account without any other rights.",
+    )
+    configuration_name: str = Field(
+        default="", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="Name of the JEA endpoint; only with jea."
+    )
+    jea_login: Literal["ntlm", "kerberos", "negotiate"] = Field(
+        default="ntlm", description="How to log in to the JEA endpoint; negotiate takes Kerberos where it can."
     )
     user: str = Field(
         default="", description="CORP\\\\name, name@corp.example or HOST\\\\name; unused with certificate."
@@ -135,13 +143,15 @@ class WindowsDnsSettings(Value):
                 raise ValueError("transport certificate needs https, `certificate_file` and `certificate_key_file`")
         elif not self.user:
             raise ValueError(f"transport {self.transport} needs `user`")
-        elif self.password is None and self.transport != "kerberos":
+        elif self.password is None and (self.jea_login if self.transport == "jea" else self.transport) != "kerberos":
             raise ValueError(f"transport {self.transport} needs `password`")
+        if (self.transport == "jea") != bool(self.configuration_name):
+            raise ValueError("transport jea and `configuration_name` (the name of its endpoint) go together")
         return self
 
     @model_validator(mode="after")
     def _readable_by_nobody_else(self) -> Self:
-        encrypts = self.transport in ("ntlm", "kerberos", "credssp")
+        encrypts = self.transport in _SEALING
         if self.message_encryption == "always" and not encrypts:
             raise ValueError(f"transport {self.transport} cannot encrypt messages: set `message_encryption: auto`")
         plain = not self.tls and (not encrypts or self.message_encryption == "never")
@@ -165,5 +175,5 @@ class WindowsDnsSettings(Value):
     def encrypts_messages(self) -> bool:
         """Whether bodies are sealed inside HTTP."""
         if self.message_encryption == "auto":
-            return not self.tls and self.transport in ("ntlm", "kerberos", "credssp")
+            return not self.tls and self.transport in _SEALING
         return self.message_encryption == "always"

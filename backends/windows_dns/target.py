@@ -188,10 +188,9 @@ class WindowsDns:
     ) -> AnyAnswer:
         """The answer of one operation. `deadline` is a moment of the clock's monotonic scale."""
         ref = secrets.token_hex(8)
-        output = await self._shell.run(
-            scripts.PROGRAM,
-            scripts.arguments(operation),
-            {scripts.PARAMETERS: scripts.parameters({**data, "ref": ref})},
+        output = await self._shell.ask(
+            operation,
+            {**data, "ref": ref},
             timeout_s=max(0.0, deadline - self._clock.monotonic()),
             writes=writes,
         )

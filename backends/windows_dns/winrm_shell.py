@@ -1,15 +1,18 @@
 """The one place where the blocking WinRM client meets asyncio."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
+from backends.windows_dns import scripts
 from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 
 if TYPE_CHECKING:
+    from backends.windows_dns.jea import JeaConversation
+    from backends.windows_dns.line import Line
     from backends.windows_dns.wsman import Conversation, Output
 
 
@@ -57,12 +60,41 @@ class WinRmShell:
         waiting for the thread included, takes at most `timeout_s`; after that, and when cancelled, the connection is
         cut, so that nothing more is sent.
         """
-        # Only here: the command line starts without `requests` and `winrm`.
-        from backends.windows_dns.line import Line
+        # Only here and below: the command line starts without `requests`, `winrm` and `pypsrp`.
         from backends.windows_dns.wsman import Conversation
 
+        def begin(line: "Line") -> Conversation:
+            return Conversation(self._settings, line, program, arguments, environment)
+
+        return await self._hold(begin, timeout_s, writes)
+
+    async def ask(
+        self, operation: scripts.Operation, data: Mapping[str, Any], *, timeout_s: float, writes: bool
+    ) -> "Output":
+        """The output of one of our operations, by script or, with transport jea, by function. Raises as `run`."""
+        if self._settings.transport != "jea":
+            environment = {scripts.PARAMETERS: scripts.parameters(data)}
+            program, arguments = scripts.PROGRAM, scripts.arguments(operation)
+            return await self.run(program, arguments, environment, timeout_s=timeout_s, writes=writes)
+        try:
+            from backends.windows_dns.jea import JeaConversation
+        except ModuleNotFoundError:
+            raise Rejected(
+                self._system, "transport jea needs a library that is not installed: pip install 'k8snet[jea]'"
+            ) from None
+
+        def begin(line: "Line") -> JeaConversation:
+            return JeaConversation(self._settings, line, operation, data)
+
+        return await self._hold(begin, timeout_s, writes)
+
+    async def _hold(
+        self, begin: "Callable[[Line], Conversation | JeaConversation]", timeout_s: float, writes: bool
+    ) -> "Output":
+        from backends.windows_dns.line import Line
+
         line = Line(timeout_s, self._clock.monotonic)
-        conversation = Conversation(self._settings, line, program, arguments, environment)
+        conversation = begin(line)
         held = asyncio.get_running_loop().run_in_executor(self._executor, conversation.hold)
         deadline = asyncio.ensure_future(self._clock.sleep(timeout_s))
         either: set[asyncio.Future[Any]] = {held, deadline}
@@ -80,7 +112,7 @@ class WinRmShell:
         return result
 
     def _error(
-        self, failure: Failure, conversation: "Conversation", writes: bool
+        self, failure: Failure, conversation: "Conversation | JeaConversation", writes: bool
     ) -> Unreachable | Rejected | OutcomeUnknown:
         from backends.windows_dns.wsman import Phase
 

@@ -139,6 +139,7 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
     """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise FileNotFoundError(str(settings.ca_file))
+    assert settings.transport != "jea"  # another conversation's
     protocol = Protocol(
         endpoint=settings.endpoint,
         transport=settings.transport,
@@ -188,7 +189,7 @@ def explain(error: Exception) -> Failure:
         case WinRMOperationTimeoutError():
             return Failure(f"WinRM gave up waiting for itself (WSManFault {TIMED_OUT})", passing=True)
         case WinRMTransportError():
-            return _explain_status(error.code)
+            return explain_status(error.code)
         case WinRMError():
             return Failure(
                 "pywinrm cannot use these settings; is the optional library of the transport installed?",
@@ -220,12 +221,13 @@ def _explain_fault(error: WSManFaultError) -> Failure:
     return Failure(f"WinRM reports a fault that k8snet does not know (WSManFault {code})", passing=True)
 
 
-def _explain_status(status: int) -> Failure:
+def explain_status(status: int | None) -> Failure:
+    """What an HTTP status without a SOAP fault means."""
     if status == 404:
         return Failure("no WinRM listener has that path (HTTP 404); check `endpoint`", passing=False, refused=True)
     if status == 403:
         return Failure("the server forbids the request (HTTP 403)", passing=False, refused=True)
-    return Failure(f"WinRM answered HTTP {status}", passing=True, refused=400 <= status < 500)
+    return Failure(f"WinRM answered HTTP {status}", passing=True, refused=400 <= (status or 0) < 500)
 
 
 def _explain_network(error: Exception) -> Failure:

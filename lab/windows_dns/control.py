@@ -4,7 +4,7 @@ GET    /lab/state        everything except the cache       PUT /lab/state       
 GET    /lab/writes       what was changed, by whom         GET /lab/calls       every cmdlet call with its parameters
 GET    /lab/cache        name, type, seconds left, data    DELETE /lab/cache    empty it
 GET    /lab/faults       rules still waiting               POST /lab/faults     add one; DELETE: forget all
-GET    /lab/shells       open shells                       POST /lab/clock      {"advance": seconds}
+GET    /lab/shells       open shells and runspaces         POST /lab/clock      {"advance": seconds}
 GET    /lab/replication  changes still on their way        POST /lab/replication {"delay": seconds}
 """
 
@@ -97,6 +97,9 @@ class Control:
         return [
             {"id": each.id, "user": each.account.user, "idle": now - each.used, "commands": len(each.commands)}
             for each in self._endpoint.operations.shells
+        ] + [
+            {"id": each.id, "user": each.account.user, "idle": now - each.used, "commands": len(each.pipelines)}
+            for each in self._endpoint.operations.remoting
         ]
 
     async def _advance(self, document: Any) -> Any:

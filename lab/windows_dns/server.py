@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dns.message
 
@@ -15,6 +15,9 @@ from .resolver import Resolver
 from .state import Account, State, Zone
 from .upstream import SocketUpstream, Upstream
 from .zones import Change, ZoneTable
+
+if TYPE_CHECKING:
+    from .psrp.configuration import SessionConfiguration
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Server:
         self.calls: list[CmdletCall] = []
         self._actor = ("", "")
         self.directory = directory
+        # Endpoints of PowerShell remoting, by name in lower case.
+        self.endpoints: dict[str, SessionConfiguration] = {}
         self.load(state or State())
         if directory is not None:
             directory.join(self)

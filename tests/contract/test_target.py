@@ -14,13 +14,14 @@ from bot.model.steps import Step
 from tests.contract.fortigate_subject import fortigate
 from tests.contract.subjects import Start, Subject, memory, memory_without_marks
 from tests.contract.unbound_subject import unbound
-from tests.contract.windows_dns_subject import windows_dns
+from tests.contract.windows_dns_subject import windows_dns, windows_dns_jea
 
 SUBJECTS: Mapping[str, Start] = {
     "memory": memory,
     "memory without marks": memory_without_marks,
     "fortigate": fortigate,
     "windows dns": windows_dns,
+    "windows dns by jea": windows_dns_jea,
     "unbound": unbound,
 }
 

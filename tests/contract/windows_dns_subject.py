@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.model.resources import Forwarder, Key, Resource
 from lab.windows_dns import Zone
+from tests.backends.windows_dns.jea import JEA, install
 from tests.backends.windows_dns.simulated import OTHER, PASSWORD, WISH, Office, office
 from tests.contract.subjects import Subject, Trouble
 
@@ -17,9 +18,11 @@ class WindowsDnsSubject(Subject):
     pairs = ((WISH, OTHER),)
     secret = PASSWORD
 
-    def __init__(self, dc: Office) -> None:
+    def __init__(self, dc: Office, *, jea: bool = False) -> None:
         self.dc = dc
-        self.target = dc.target("ntlm over http")
+        self.target = dc.target("ntlm over http", **(JEA if jea else {}))
+        # Answers before the write's own: of asking for the clock, and of opening a runspace.
+        self._earlier = 3 if jea else 1
 
     async def put(self, resource: Resource) -> None:
         assert isinstance(resource, Forwarder)
@@ -45,7 +48,7 @@ class WindowsDnsSubject(Subject):
             case "request lost":
                 faults.add("drop", "Command", skip=1)  # the first one only asks for the clock
             case "answer lost":
-                faults.add("lost_answer", "Receive", skip=1)
+                faults.add("lost_answer", "Receive", skip=self._earlier)
 
     def calm(self) -> None:
         self.dc.server.faults.clear()
@@ -55,3 +58,10 @@ class WindowsDnsSubject(Subject):
 async def windows_dns(_: Path) -> AsyncIterator[Subject]:
     async with office() as dc:
         yield WindowsDnsSubject(dc)
+
+
+@asynccontextmanager
+async def windows_dns_jea(_: Path) -> AsyncIterator[Subject]:
+    async with office() as dc:
+        install(dc)
+        yield WindowsDnsSubject(dc, jea=True)

@@ -42,6 +42,7 @@ class Endpoint:
 
     async def close(self) -> None:
         await self.operations.shells.close()
+        await self.operations.remoting.close()
         self._users.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

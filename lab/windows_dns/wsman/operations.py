@@ -8,6 +8,8 @@ import codecs
 from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape
 
+from lab.windows_dns.psrp.operations import PREFIX as REMOTING
+from lab.windows_dns.psrp.operations import RemotingOperations
 from lab.windows_dns.server import Server
 from lab.windows_dns.state import Account
 
@@ -23,6 +25,7 @@ class Operations:
     def __init__(self, server: Server) -> None:
         self._server = server
         self.shells = Shells(server)
+        self.remoting = RemotingOperations(server)
         self._actions: dict[str, Callable[[soap.Request, Account, str], Awaitable[str]]] = {
             f"{soap.TRANSFER}/Create": self._create,
             f"{soap.TRANSFER}/Delete": self._delete,
@@ -33,6 +36,9 @@ class Operations:
         }
 
     async def handle(self, request: soap.Request, account: Account, peer: str) -> bytes:
+        if request.resource.startswith(REMOTING):
+            body = await self.remoting.handle(request, account)
+            return soap.envelope(f"{request.action}Response", body, request.message_id)
         if request.resource.rstrip("/") != soap.CMD:
             raise soap.unknown_resource(request.resource)
         action = self._actions.get(request.action)
