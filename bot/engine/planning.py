@@ -1,13 +1,13 @@
 """From a person's wish to a plan: read everything concerned, concurrently; then decide, purely."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
-from bot.engine.ports import Foresees, NumbersRows
+from bot.engine.ports import Foresees, NumbersRows, Target
 from bot.model import names
 from bot.model.commands import Change, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
@@ -42,12 +42,16 @@ async def make_plan(
     facts = await context.clusters[cluster.name].facts()
     after = await _intended(context, command, cluster, before, facts)
     wanted = _normalised(context, desired(after, cluster, context.site, facts))
-    actual = await _read(context, wanted, owned)
+    rows = _rows_needed(context, approved.steps) if approved else {}
+    actual, free = await asyncio.gather(_read(context, wanted, owned), _free_rows(context, rows))
     difference = diff(wanted, owned, actual, cluster.name, operation)
     _refuse_conflicts(difference)
-    steps, foretold = await asyncio.gather(
-        _with_rows(context, difference.steps), _foretold(context, difference.steps if approved is None else ())
+    needed = _rows_needed(context, difference.steps)
+    more, foretold = await asyncio.gather(
+        _free_rows(context, needed if needed != rows else {}),
+        _foretold(context, difference.steps if approved is None else ()),
     )
+    steps = _with_rows(difference.steps, more or free)
     addresses = (*(placed.resource for placed in wanted), *actual.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(
@@ -61,7 +65,7 @@ async def make_plan(
         found=difference.found,
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
-        warnings=(*warnings_for(command, cluster, after, facts, steps), *foretold),
+        warnings=(*warnings_for(command, cluster, context.site, after, facts, steps), *foretold),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
@@ -144,24 +148,34 @@ async def _foretold(context: Context, steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(text for part in parts for text in part.warnings)
 
 
-async def _with_rows(context: Context, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Give every route and policy that will be created a free row number of its own."""
-    needed: dict[tuple[TargetId, Kind], list[int]] = defaultdict(list)
-    for index, step in enumerate(steps):
-        if step.before is None and isinstance(step.after, Route | Policy):
-            needed[step.target, step.after.kind].append(index)
-    groups = [(of, indexes) for of, indexes in needed.items() if isinstance(context.targets[of[0]], NumbersRows)]
-    free = await asyncio.gather(*(_free_rows(context, of, len(indexes)) for of, indexes in groups))
-    placed = list(steps)
-    for (_, indexes), rows in zip(groups, free, strict=True):
-        for index, row in zip(indexes, rows, strict=True):
-            step = steps[index]
-            assert step.after is not None
-            placed[index] = step.model_copy(update={"after": step.after.model_copy(update={"row": row})})
+Numbered = tuple[TargetId, Kind]
+
+
+def _rows_needed(context: Context, steps: Sequence[Step]) -> Mapping[Numbered, int]:
+    """How many routes and policies will be made where those have row numbers."""
+    made = [step for step in steps if step.before is None and isinstance(step.after, Route | Policy)]
+    return Counter(
+        (step.target, step.key.kind) for step in made if isinstance(context.targets[step.target], NumbersRows)
+    )
+
+
+async def _free_rows(context: Context, needed: Mapping[Numbered, int]) -> Mapping[Numbered, Sequence[int]]:
+    """Row numbers that nothing has yet."""
+
+    async def free(target: Target, kind: Kind, count: int) -> Sequence[int]:
+        assert isinstance(target, NumbersRows)  # the others need none
+        return await target.free_rows(kind, count)
+
+    rows = await asyncio.gather(*(free(context.targets[name], kind, n) for (name, kind), n in needed.items()))
+    return dict(zip(needed, rows, strict=True))
+
+
+def _with_rows(steps: Sequence[Step], free: Mapping[Numbered, Sequence[int]]) -> tuple[Step, ...]:
+    """Give every route and policy that will be made a free row number of its own, in the order of the steps."""
+    left = {of: iter(rows) for of, rows in free.items()}
+    placed = []
+    for step in steps:
+        if step.before is None and step.after is not None and (numbers := left.get((step.target, step.key.kind))):
+            step = step.model_copy(update={"after": step.after.model_copy(update={"row": next(numbers)})})
+        placed.append(step)
     return tuple(placed)
-
-
-async def _free_rows(context: Context, of: tuple[TargetId, Kind], count: int) -> Sequence[int]:
-    target = context.targets[of[0]]
-    assert isinstance(target, NumbersRows)
-    return await target.free_rows(of[1], count)
