@@ -122,7 +122,7 @@ def _in_pods(service: Service, facts: ClusterFacts) -> bool:
 
 
 def warnings_for(
-    command: Change, cluster: ClusterSite, after: ClusterIntent, facts: ClusterFacts, steps: Sequence[Step]
+    command: Change, cluster: ClusterSite, site: Site, after: ClusterIntent, facts: ClusterFacts, steps: Sequence[Step]
 ) -> tuple[str, ...]:
     """What a person should know before saying yes."""
     warnings = []
@@ -137,10 +137,21 @@ def warnings_for(
             warnings.append(f"Namespace {command.namespace} has no service with a ready endpoint yet.")
         if any(isinstance(step.after, Forwarder) and step.before is None for step in steps):
             warnings += _about_mdns(facts.domain)
+            warnings += _about_replicas(command, site, after)
     if isinstance(command, Failover):
         warnings += move_warnings(after.gateway or cluster.gateway, facts)
     warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
     return tuple(warnings)
+
+
+def _about_replicas(command: Expose, site: Site, after: ClusterIntent) -> Iterator[str]:
+    offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
+    for server in site.dns_servers_of(offices):
+        if server.replica_of is not None:
+            yield (
+                f"{server.name} learns the forwarder from {server.replica_of}, within {server.replication_s} s. Names "
+                "that somebody asked it for before may stay unknown there for up to 15 minutes more."
+            )
 
 
 def _about_mdns(domain: str) -> Iterator[str]:

@@ -79,6 +79,7 @@ async def test_one_server_is_written_to_and_both_may_ask_the_cluster() -> None:
     assert [(step.target, step.key) for step in plan.steps if step.key.kind == "forwarder"] == [("dc1", FORWARDER)]
     policies = {step.key.name for step in plan.steps if step.key.kind == "policy"}
     assert {"k8snet-qa-dns-dc1", "k8snet-qa-dns-dc2"} <= policies
+    assert any(warning.startswith("dc2 learns the forwarder from dc1, within 300 s") for warning in plan.warnings)
 
 
 async def test_both_are_asked_the_replica_only_for_names_it_cannot_remember() -> None:
