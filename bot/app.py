@@ -67,7 +67,7 @@ async def bot(settings: Settings) -> AsyncIterator[Engine]:
         app = await bolt_app(settings.slack, client)
         groups = frozenset(group for role in settings.roles for group in role.groups)
         directory = SlackDirectory(client, settings.slack.team, groups, env.monotonic)
-        announcer = SlackAnnouncer(client, settings.slack.audit_channel)
+        announcer = SlackAnnouncer(web_client(settings.slack, session, patient=False), settings.slack.audit_channel)
         async with _engine(settings, env, announcer, directory) as engine:
             Listeners(settings.slack, engine, client, session, env.spawn).register(app)
             await engine.start()

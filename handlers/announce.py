@@ -8,8 +8,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
+from bot.model.plan import Plan
 from handlers.views.audit import audit_line
-from handlers.views.operation import operation_view
+from handlers.views.operation import NOT_YET, fits, operation_view, plan_file
 from handlers.web_api import SYSTEM, call
 
 EVENT = "k8snet_operation"
@@ -21,6 +22,7 @@ class SlackAnnouncer:
     """Implements the engine's Announcer. Never posts before looking for what it may have posted already."""
 
     def __init__(self, client: AsyncWebClient, audit_channel: str) -> None:
+        """`client` should not wait out a rate limit by itself: the outbox does, and folds what happens meanwhile."""
         self._client = client
         self._audit_channel = audit_channel
 
@@ -29,14 +31,52 @@ class SlackAnnouncer:
         channel = operation.request.channel
         known = operation.message.id if operation.message else None
         timestamp = known or await self._find(channel, operation.id)
-        text, blocks = operation_view(operation)
-        content: dict[str, Any] = {"channel": channel, "text": text, "blocks": blocks}
+        plan = operation.plan
+        long = plan if plan is not None and operation.state == "awaiting" and not fits(plan) else None
         if timestamp is None:
-            content["metadata"] = {"event_type": EVENT, "event_payload": {"operation": operation.id}}
-            timestamp = await self._post(content)
-        else:
-            await self._write("chat.update", self._client.chat_update(ts=timestamp, **content))
+            timestamp = await self._post_card(operation)
+            if long is None:
+                return Message(channel=channel, id=timestamp, upto=operation.last_seq)
+        attached = await self._attached(channel, timestamp, long) if long else NOT_YET
+        text, blocks = operation_view(operation, attached)
+        update = self._client.chat_update(channel=channel, ts=timestamp, text=text, blocks=blocks)
+        await self._write("chat.update", update)
         return Message(channel=channel, id=timestamp, upto=operation.last_seq)
+
+    async def _post_card(self, operation: Operation) -> str:
+        text, blocks = operation_view(operation)
+        return await self._post(
+            {
+                "channel": operation.request.channel,
+                "text": text,
+                "blocks": blocks,
+                "metadata": {"event_type": EVENT, "event_payload": {"operation": operation.id}},
+            }
+        )
+
+    async def _attached(self, channel: str, timestamp: str, plan: Plan) -> str:
+        """Put a long plan whole into the thread unless it is there. "" when it is, otherwise why it cannot be.
+
+        Raises Unreachable.
+        """
+        name, content = plan_file(plan)
+        try:
+            if not await self._in_thread(channel, timestamp, name):
+                await self._write(
+                    "files.upload",
+                    self._client.files_upload_v2(
+                        channel=channel, thread_ts=timestamp, filename=name, title=name, content=content
+                    ),
+                )
+        except Rejected as error:
+            return f"the whole plan could not be put into the thread ({error.problem})."
+        return ""
+
+    async def _in_thread(self, channel: str, timestamp: str, name: str) -> bool:
+        replies = await self._write(
+            "conversations.replies", self._client.conversations_replies(channel=channel, ts=timestamp, limit=200)
+        )
+        return any(file.get("name") == name for reply in replies["messages"] for file in reply.get("files", ()))
 
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """Raises Unreachable, Rejected."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -13,11 +13,12 @@ from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from handlers.settings import SlackSettings
 
 SYSTEM = "Slack"
+DEFAULT_WAIT_S = 30
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 
 
-def web_client(settings: SlackSettings, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """A client on one shared connection pool that retries nothing but a 429.
+def web_client(settings: SlackSettings, session: aiohttp.ClientSession, patient: bool = True) -> AsyncWebClient:
+    """A client on one shared connection pool that retries nothing, or if `patient` a 429 once it may.
 
     slack-sdk's default would repeat a post whose answer got lost, and so show it twice.
     """
@@ -25,9 +26,15 @@ def web_client(settings: SlackSettings, session: aiohttp.ClientSession) -> Async
         token=settings.bot_token.get_secret_value(),
         base_url=settings.api_url,
         session=session,
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
         trust_env_in_session=False,
     )
+
+
+def _retry_after(answer: AsyncSlackResponse) -> int:
+    """Whole seconds; Slack's documentation promises the header, a proxy in between may not know."""
+    value = str(answer.headers.get("Retry-After") or answer.headers.get("retry-after") or "")
+    return int(value) if value.isdecimal() else DEFAULT_WAIT_S
 
 
 async def call(what: str, request: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
@@ -36,13 +43,16 @@ async def call(what: str, request: Awaitable[AsyncSlackResponse]) -> dict[str, A
         response = await request
     except SlackApiError as error:
         answer = error.response
+        if answer.status_code == 429:
+            wait = _retry_after(answer)
+            raise Unreachable(SYSTEM, f"{what}: too many requests; it asks to wait {wait} s", wait) from None
         if answer.status_code >= 500 or answer.get("error") in ("ratelimited", "internal_error", "fatal_error"):
             raise Unreachable(SYSTEM, f"{what}: {answer.get('error') or answer.status_code}") from None
         needed = f" (needs scope {answer['needed']})" if answer.get("needed") else ""
         raise Rejected(SYSTEM, f"{what}: {answer.get('error')}{needed}") from None
     except aiohttp.ClientConnectorError as error:
         raise Unreachable(SYSTEM, f"{what}: cannot connect ({error.strerror})") from None
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, SlackClientError, TimeoutError, ValueError) as error:
         raise OutcomeUnknown(SYSTEM, f"{what}: no usable answer ({type(error).__name__})") from None
     data = response.data
     return data if isinstance(data, dict) else {}

@@ -26,6 +26,7 @@ def test_every_file_the_readme_names_exists() -> None:
 def steady(line: str) -> str:
     """The line without what differs from run to run: times, and the port of the lab's proxy."""
     line = re.sub(r"\d+(\.\d+)? (ms|s)\b", r"N \2", line)
+    line = re.sub(r"\d{4}-\d\d-\d\d at \d\d:\d\d:\d\d", "THEN", line)
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", line).rstrip()
 
 

@@ -1,5 +1,6 @@
 """The outbox: what the journal says reaches the chat, once, also after a crash or an outage of the chat."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -41,22 +42,28 @@ class Outbox:
         self._context = context
         self._shown_at: dict[str, float] = {}
 
-    async def flush(self) -> None:
-        """Say everything that is due. Raises Unreachable when the chat is away: nothing is lost, try later."""
+    async def flush(self) -> float:
+        """Say everything that is due; answers after how many seconds something else will be, 0.0 for nothing known.
+
+        Raises Unreachable when the chat is away: nothing is lost, try later.
+        """
         world = await self._context.journal.world()
         due = list(world.unannounced())
         backlog = world.records[world.audited :]  # a record's number is its place, from 1
+        waits = [wait for operation in due if (wait := self._wait(operation)) > 0]
         for operation in due:
-            await self._show(operation)
+            if self._wait(operation) <= 0:
+                await self._show(operation)
         await self._audit(backlog, dict(world.operations))
+        return min(waits, default=0.0)
+
+    def _wait(self, operation: Operation) -> float:
+        """At most one update per second and message, but for its last one; what happens meanwhile is in the next."""
+        if operation.final or operation.id not in self._shown_at:
+            return 0.0
+        return self._shown_at[operation.id] + UPDATE_INTERVAL_S - self._context.env.monotonic()
 
     async def _show(self, operation: Operation) -> None:
-        """At most one update per second and message; what happens meanwhile is in the next one."""
-        env = self._context.env
-        elapsed = env.monotonic() - self._shown_at.get(operation.id, -UPDATE_INTERVAL_S)
-        if elapsed < UPDATE_INTERVAL_S and not operation.final:
-            await env.sleep(UPDATE_INTERVAL_S - elapsed)
-            operation = (await self._context.journal.world()).operations[operation.id]
         try:
             message = await self._context.announcer.show(operation)
             channel, identifier = message.channel, message.id
@@ -64,7 +71,7 @@ class Outbox:
             # The chat will never take it (a deleted channel, a missing scope): the journal still has it all.
             log.error("operation %s cannot be shown: %s", operation.id, error)
             channel, identifier = operation.request.channel, ""
-        self._shown_at[operation.id] = env.monotonic()
+        self._shown_at[operation.id] = self._context.env.monotonic()
         await self._context.journal.append(
             Announced(operation=operation.id, channel=channel, message=identifier, upto=operation.last_seq)
         )
@@ -85,9 +92,21 @@ async def deliver(context: Context) -> None:
     outbox = Outbox(context)
     while True:
         try:
-            await outbox.flush()
+            wait = await outbox.flush()
         except BackendError as error:
             log.warning("the chat lags behind: %s", error)
-            await context.env.sleep(RETRY_PAUSE_S)
+            await context.env.sleep(getattr(error, "retry_after_s", None) or RETRY_PAUSE_S)
             continue
-        await context.journal.changed()
+        await _until_due(context, wait)
+
+
+async def _until_due(context: Context, wait: float) -> None:
+    """Until there is a new record, or at the latest until these seconds have passed; 0.0 is for ever."""
+    waiting = [asyncio.ensure_future(context.journal.changed())]
+    if wait:
+        waiting.append(asyncio.ensure_future(context.env.sleep(wait)))
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()

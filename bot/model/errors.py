@@ -27,7 +27,11 @@ class BackendError(BotError):
 
 
 class Unreachable(BackendError):
-    """Nothing was sent, or a read got no answer: it may be tried again."""
+    """Nothing was sent, or a read got no answer: it may be tried again, after `retry_after_s` if the system said so."""
+
+    def __init__(self, system: str, problem: str, retry_after_s: float | None = None) -> None:
+        super().__init__(system, problem)
+        self.retry_after_s = retry_after_s
 
 
 class Rejected(BackendError):

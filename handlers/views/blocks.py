@@ -51,6 +51,18 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def clip_lines(lines: Sequence[str], limit: int) -> list[str]:
+    """As many lines as `limit` characters hold, and how many are missing."""
+    kept: list[str] = []
+    left = limit
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            return [*kept, f"… and {len(lines) - len(kept)} more lines"]
+        kept.append(line)
+    return kept
+
+
 def section(mrkdwn: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn[:SECTION_LIMIT], "verbatim": True}}
 

@@ -1,5 +1,6 @@
 """Plain text of every value that people are shown: the chat's cards and the terminal say the same words."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from bot.engine.overview import Overview
@@ -12,8 +13,10 @@ from bot.model.people import Permission, able_roles
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
+from handlers.views.blocks import clip
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
+SUMMARY_LINE = 200
 SIGNS = {"create": "+", "change": "~", "remove": "−"}
 
 
@@ -70,6 +73,17 @@ def plan_lines(plan: Plan) -> list[str]:
     count = len(plan.checks)
     lines.append(f"Proven afterwards by {count} check{'s' * (count != 1)} on the wire." if count else "")
     return [line for line in lines if line]
+
+
+def plan_summary(plan: Plan) -> list[str]:
+    """What a long plan comes to: what opens, how many things of each kind change where, warnings."""
+    lines = [f"opens   {flow_line(flow)}" for flow in plan.opens]
+    lines += [f"closes  {flow_line(flow)}" for flow in plan.closes]
+    counts = Counter((step.target, SIGNS[step.verb], step.key.kind) for step in plan.steps)
+    lines += [f"on {target}: {sign} {count} × {kind}" for (target, sign, kind), count in counts.items()]
+    lines += [f"! {warning}" for warning in plan.warnings]
+    lines = [clip(line, SUMMARY_LINE) for line in lines]
+    return [*lines, f"{len(plan_lines(plan))} lines in all: see the file in the thread."]
 
 
 def flow_line(flow: Flow) -> str:

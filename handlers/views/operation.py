@@ -1,13 +1,27 @@
 """The one living message of a change: plan, progress, result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from bot.engine.changing import DIGEST_PREFIX
-from bot.model.commands import Failover
+from bot.model.commands import Failover, typed
+from bot.model.journal import Cancelled, Confirmed, Stale
 from bot.model.operation import Operation
 from bot.model.plan import Plan
 from handlers.views import lines
-from handlers.views.blocks import Block, actions, button, context, escape, mention, preformatted, section
+from handlers.views.blocks import (
+    Block,
+    actions,
+    button,
+    clip_lines,
+    context,
+    escape,
+    mention,
+    moment,
+    plain_text,
+    preformatted,
+    section,
+)
 
 ICONS = {
     "requested": ":hourglass_flowing_sand:",
@@ -19,75 +33,113 @@ ICONS = {
     "nothing-to-do": ":white_check_mark:",
 }
 OTHER_ICON = ":no_entry_sign:"
+FITS = 3000  # characters of a list that a message shows whole
+NOT_YET = "the whole plan is on its way into the thread."
+TEXT_LIMIT = 3900  # chat.update refuses a text of more than 4000
 
 
-def operation_view(operation: Operation) -> tuple[str, list[Block]]:
-    """Fallback text that says everything a decision needs, and the blocks."""
-    return _text(operation), list(_blocks(operation))
+def fits(plan: Plan) -> bool:
+    """Whether a card shows the plan whole. If not, nobody may say yes before the thread has it whole."""
+    return sum(len(line) + 1 for line in lines.plan_lines(plan)) <= FITS
+
+
+def plan_file(plan: Plan) -> tuple[str, str]:
+    """Name and content of the file that holds a long plan whole; another plan has another name."""
+    head = [f"{typed(plan.command)}  (change {plan.operation}, plan {plan.digest})", ""]
+    return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join([*head, *lines.plan_lines(plan), ""])
+
+
+def operation_view(operation: Operation, attached: str = NOT_YET) -> tuple[str, list[Block]]:
+    """Fallback text that says everything a decision needs, and the blocks.
+
+    `attached`, for a plan that does not fit: "" once the thread has it whole, otherwise why not (yet). Until then
+    there is no button that says yes.
+    """
+    return _text(operation), list(_blocks(operation, attached))
 
 
 def _text(operation: Operation) -> str:
     parts = [f"{lines.title(operation)}: {lines.state_line(operation)}", lines.reason_line(operation)]
     if operation.plan is not None and operation.state == "awaiting":
-        parts += lines.plan_lines(operation.plan)
+        parts += _plan_lines(operation.plan)
     else:
         parts += lines.proof_lines(operation)
-    return escape("\n".join(part for part in parts if part))[:3900]
+    return escape("\n".join(clip_lines([part for part in parts if part], FITS)))[:TEXT_LIMIT]
 
 
-def _blocks(operation: Operation) -> Iterator[Block]:
+def _blocks(operation: Operation, attached: str) -> Iterator[Block]:
     icon = ICONS.get(operation.state, OTHER_ICON)
     yield section(f"{icon} *{escape(lines.title(operation))}*\n{escape(lines.state_line(operation))}")
     reason = lines.reason_line(operation)
     if reason:
-        yield from preformatted(reason.splitlines())
+        yield from preformatted(clip_lines(reason.splitlines(), FITS))
     if operation.plan is not None and operation.plan.steps:
         yield from _plan_blocks(operation, operation.plan)
     yield context(" · ".join(_people(operation)))
-    yield from _buttons(operation)
+    yield from _buttons(operation, attached)
 
 
 def _plan_blocks(operation: Operation, plan: Plan) -> Iterator[Block]:
     if operation.state == "awaiting":
-        yield from preformatted(lines.plan_lines(plan))
+        yield from preformatted(_plan_lines(plan))
         return
     if operation.state in ("cancelled", "expired", "stale"):
         return
+    yield from preformatted(_progress_lines(operation, plan))
+    proof = sorted(lines.proof_lines(operation), key=lambda line: line.startswith("✓"))
+    if proof:
+        yield from preformatted(clip_lines(proof, FITS))
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    """The plan whole, or what it comes to."""
+    return lines.plan_lines(plan) if fits(plan) else clip_lines(lines.plan_summary(plan), FITS)
+
+
+def _progress_lines(operation: Operation, plan: Plan) -> Sequence[str]:
+    """Every step with its mark; of a long plan, those that are under way or did not go well come first."""
     marks = lines.step_marks(operation)
     steps = [f"{mark} {step.target}: {lines.step_line(step)}" for mark, step in zip(marks, plan.steps, strict=True)]
-    yield from preformatted(steps)
-    proof = lines.proof_lines(operation)
-    if proof:
-        yield from preformatted(proof)
+    if sum(map(len, steps)) > FITS:
+        steps.sort(key=lambda line: line[0] in "✓·↶")
+    return clip_lines(steps, FITS)
 
 
 def _people(operation: Operation) -> Iterator[str]:
-    yield f"asked by {mention(operation.request.actor)}"
-    if operation.confirmed_by is not None:
-        yield f"confirmed by {mention(operation.confirmed_by)}"
-    elif operation.state == "awaiting" and operation.plan is not None:
-        expiry = int(operation.plan.expires_at.timestamp())
-        clock = f"{operation.plan.expires_at:%H:%M} UTC"
-        yield f"needs a yes of {_who(operation.plan)} until <!date^{expiry}^{{time}}|{clock}>"
+    """Who and when, in the order it happened."""
+    yield f"asked by {mention(operation.request.actor)} {moment(operation.records[0].at)}"
+    for record in operation.records:
+        match record.entry:
+            case Confirmed(actor=actor):
+                yield f"confirmed by {mention(actor)} {moment(record.at)}"
+            case Cancelled(actor=actor):
+                yield f"cancelled by {mention(actor)}"
+            case Stale(actor=actor):
+                yield f"{mention(actor)} said yes too late"
+    if operation.state == "awaiting" and operation.plan is not None:
+        yield f"needs a yes of {_who(operation.plan)} until {moment(operation.plan.expires_at)}"
+    elif operation.final:
+        yield f"ended {moment(operation.records[-1].at)}{_took(operation)}"
     yield f"change {operation.id}"
+
+
+def _took(operation: Operation) -> str:
+    """How long it took from the yes to the end."""
+    begun: datetime | None = next((one.at for one in operation.records if isinstance(one.entry, Confirmed)), None)
+    return f", {(operation.records[-1].at - begun).total_seconds():.0f} s after the yes" if begun else ""
 
 
 def _who(plan: Plan) -> str:
     return "on-call or an admin" if isinstance(plan.command, Failover) else "an operator or admin"
 
 
-def _buttons(operation: Operation) -> Iterator[Block]:
+def _buttons(operation: Operation, attached: str) -> Iterator[Block]:
     plan = operation.plan
     if plan is None:
         return
     value = f"{operation.id}.{plan.digest[:DIGEST_PREFIX]}"
     if operation.state == "awaiting":
-        count = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
-        question = f"{count} on {', '.join(plan.targets)} will be applied now."
-        yield actions(
-            button("Confirm", "confirm", value, "primary", ("Apply this plan?", question)),
-            button("Cancel", "cancel", value),
-        )
+        yield from _decision(plan, value, attached)
     elif operation.state == "stuck":
         yield actions(
             button("Try again to undo", "resume", value, "primary"),
@@ -99,3 +151,15 @@ def _buttons(operation: Operation) -> Iterator[Block]:
                 ("Take over?", "k8snet gives up its locks and leaves the devices as they are."),
             ),
         )
+
+
+def _decision(plan: Plan, value: str, attached: str) -> Iterator[Block]:
+    """Confirm and Cancel; no Confirm while a long plan cannot be seen whole."""
+    seen = fits(plan) or attached == ""
+    if not fits(plan):
+        note = "The whole plan is a file in the thread." if seen else f"It cannot be confirmed yet: {attached}"
+        yield {"type": "context", "elements": [plain_text(note)]}
+    count = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
+    question = f"{count} on {', '.join(plan.targets)} will be applied now."
+    confirm = button("Confirm", "confirm", value, "primary", ("Apply this plan?", question))
+    yield actions(*([confirm] if seen else []), button("Cancel", "cancel", value))

@@ -67,7 +67,7 @@ async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
             clusters=template.clusters,
             prober=template.prober,
             directory=SlackDirectory(client, TEAM, frozenset({people.OPERATORS, people.ADMINS}), env.monotonic),
-            announcer=SlackAnnouncer(client, people.AUDIT),
+            announcer=SlackAnnouncer(web_client(settings, session, patient=False), people.AUDIT),
             journal=Journal(MemoryStore(env.now, company.contents)),
             env=env,
             vantage="the test",
