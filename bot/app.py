@@ -13,6 +13,7 @@ from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
 from bot.env import RealEnv
 from bot.model.errors import Unreachable
+from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
@@ -25,8 +26,11 @@ log = logging.getLogger(__name__)
 class NoChat:
     """Announcer and Directory of the terminal: nothing is announced there, and its user acts for nobody."""
 
-    async def show(self, operation: Operation) -> Message:
+    async def show(self, operation: Operation, thread: str | None = None) -> Message:  # noqa: ARG002  # the port's
         return Message(channel="terminal", id="", upto=operation.last_seq)
+
+    async def show_incident(self, incident: Incident) -> Message:
+        return Message(channel="terminal", id="", upto=incident.last_seq)
 
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """The journal itself is the audit."""

@@ -18,9 +18,9 @@ from backends.unbound.settings import UnboundSettings
 from backends.windows_dns.settings import WindowsDnsSettings
 from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
-from bot.model.site import ClusterSite, DnsServer, Office, Site
+from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
-from handlers.settings import ChannelId, SlackSettings
+from handlers.settings import ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
@@ -71,6 +71,31 @@ class DnsServerSettings(Value):
         return self
 
 
+class WatchSettings(Value):
+    """The watch over the gateway node, and who is asked when it fails."""
+
+    channel: ChannelId = Field(description="Where people are asked; the bot must be in it.")
+    oncall: tuple[Notified, ...] = Field(min_length=1, description="User groups (S…) or people (U…) called first.")
+    fallback: tuple[Notified, ...] = Field(default=(), description="Who is called as well when nobody answers.")
+    escalate_after_s: int = Field(default=300, ge=30, description="How long an answer may take.")
+    snooze_s: int = Field(default=1800, ge=60, description="How long Snooze keeps the bot from calling again.")
+    interval_s: float = Field(default=2.0, ge=0.5, le=60, description="One look at everything in so many seconds.")
+    timeout_s: float = Field(default=1.0, ge=0.1, le=10, description="How long one look waits for an answer.")
+    bad: int = Field(default=5, ge=2, description="So many bad looks …")
+    window: int = Field(default=8, ge=2, le=60, description="… among the last so many make a failure.")
+    auto: bool = Field(default=False, description="Move without a person when the gateway is down in both families.")
+    hold_down_s: int = Field(default=600, ge=0, description="After a move, none without a person for so long.")
+    moves_per_hour: int = Field(default=2, ge=0, description="So many moves an hour without a person.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.bad > self.window:
+            raise ValueError(f"bad ({self.bad}) cannot be more than window ({self.window})")
+        if self.timeout_s > self.interval_s:
+            raise ValueError(f"timeout_s ({self.timeout_s:g}) must not be more than interval_s ({self.interval_s:g})")
+        return self
+
+
 class ClusterSettings(Value):
     """A Kubernetes cluster and where it hangs on the firewall."""
 
@@ -88,6 +113,7 @@ class ClusterSettings(Value):
     channels: tuple[ChannelId, ...] = Field(
         default=(), description="Slack channels it is operated from; all that the bot was invited to."
     )
+    watch: WatchSettings | None = Field(default=None, description="Watch the gateway node; without it nobody is asked.")
 
 
 class RoleSettings(Value):
@@ -190,6 +216,7 @@ class Settings(Value):
                     self_confirm=cluster.self_confirm,
                     plan_lifetime_s=cluster.plan_lifetime_s,
                     channels=frozenset(cluster.channels),
+                    watch=WatchSite(**cluster.watch.model_dump()) if cluster.watch else None,
                 )
                 for name, cluster in self.clusters.items()
             ),

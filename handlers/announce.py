@@ -6,15 +6,20 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.plan import Plan
 from handlers.views.audit import audit_line
+from handlers.views.blocks import Block, section
+from handlers.views.incident import incident_view, said_below
 from handlers.views.operation import NOT_YET, fits, operation_view, plan_file
 from handlers.web_api import SYSTEM, call
 
 EVENT = "k8snet_operation"
 AUDIT_EVENT = "k8snet_audit"
+INCIDENT_EVENT = "k8snet_incident"
+BELOW_EVENT = "k8snet_incident_note"
 SEARCHED_MESSAGES = 100
 
 
@@ -26,15 +31,15 @@ class SlackAnnouncer:
         self._client = client
         self._audit_channel = audit_channel
 
-    async def show(self, operation: Operation) -> Message:
+    async def show(self, operation: Operation, thread: str | None = None) -> Message:
         """Raises Unreachable, Rejected."""
         channel = operation.request.channel
         known = operation.message.id if operation.message else None
-        timestamp = known or await self._find(channel, operation.id)
+        timestamp = known or await self._find(channel, thread, EVENT, {"operation": operation.id})
         plan = operation.plan
         long = plan if plan is not None and operation.state == "awaiting" and not fits(plan) else None
         if timestamp is None:
-            timestamp = await self._post_card(operation)
+            timestamp = await self._post_card(operation, thread)
             if long is None:
                 return Message(channel=channel, id=timestamp, upto=operation.last_seq)
         attached = await self._attached(channel, timestamp, long) if long else NOT_YET
@@ -43,7 +48,40 @@ class SlackAnnouncer:
         await self._write("chat.update", update)
         return Message(channel=channel, id=timestamp, upto=operation.last_seq)
 
-    async def _post_card(self, operation: Operation) -> str:
+    async def show_incident(self, incident: Incident) -> Message:
+        """Raises Unreachable, Rejected."""
+        channel = incident.opened.channel
+        known, upto = (incident.message.id, incident.message.upto) if incident.message else (None, 0)
+        payload = {"incident": incident.id}
+        timestamp = await self._upsert(known, channel, None, INCIDENT_EVENT, payload, incident_view(incident))
+        for record in incident.records:
+            said = said_below(record, incident) if record.seq > upto else None
+            if said is not None:
+                below = {"incident": incident.id, "record": record.seq}
+                view = said, [section(said)]
+                await self._upsert(None, channel, timestamp, BELOW_EVENT, below, view)
+        return Message(channel=channel, id=timestamp, upto=incident.last_seq)
+
+    async def _upsert(
+        self,
+        known: str | None,
+        channel: str,
+        thread: str | None,
+        event: str,
+        payload: dict[str, Any],
+        view: tuple[str, list[Block]],
+    ) -> str:
+        """The message with this metadata says this now; posted only if there is none yet. Answers its timestamp."""
+        timestamp = known or await self._find(channel, thread, event, payload)
+        text, blocks = view
+        content: dict[str, Any] = {"channel": channel, "text": text, "blocks": blocks}
+        if timestamp is None:
+            content["metadata"] = {"event_type": event, "event_payload": payload}
+            return await self._post({**content, **({"thread_ts": thread} if thread else {})})
+        await self._write("chat.update", self._client.chat_update(ts=timestamp, **content))
+        return timestamp
+
+    async def _post_card(self, operation: Operation, thread: str | None) -> str:
         text, blocks = operation_view(operation)
         return await self._post(
             {
@@ -51,6 +89,7 @@ class SlackAnnouncer:
                 "text": text,
                 "blocks": blocks,
                 "metadata": {"event_type": EVENT, "event_payload": {"operation": operation.id}},
+                **({"thread_ts": thread} if thread else {}),
             }
         )
 
@@ -119,18 +158,19 @@ class SlackAnnouncer:
             # The outbox comes back and looks for the message by its metadata before it posts again.
             raise Unreachable(SYSTEM, error.problem) from None
 
-    async def _find(self, channel: str, operation: str) -> str | None:
-        """The message of ours that shows this operation."""
-        payloads = await self._payloads(channel, EVENT)
-        return next((timestamp for timestamp, payload in payloads if payload.get("operation") == operation), None)
+    async def _find(self, channel: str, thread: str | None, event: str, wanted: dict[str, Any]) -> str | None:
+        """The message of ours with this metadata."""
+        payloads = await self._payloads(channel, event, thread)
+        return next((timestamp for timestamp, payload in payloads if payload == wanted), None)
 
-    async def _payloads(self, channel: str, event: str) -> list[tuple[str, dict[str, Any]]]:
-        """Our messages with that metadata, newest first. A history we may not read counts as empty."""
+    async def _payloads(self, channel: str, event: str, thread: str | None = None) -> list[tuple[str, dict[str, Any]]]:
+        """Our messages with that metadata, of the channel or of a thread. A history we may not read counts as empty."""
+        where: dict[str, Any] = {"channel": channel, "limit": SEARCHED_MESSAGES, "include_all_metadata": True}
         try:
-            history = await call(
-                "conversations.history",
-                self._client.conversations_history(channel=channel, limit=SEARCHED_MESSAGES, include_all_metadata=True),
-            )
+            if thread is None:
+                history = await call("conversations.history", self._client.conversations_history(**where))
+            else:
+                history = await call("conversations.replies", self._client.conversations_replies(ts=thread, **where))
         except Rejected:
             return []
         except OutcomeUnknown as error:

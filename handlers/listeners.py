@@ -111,7 +111,12 @@ class Listeners:
         if click.channel:
             await self._places.changeable(click.channel)
         operation, _, digest = click.value.partition(".")
-        match click.action:
+        match click.action.partition("-")[0]:
+            case "failover":
+                version, _, node = digest.partition(".")
+                await self._engine.fail_over(operation, int(version) if version.isdecimal() else 0, node, click.actor)
+            case "snooze" | "planned":
+                await self._engine.snooze(operation, click.actor, planned=click.action == "planned")
             case "confirm":
                 said = await self._engine.confirm(operation, digest, click.actor)
                 if said:

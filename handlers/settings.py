@@ -9,6 +9,7 @@ from bot.model.secrets import Secret
 from bot.model.value import Value
 
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,}$")]
+Notified = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]{2,}$")]  # a user group or a person
 TeamId = Annotated[str, StringConstraints(pattern=r"^[TE][A-Z0-9]{2,}$")]
 
 

@@ -79,6 +79,7 @@ def bot_settings(places: Places) -> dict[str, Any]:
                 "service_object": "k8s_SERVICE_CIDR",
                 "pod_object": "k8s_POD_CIDR",
                 "self_confirm": True,
+                "watch": {"channel": people.NET_OPS, "oncall": [people.ON_CALL], "fallback": [people.OPERATORS]},
             }
         },
         "roles": [

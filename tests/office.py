@@ -14,12 +14,13 @@ from bot.engine.journal import Journal
 from bot.engine.ports import Store
 from bot.model.errors import Unreachable
 from bot.model.facts import ClusterFacts, Endpoint, Node, Protocol, Service, ServicePort
+from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Grant, Person, Profile
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
 from bot.model.resources import Forwarder, Key, Policy, Resource, Route
-from bot.model.site import ClusterSite, DnsServer, Office, Site
+from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from tests.memory import MemoryTarget
 from tests.memory_store import Contents, MemoryStore
 from tests.virtual import VirtualEnv
@@ -41,7 +42,7 @@ DC1 = IPv4Address("172.16.2.3")
 BOT = IPv4Address("172.16.0.50")
 
 
-def site(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> Site:
+def site(self_confirm: bool = False, channels: frozenset[str] = frozenset(), watch: WatchSite | None = None) -> Site:
     return Site(
         offices=(
             Office(
@@ -66,6 +67,7 @@ def site(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> 
                 self_confirm=self_confirm,
                 plan_lifetime_s=1800,
                 channels=channels,
+                watch=watch,
             ),
         ),
     )
@@ -171,8 +173,8 @@ class Wire:
         self, address: IPv4Address, port: int, protocol: Protocol, speak: str, timeout_s: float
     ) -> ConnectAnswer:
         network = "10.68.0.0/16" if address in IPv4Network("10.68.0.0/16") else "172.20.0.0/16"
-        node = address in IPv4Network("172.16.1.0/24")
-        works = (not self.cut and address not in self.dead) if node else self._open(network, "k8snet-qa-hq")
+        machine = address in IPv4Network("172.16.0.0/16")
+        works = (not self.cut and address not in self.dead) if machine else self._open(network, "k8snet-qa-hq")
         return ConnectAnswer(
             address=address,
             port=port,
@@ -214,8 +216,16 @@ class Wall:
         self.shown: dict[str, Operation] = {}
         self.posts = 0
         self.audited: list[Record] = []
+        self.incidents: dict[str, Incident] = {}
+        self.alarms = 0
 
-    async def show(self, operation: Operation) -> Message:
+    async def show_incident(self, incident: Incident) -> Message:
+        if incident.id not in self.incidents:
+            self.alarms += 1
+        self.incidents[incident.id] = incident
+        return Message(channel=incident.opened.channel, id=f"i-{incident.id}", upto=incident.last_seq)
+
+    async def show(self, operation: Operation, thread: str | None = None) -> Message:
         if operation.id not in self.shown:
             self.posts += 1
         self.shown[operation.id] = operation
@@ -232,14 +242,16 @@ class Wall:
 class Company:
     """Devices, cluster and journal outlive a bot; `engine` is one life of a bot among them."""
 
-    def __init__(self, self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, self_confirm: bool = False, channels: frozenset[str] = frozenset(), watch: WatchSite | None = None
+    ) -> None:
         self.firewall = MemoryTarget("fw", keeps_marks=True)
         self.dns_server = MemoryTarget("dc1", keeps_marks=False)
         self.cluster = StillCluster()
         self.wire = Wire(self.firewall, self.dns_server, self.cluster)
         self.contents = Contents()
         self.wall = Wall()
-        self.site = site(self_confirm, channels)
+        self.site = site(self_confirm, channels, watch)
         self.lives = 0
         self.env = VirtualEnv()
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from bot.engine.context import Context
 from bot.model.errors import BackendError, Rejected
-from bot.model.journal import Announced, Audited, Record
+from bot.model.incident import Incident
+from bot.model.journal import Announced, Audited, Record, Shown
 from bot.model.operation import Operation
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ AUDITED_KINDS = frozenset(
         "stuck",
         "resumed",
         "finished",
+        "incident-opened",
+        "incident-revised",
+        "incident-escalated",
+        "incident-snoozed",
+        "incident-withdrawn",
     }
 )
 UPDATE_INTERVAL_S = 1.0
@@ -49,7 +55,10 @@ class Outbox:
         """
         world = await self._context.journal.world()
         due = list(world.unannounced())
+        alarms = list(world.unshown())
         backlog = world.records[world.audited :]  # a record's number is its place, from 1
+        for incident in alarms:
+            await self._show_incident(incident)
         waits = [wait for operation in due if (wait := self._wait(operation)) > 0]
         for operation in due:
             if self._wait(operation) <= 0:
@@ -65,7 +74,8 @@ class Outbox:
 
     async def _show(self, operation: Operation) -> None:
         try:
-            message = await self._context.announcer.show(operation)
+            thread = (await self._context.journal.world()).thread(operation)
+            message = await self._context.announcer.show(operation, thread)
             channel, identifier = message.channel, message.id
         except Rejected as error:
             # The chat will never take it (a deleted channel, a missing scope): the journal still has it all.
@@ -74,6 +84,18 @@ class Outbox:
         self._shown_at[operation.id] = self._context.env.monotonic()
         await self._context.journal.append(
             Announced(operation=operation.id, channel=channel, message=identifier, upto=operation.last_seq)
+        )
+
+    async def _show_incident(self, incident: Incident) -> None:
+        """Nobody waits for a pause here: people are being called."""
+        try:
+            message = await self._context.announcer.show_incident(incident)
+            channel, identifier = message.channel, message.id
+        except Rejected as error:
+            log.error("incident %s cannot be shown: %s", incident.id, error)
+            channel, identifier = incident.opened.channel, ""
+        await self._context.journal.append(
+            Shown(incident=incident.id, channel=channel, message=identifier, upto=incident.last_seq)
         )
 
     async def _audit(self, backlog: list[Record], operations: Mapping[str, Operation]) -> None:

@@ -196,6 +196,11 @@ def _decide(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
     operation = world.operations[entry.operation]
     if operation.state != "awaiting":
         return Refusal(reason=_why_not(operation))
+    return refuse_locked(world, plan) or entry
+
+
+def refuse_locked(world: World, plan: Plan) -> Refusal | None:
+    """Why a plan may not begin now: its cluster's intent has moved on, or somebody else writes to its targets."""
     if world.intent(plan.cluster) != plan.intent_before:
         return Refusal(reason="Another change of this cluster was just made; ask again for a fresh plan.")
     holder = world.holder(plan.targets)
@@ -204,7 +209,7 @@ def _decide(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
             reason=f"Change {holder.id}, confirmed by {holder.confirmed_by}, is being applied to "
             f"{', '.join(holder.plan.targets) if holder.plan else 'the same devices'}; try again when it has ended."
         )
-    return entry
+    return None
 
 
 async def _replace(context: Context, operation: Operation, actor: Person, changed: tuple[str, ...]) -> str:

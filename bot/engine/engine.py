@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import TypeVar
 
-from bot.engine import auditing, changing, checking, choosing, planning
+from bot.engine import answering, auditing, changing, checking, choosing, planning
 from bot.engine.announcing import deliver
 from bot.engine.auditing import AuditReport
 from bot.engine.choosing import Choice
@@ -12,6 +12,7 @@ from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
+from bot.engine.watching import GatewayWatch
 from bot.model.commands import Change, Check, Command, DryPlan, Expose
 from bot.model.diagnosis import Report
 from bot.model.errors import BotError, UserError
@@ -36,6 +37,11 @@ class Engine:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._driving: set[str] = set()
+        self._watches = {
+            cluster.name: GatewayWatch(context, cluster, cluster.watch, self._drive)
+            for cluster in context.site.clusters
+            if cluster.watch is not None
+        }
 
     async def start(self) -> None:
         """Begin to deliver what is unsaid and to take up what is unfinished, once no other bot bears our name."""
@@ -43,6 +49,8 @@ class Engine:
         self.context.env.spawn(keep_name(self.context), "presence")
         self.context.env.spawn(deliver(self.context), "outbox")
         self.context.env.spawn(self._recover_forever(), "recovery")
+        for name, watch in self._watches.items():
+            self.context.env.spawn(watch.run(), f"watch of {name}")
 
     async def stop(self) -> None:
         """Let the next bot of our name start at once."""
@@ -83,6 +91,21 @@ class Engine:
     async def release(self, operation: str, actor: Person) -> None:
         """Give up a stuck operation's locks; a person takes over. Raises UserError."""
         await changing.release(self.context, operation, actor)
+
+    async def fail_over(self, incident: str, version: int, node: str, actor: Person) -> None:
+        """The answer "fail over to this node" to a version of an incident. Raises UserError, BackendErrors."""
+        known = (await self.context.journal.world()).incidents.get(incident)
+        watch = self._watches.get(known.picture.cluster) if known is not None else None
+        facts = watch.facts if watch is not None else None
+        self._drive(await answering.fail_over(self.context, incident, version, node, actor, facts))
+
+    async def snooze(self, incident: str, actor: Person, planned: bool) -> None:
+        """The answer "not now" or "it is planned". Raises UserError."""
+        await answering.snooze(self.context, incident, actor, planned)
+
+    def watch(self, cluster: str) -> GatewayWatch | None:
+        """The watch over a cluster's gateway, if it is watched."""
+        return self._watches.get(cluster)
 
     async def check(self, command: Check) -> Report:
         """Raises UserError, BackendErrors."""

@@ -1,7 +1,7 @@
 """What is known of the nodes that could carry a cluster's routes, now."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from bot.engine.context import Context
@@ -26,7 +26,8 @@ async def choose(
     node = resolve(wanted, facts) if wanted is not None else None
     if node is not None and node.name == gateway:
         return gateway
-    ranked = candidates(facts, gateway, await survey(context, cluster, facts))
+    looked_at = [node] if node is not None else [one for one in facts.nodes if one.name != gateway]
+    ranked = candidates(facts, gateway, await survey(context, cluster, looked_at))
     best = next((one for one in ranked if one.eligible), None)
     if node is None:
         if best is None:
@@ -34,14 +35,14 @@ async def choose(
         return best.node
     found = next(one for one in ranked if one.node == node.name)
     if not found.eligible:
-        better = f" The best one now is {best.node}." if best else ""
+        better = f" Another one is {best.node}." if best else ""
         raise UserError(f"{node.name} cannot carry the routes now: {'; '.join(found.against)}.{better}")
     return node.name
 
 
-async def survey(context: Context, cluster: ClusterSite, facts: ClusterFacts) -> Mapping[str, NodeHealth]:
-    """One look at every node, the firewall's word included; asked all at once."""
-    nodes = facts.nodes[:MOST_NODES]
+async def survey(context: Context, cluster: ClusterSite, nodes: Sequence[Node]) -> Mapping[str, NodeHealth]:
+    """One look at these nodes, the firewall's word included; asked all at once."""
+    nodes = nodes[:MOST_NODES]
     looks = await asyncio.gather(*(_look(context, cluster, node) for node in nodes))
     return {node.name: health for node, health in zip(nodes, looks, strict=True)}
 

@@ -25,9 +25,14 @@ from bot.model.suggest import suggestion
 
 
 async def make_plan(
-    context: Context, command: Change, requester: Person, operation: str, approved: Plan | None = None
+    context: Context,
+    command: Change,
+    requester: Person,
+    operation: str,
+    approved: Plan | None = None,
+    facts: ClusterFacts | None = None,
 ) -> Plan:
-    """The plan for a change as of now. Reads, never writes.
+    """The plan for a change as of now. Reads, never writes; with `facts`, does not ask the cluster for them.
 
     With `approved`, it is made to be compared with that plan: what targets foretold is not asked for again, because
     they refuse by themselves what has become impossible since.
@@ -39,7 +44,7 @@ async def make_plan(
     cluster = context.cluster(command.cluster)
     world = await context.journal.world()
     before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
-    facts = await context.clusters[cluster.name].facts()
+    facts = facts or await context.clusters[cluster.name].facts()
     after = await _intended(context, command, cluster, before, facts)
     wanted = _normalised(context, desired(after, cluster, context.site, facts))
     rows = _rows_needed(context, approved.steps) if approved else {}

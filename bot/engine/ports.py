@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.model import facts
+from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
@@ -250,12 +251,19 @@ class Env(Protocol):
 class Announcer(Protocol):
     """The chat, as the outbox sees it."""
 
-    async def show(self, operation: Operation) -> Message:
-        """Make the operation's one message say what the operation is now.
+    async def show(self, operation: Operation, thread: str | None = None) -> Message:
+        """Make the operation's one message say what the operation is now; below the message `thread`, if given.
 
         Updates `operation.message` if there is one; otherwise looks for our own message of that operation by its
         metadata before posting, so that a crash between post and journal never shows two. Raises Unreachable
         (worth trying again) or Rejected (never will work: a wrong channel, a missing scope).
+        """
+        ...
+
+    async def show_incident(self, incident: Incident) -> Message:
+        """Make the incident's one message say what the incident is now, and say below it what must not be missed.
+
+        Finds its own messages as `show` does, and raises the same.
         """
         ...
 

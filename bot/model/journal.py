@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bot.model.commands import Command
 from bot.model.people import Person
+from bot.model.picture import Picture
 from bot.model.plan import Check, Plan
 from bot.model.value import Value, digest
 
@@ -211,6 +212,63 @@ class Audited(Event):
     upto: int
 
 
+class Opened(Event):
+    """A gateway is in trouble and people are told. `mention` holds ids of groups (S…) and people (U…, W…)."""
+
+    kind: Literal["incident-opened"] = "incident-opened"
+    incident: str
+    channel: str
+    mention: tuple[str, ...]
+    picture: Picture
+
+
+class Revised(Event):
+    """What a person would decide by has changed; older buttons are void. It mentions somebody when it got worse."""
+
+    kind: Literal["incident-revised"] = "incident-revised"
+    incident: str
+    mention: tuple[str, ...]
+    picture: Picture
+
+
+class Escalated(Event):
+    """Nobody answered: the next ones are told. `level` counts from 1."""
+
+    kind: Literal["incident-escalated"] = "incident-escalated"
+    incident: str
+    level: int
+    mention: tuple[str, ...]
+
+
+class Snoozed(Event):
+    """Somebody knows: nobody else is called until then; with `planned`, not before the trouble is over."""
+
+    kind: Literal["incident-snoozed"] = "incident-snoozed"
+    incident: str
+    actor: Person
+    until: datetime
+    planned: bool
+
+
+class Withdrawn(Event):
+    """The trouble is over without a move."""
+
+    kind: Literal["incident-withdrawn"] = "incident-withdrawn"
+    incident: str
+    reason: str
+
+
+class Shown(Event):
+    """The chat shows the incident as it was at record `upto`."""
+
+    kind: Literal["incident-shown"] = "incident-shown"
+    incident: str
+    channel: str
+    message: str
+    upto: int
+
+
+IncidentEntry = Opened | Revised | Escalated | Snoozed | Withdrawn | Shown
 OperationEntry = (
     Requested
     | Planned
@@ -229,7 +287,7 @@ OperationEntry = (
     | Finished
     | Announced
 )
-AnyEntry = OperationEntry | Asked | Audited
+AnyEntry = OperationEntry | IncidentEntry | Asked | Audited
 Entry = Annotated[AnyEntry, Field(discriminator="kind")]
 
 

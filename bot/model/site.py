@@ -34,6 +34,23 @@ class DnsServer(Value):
         return self.replica_of or self.name
 
 
+class WatchSite(Value):
+    """How a cluster's gateway is watched, and who is called. Ids are those of the chat: channel, groups, people."""
+
+    channel: str
+    oncall: tuple[str, ...]
+    fallback: tuple[str, ...] = ()
+    interval_s: float = 2.0
+    timeout_s: float = 1.0
+    bad: int = 5
+    window: int = 8
+    escalate_after_s: float = 300.0
+    snooze_s: float = 1800.0
+    auto: bool = False
+    hold_down_s: float = 600.0
+    moves_per_hour: int = 2
+
+
 class ClusterSite(Value):
     """Where a cluster hangs on the firewall, and what its objects are called there."""
 
@@ -49,6 +66,7 @@ class ClusterSite(Value):
     self_confirm: bool
     plan_lifetime_s: int
     channels: frozenset[str] = frozenset()  # chat channels it may be operated from; empty: all that the bot is in
+    watch: WatchSite | None = None
 
     def operated_from(self, channel: str) -> bool:
         """Whether commands for this cluster count in a channel. "" stands for no channel at all (App Home)."""

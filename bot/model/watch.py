@@ -24,6 +24,7 @@ Health = Literal["healthy", "degraded", "down", "isolated"]
 Signal = Literal["service", "pod", "host", "proxy", "lease", "ready"]
 SIGNALS: tuple[Signal, ...] = ("service", "pod", "host", "proxy", "lease", "ready")
 DATA: tuple[Signal, ...] = ("service", "pod")
+MOST_TRUST, MISTRUST = 8, 3
 SLOW: tuple[Signal, ...] = ("proxy", "lease", "ready")  # they say the same for a while before they say it at all
 
 
@@ -80,7 +81,7 @@ class Watch:
     began: float | None = None  # of the trouble that lasts
     onsets: tuple[float, ...] = ()
     last_bad: float = 0.0
-    good_rounds: Mapping[str, int] = field(default_factory=dict)  # of candidates, in a row
+    good_rounds: Mapping[str, int] = field(default_factory=dict)  # of candidates; see `_trust`
 
     @property
     def flapping(self) -> bool:
@@ -89,6 +90,10 @@ class Watch:
     def count(self, signal: Signal) -> int:
         """In how many rounds of the window this signal was bad."""
         return self.bad[SIGNALS.index(signal)].bit_count()
+
+    def first_bad(self, signal: Signal) -> float | None:
+        """When this signal was first bad in the window."""
+        return self.since[SIGNALS.index(signal)]
 
     def failing(self) -> tuple[Signal, ...]:
         """The signals that count against the gateway now."""
@@ -120,11 +125,13 @@ def step(watch: Watch, seen: Round) -> Watch:
         trouble = "down" if "down" in (verdict, trouble) else "degraded"
     elif trouble != "healthy" and _over(rules, onsets, clean, seen.at - last_bad):
         trouble, began = "healthy", None
-    good_rounds = {
-        name: watch.good_rounds[name] + 1 if good and name in watch.good_rounds else int(good)
-        for name, good in seen.candidates.items()
-    }
+    good_rounds = {name: _trust(watch.good_rounds.get(name, 0), good) for name, good in seen.candidates.items()}
     return Watch(rules, trouble, tuple(bad), tuple(since), 0, clean, trouble, began, onsets, last_bad, good_rounds)
+
+
+def _trust(rounds: int, good: bool) -> int:
+    """Trust in a candidate: won slowly, and not lost by a single lost packet once there is enough of it."""
+    return min(rounds + 1, MOST_TRUST) if good else max(rounds - MISTRUST, 0)
 
 
 def _failing(rules: Rules, index: int, bits: int) -> bool:

@@ -2,9 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 
+from bot.model import incident as incidents
 from bot.model.errors import BrokenJournal
+from bot.model.incident import Incident
 from bot.model.intent import ClusterIntent
-from bot.model.journal import GENESIS, Asked, Attempted, Audited, Finished, Record, Requested
+from bot.model.journal import (
+    GENESIS,
+    Announced,
+    Asked,
+    Attempted,
+    Audited,
+    Escalated,
+    Finished,
+    Opened,
+    Record,
+    Requested,
+    Revised,
+    Shown,
+    Snoozed,
+    Withdrawn,
+)
 from bot.model.operation import HOLDS, Operation, advance
 from bot.model.resources import Key, Mark, TargetId
 from bot.model.steps import Step
@@ -27,6 +44,7 @@ class World:
         self._operations: dict[str, Operation] = {}
         self._intents: dict[str, ClusterIntent] = {}
         self._owned: dict[Place, Mark] = {}
+        self._incidents: dict[str, Incident] = {}
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -59,6 +77,27 @@ class World:
             if operation.message is None or operation.message.upto < operation.last_seq:
                 yield operation
 
+    @property
+    def incidents(self) -> Mapping[str, Incident]:
+        """By id, oldest first."""
+        return self._incidents
+
+    def incident(self, cluster: str) -> Incident | None:
+        """The one incident of a cluster that is not over."""
+        lasting = (one for one in self._incidents.values() if one.lasting and one.picture.cluster == cluster)
+        return next(lasting, None)
+
+    def unshown(self) -> Iterator[Incident]:
+        """Incidents whose message in the chat does not show their newest record."""
+        for incident in self._incidents.values():
+            if incident.message is None or incident.message.upto < incident.last_seq:
+                yield incident
+
+    def thread(self, operation: Operation) -> str | None:
+        """The message under which an operation belongs: that of the incident it answers."""
+        incident = self._incidents.get(incidents.incident_of(operation) or "")
+        return incident.message.id if incident is not None and incident.message is not None else None
+
     def add(self, record: Record) -> None:
         if record.seq != self.seq + 1 or record.previous != self.head:
             raise BrokenJournal(
@@ -73,12 +112,25 @@ class World:
                 self.audited = max(self.audited, upto)
             case Asked():
                 pass
+            case Opened():
+                self._incidents[entry.incident] = incidents.opened(record)
+            case Revised() | Escalated() | Snoozed() | Withdrawn() | Shown():
+                self._incidents[entry.incident] = incidents.follow(self._incidents[entry.incident], record)
             case Requested():
                 self._operations[entry.operation] = Operation(request=entry, records=(record,))
                 self.deliveries[entry.delivery] = entry.operation
+                self._answer(entry.operation, record)
             case _:
                 self._operations[entry.operation] = advance(self._operations[entry.operation], record)
                 self._follow(entry.operation, record)
+                if not isinstance(entry, Announced):
+                    self._answer(entry.operation, record)
+
+    def _answer(self, operation_id: str, record: Record) -> None:
+        operation = self._operations[operation_id]
+        incident = self._incidents.get(incidents.incident_of(operation) or "")
+        if incident is not None and incident.operation in (None, operation_id):
+            self._incidents[incident.id] = incidents.answered(incident, operation, record)
 
     def _follow(self, operation_id: str, record: Record) -> None:
         plan = self._operations[operation_id].plan

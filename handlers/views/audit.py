@@ -11,16 +11,21 @@ from bot.model.journal import (
     Confirmed,
     Denied,
     Direction,
+    Escalated,
     Finished,
+    Opened,
     Record,
     Requested,
     Resumed,
+    Revised,
+    Snoozed,
     Stale,
     StepResult,
     Stuck,
     TurnedBack,
     Unplannable,
     Verified,
+    Withdrawn,
 )
 from bot.model.operation import Operation
 from handlers.views.blocks import escape
@@ -63,6 +68,16 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
             return f"{entry.kind}: {reason}"
         case Resumed(actor=actor):
             return f"{actor} lets it try again"
+        case Opened(picture=picture, incident=incident):
+            return f"incident {incident}: {picture.gateway} of {picture.cluster}: {picture.severity}"
+        case Revised(picture=picture, incident=incident):
+            return f"incident {incident}, now: {picture.gateway} of {picture.cluster}: {picture.severity}"
+        case Escalated(incident=incident, level=level):
+            return f"incident {incident}: nobody answered, call {level}"
+        case Snoozed(incident=incident, actor=actor, planned=planned):
+            return f"incident {incident}: {actor} {'says that it is planned' if planned else 'snoozed it'}"
+        case Withdrawn(incident=incident, reason=reason):
+            return f"incident {incident} is over: {reason}"
         case Finished(result=result, reason=reason):
             return f"ended: {result}{f' ({reason})' if reason else ''}"
         case _:

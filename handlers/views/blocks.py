@@ -9,6 +9,7 @@ from bot.model.people import Person
 
 Block = dict[str, Any]
 
+OURSELVES = "k8snet"  # the "team" of what the bot does by itself
 SECTION_LIMIT = 3000
 PREFORMATTED_LIMIT = 2900  # of characters in one block; longer lists are split over several
 
@@ -33,7 +34,12 @@ def escape(text: str) -> str:
 
 def mention(someone: Person) -> str:
     """A mention; notifies only in a new message, not in an update."""
-    return f"<@{someone.user}>"
+    return "k8snet" if someone.team == OURSELVES else f"<@{someone.user}>"
+
+
+def notify(called: Sequence[str]) -> str:
+    """Mentions of user groups (S…) and people, by their ids."""
+    return " ".join(f"<!subteam^{one}>" if one.startswith("S") else f"<@{one}>" for one in called)
 
 
 def moment(at: datetime) -> str:

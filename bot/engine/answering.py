@@ -1,0 +1,169 @@
+"""The answers to an incident: move, snooze, "it is planned". One answer counts, whoever gives it and however often."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from bot.engine.changing import refuse_locked
+from bot.engine.context import Context
+from bot.engine.planning import make_plan
+from bot.engine.verifying import knock
+from bot.model.commands import Failover
+from bot.model.errors import UserError
+from bot.model.facts import ClusterFacts
+from bot.model.incident import Incident
+from bot.model.intent import ClusterIntent
+from bot.model.journal import AnyEntry, Asked, Confirmed, Planned, Requested, Snoozed
+from bot.model.move import DOORS, pod_doors, service_doors
+from bot.model.operation import Operation
+from bot.model.people import Permission, Person, Refusal, may
+from bot.model.plan import Plan
+from bot.model.site import WatchSite
+from bot.model.world import World
+
+ITSELF = Person(team="k8snet", user="watch")
+# A second look at a gateway that is said to be dead must not keep people from leaving it.
+LAST_LOOK_S = 0.5
+
+
+async def fail_over(
+    context: Context, incident_id: str, version: int, node: str, actor: Person, facts: ClusterFacts | None
+) -> str:
+    """The click on "Fail over to …": look at everything again, then the ordinary flow; answers the operation's id.
+
+    Raises UserError when the click does not count, and BackendErrors when the world cannot be read.
+    """
+    incident = _answerable(await context.journal.world(), incident_id, version)
+    await _permit(context, incident, actor, Failover(node=node, cluster=incident.picture.cluster))
+    if node not in incident.picture.eligible:
+        raise UserError(f"{node} is not among the candidates of this incident.")
+    return await move(context, incident, node, actor, facts)
+
+
+async def move(context: Context, incident: Incident, node: str, actor: Person, facts: ClusterFacts | None) -> str:
+    """Plan, and record wish, plan and yes. Raises as `fail_over`. After a crash in between the card waits for a yes."""
+    operation = context.env.new_id()
+    command = Failover(
+        node=node,
+        cluster=incident.picture.cluster,
+        reason=f"incident {incident.id}",
+        incident=f"{incident.id}.{incident.version}",
+    )
+    intent = (await context.journal.world()).intent(incident.picture.cluster)
+    plan, alive = await asyncio.gather(
+        make_plan(context, command, ITSELF, operation, facts=facts), _carries_again(context, incident, intent, facts)
+    )
+    if alive:
+        raise UserError(
+            f"{incident.picture.gateway} carries data again at this moment ({alive}); nothing was moved. "
+            "If that lasts, this incident ends by itself; `failover` moves anyway."
+        )
+    request = Requested(
+        operation=operation,
+        actor=ITSELF,
+        command=command,
+        channel=incident.opened.channel,
+        delivery=f"incident/{incident.id}/{incident.version}",
+    )
+    refusal = await context.journal.commit(lambda world: _first(world, incident, plan, request))
+    if isinstance(refusal, Refusal):
+        raise UserError(refusal.reason)
+    await context.journal.append(Planned(operation=operation, plan=plan))
+    yes = Confirmed(operation=operation, actor=actor, digest=plan.digest, checks=plan.checks)
+    refusal = await context.journal.commit(lambda world: refuse_locked(world, plan) or yes)
+    if isinstance(refusal, Refusal):
+        raise UserError(refusal.reason)
+    return operation
+
+
+async def snooze(context: Context, incident_id: str, actor: Person, planned: bool) -> None:
+    """Nobody else is called for a while, or not at all. Raises UserError for others than on-call and admins."""
+    incident = _answerable(await context.journal.world(), incident_id, None)
+    await _permit(context, incident, actor, Failover(cluster=incident.picture.cluster))
+    watch = context.cluster(incident.picture.cluster).watch
+    until = await context.journal.now() + timedelta(seconds=watch.snooze_s if watch is not None else 0)
+    entry = Snoozed(incident=incident.id, actor=actor, until=until, planned=planned)
+
+    def decide(world: World) -> AnyEntry | None:
+        return entry if world.incidents[incident.id].state == "open" else None
+
+    await context.journal.commit(decide)
+
+
+def may_move_alone(world: World, cluster: str, rules: WatchSite, now: datetime) -> bool:
+    """Whether hold-down and moves per hour leave room for one more without a person."""
+    ended = [operation.records[-1].at for operation in _moves(world, cluster)]
+    recent = [at for at in ended if now - at < timedelta(hours=1)]
+    held = any(now - at < timedelta(seconds=rules.hold_down_s) for at in ended)
+    return not held and len(recent) < rules.moves_per_hour
+
+
+def last_move(world: World, cluster: str) -> str:
+    """The last time that the routes were moved, in words; empty when they never were."""
+    for operation in reversed(_moves(world, cluster)):
+        to = operation.plan.intent_after.gateway if operation.plan else ""
+        return f"change {operation.id} to {to}: {operation.state}, {operation.records[-1].at:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def _moves(world: World, cluster: str) -> list[Operation]:
+    """Failovers that somebody said yes to, oldest first."""
+    return [
+        operation
+        for operation in world.operations.values()
+        if operation.confirmed_by is not None
+        and operation.plan is not None
+        and operation.plan.cluster == cluster
+        and isinstance(operation.plan.command, Failover)
+    ]
+
+
+def _first(world: World, incident: Incident, plan: Plan, request: Requested) -> Requested | Refusal:
+    """The one place where an incident is answered: what comes second is told what came first."""
+    now = world.incidents[incident.id]
+    if (now.state, now.version) != ("open", incident.version):
+        return Refusal(reason=_why_not(now))
+    return refuse_locked(world, plan) or request
+
+
+def _answerable(world: World, incident_id: str, version: int | None) -> Incident:
+    incident = world.incidents.get(incident_id)
+    if incident is None:
+        raise UserError("I do not know this incident (any more); nothing was done.")
+    if incident.state != "open" or (version is not None and incident.version != version):
+        raise UserError(_why_not(incident))
+    return incident
+
+
+def _why_not(incident: Incident) -> str:
+    match incident.state:
+        case "answered":
+            return f"Somebody has answered already: change {incident.operation} is being worked on."
+        case "resolved":
+            return f"This is over: change {incident.operation} moved the routes."
+        case "withdrawn":
+            return "This is over: the gateway recovered, and nothing was moved."
+        case "open":
+            return "The situation has changed since this was shown; look at the message again, its buttons are new."
+
+
+async def _permit(context: Context, incident: Incident, actor: Person, command: Failover) -> None:
+    profile = await context.directory.profile(actor)
+    refusal = may(profile, Permission.FAIL_OVER, context.grants, incident.picture.cluster)
+    if refusal is not None:
+        channel = incident.opened.channel
+        await context.journal.append(
+            Asked(actor=actor, command=command, channel=channel, answer=refusal.reason, allowed=False)
+        )
+        raise UserError(refusal.reason)
+
+
+async def _carries_again(
+    context: Context, incident: Incident, intent: ClusterIntent, facts: ClusterFacts | None
+) -> str:
+    """What data passed just now, on every path, through the gateway; empty when not. A notice leaves a living one."""
+    if incident.picture.severity == "notice" or facts is None:
+        return ""
+    gateway = incident.picture.gateway
+    ways = (service_doors(gateway, intent, facts), [door for node, door in pod_doors(intent, facts) if node != gateway])
+    answers = await asyncio.gather(*(knock(context, doors[:DOORS], LAST_LOOK_S) for doors in ways if doors))
+    return "; ".join(evidence for _, evidence in answers) if all(good for good, _ in answers) else ""

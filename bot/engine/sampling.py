@@ -1,0 +1,191 @@
+"""One round of looking at a gateway: its data path, its machine, the other nodes, and whether we can see at all."""
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from bot.engine.context import Context
+from bot.engine.gateways import MOST_NODES, host_answers, on_link, proxy_healthy
+from bot.engine.ports import PathOracle
+from bot.engine.verifying import knock
+from bot.model.candidates import NodeHealth
+from bot.model.errors import BackendError
+from bot.model.facts import ClusterFacts, Node
+from bot.model.findings import STALE_LEASE_S, Finding, control_plane_silent, findings
+from bot.model.intent import ClusterIntent
+from bot.model.move import DOORS, pod_doors, service_doors
+from bot.model.plan import Door
+from bot.model.probes import RouteAnswer
+from bot.model.site import ClusterSite, DnsServer, WatchSite
+from bot.model.watch import Reading, Round, Signal
+
+FACTS_FRESH_S = 15.0  # older ones say nothing about leases and readiness any more
+REFERENCE_MEMORY_S = 60.0  # whoever has been silent for longer is down, and no reference
+UNKNOWN = Reading(None)
+
+
+class Sampler:
+    """Keeps what must be remembered between rounds: the last facts, when leases last changed, who ever answered."""
+
+    def __init__(self, context: Context, cluster: ClusterSite, rules: WatchSite) -> None:
+        self._context, self._cluster, self._rules = context, cluster, rules
+        self.facts: ClusterFacts | None = None
+        self.facts_at = 0.0
+        self.health: Mapping[str, NodeHealth] = {}
+        self._leases: dict[str, tuple[object, float]] = {}
+        self._answered_at: dict[str, float] = {}
+        self._on_link: dict[str, bool | None] = {}
+        self._routes: tuple[RouteAnswer, ...] = ()
+        self._silent: tuple[str, ...] = ()
+        self._asked = 0
+        self._said: Mapping[Signal, Reading] = {}
+
+    async def refresh(self) -> None:
+        """Read the cluster and ask the firewall where its routes lead. What does not answer leaves the old answer."""
+        facts = await self._context.clusters[self._cluster.name].facts()
+        now = self._context.env.monotonic()
+        for node in facts.nodes:
+            if self._leases.get(node.name, (None, 0.0))[0] != node.lease_renewed:
+                self._leases[node.name] = (node.lease_renewed, now)
+        self.facts, self.facts_at = facts, now
+        firewall = self._context.targets[self._cluster.firewall]
+        if isinstance(firewall, PathOracle):
+            networks = (*facts.service_networks, *facts.pod_networks)
+            answers = await asyncio.gather(*(self._route(firewall, network[1]) for network in networks))
+            self._routes = tuple(answer for answer in answers if answer is not None)
+            nodes = [node for node in facts.nodes[:MOST_NODES] if node.internal_ip is not None]
+            links = await asyncio.gather(*(on_link(self._context, self._cluster, _address(node)) for node in nodes))
+            self._on_link = {node.name: link for node, link in zip(nodes, links, strict=True)}
+
+    async def round(self, gateway: str, intent: ClusterIntent) -> Round:
+        """Ask everything at once; takes at most the rules' time-out. `refresh` must have succeeded before."""
+        facts = self.facts
+        assert facts is not None
+        others = [node for node in facts.nodes if node.name != gateway and node.internal_ip is not None][:MOST_NODES]
+        servers = self._context.site.dns_servers_of({office.name for office in self._context.site.offices})
+        service, pod, own, looks, names = await asyncio.gather(
+            self._knock(service_doors(gateway, intent, facts)[:DOORS]),
+            self._knock(self._pods(gateway, intent, facts)),
+            self._look(facts.node(gateway)),
+            asyncio.gather(*(self._look(node) for node in others)),
+            asyncio.gather(*(self._names(server) for server in servers)),
+        )
+        answered = {node.name: look[0].good is True for node, look in zip(others, looks, strict=True)}
+        answered |= {server.name: name for server, name in zip(servers, names, strict=True)}
+        references = self._references(answered)
+        signals: dict[Signal, Reading] = {"service": service, "pod": pod, "host": own[0], "proxy": own[1]}
+        # Where nobody's port answers ours, a policy is in the way: it says nothing about the machine.
+        if not any(answered[node.name] for node in others) and own[0].good is False:
+            signals["host"] = UNKNOWN
+        signals |= self._word_of_the_api(gateway)
+        self._said = signals
+        ages = self.lease_ages()
+        self.health = {
+            node.name: NodeHealth(
+                host_answers=host.good,
+                proxy_healthy=proxy.good,
+                lease_fresh=self._lease_fresh(node.name, ages),
+                on_link=self._on_link.get(node.name),
+            )
+            for node, (host, proxy) in zip(others, looks, strict=True)
+        }
+        good = {name: self._nothing_wrong(name, health) for name, health in self.health.items()}
+        at = self._context.env.monotonic()
+        return Round(at, signals, len(references), sum(answered[name] for name in references), good)
+
+    def findings(self, gateway: str) -> tuple[Finding, ...]:
+        """What API and firewall say that people should know."""
+        facts = self.facts if self._fresh() else None
+        return findings(facts, gateway, self.lease_ages(), self._routes)
+
+    def said(self, signal: Signal) -> str:
+        """What this signal said in the last round; empty when nothing."""
+        reading = self._said.get(signal, UNKNOWN)
+        return reading.evidence
+
+    def self_check(self) -> str:
+        """Why our own eyes can be trusted, in a sentence."""
+        silent = f"; silent: {', '.join(self._silent)}" if self._silent else ""
+        return f"{self._asked - len(self._silent)} of {self._asked} other nodes and DNS servers answer the bot{silent}"
+
+    def lease_ages(self) -> Mapping[str, float]:
+        """Seconds between the last change that we saw and the last time we looked; never the API's clock."""
+        if self.facts is None:
+            return {}
+        known = [node.name for node in self.facts.nodes if node.lease_renewed is not None]
+        return {name: self.facts_at - self._leases[name][1] for name in known}
+
+    def _fresh(self) -> bool:
+        return self.facts is not None and self._context.env.monotonic() - self.facts_at <= FACTS_FRESH_S
+
+    def _word_of_the_api(self, gateway: str) -> dict[Signal, Reading]:
+        ages = self.lease_ages()
+        node = self.facts.node(gateway) if self.facts is not None else None
+        if node is None or not self._fresh() or control_plane_silent(ages):
+            return {"lease": UNKNOWN, "ready": UNKNOWN}
+        fresh = self._lease_fresh(gateway, ages)
+        age = f"last renewed {ages.get(gateway, 0):.0f} s before it was read"
+        return {
+            "lease": UNKNOWN if fresh is None else Reading(fresh, age),
+            "ready": Reading(node.ready, "Ready" if node.ready else "not Ready"),
+        }
+
+    def _lease_fresh(self, name: str, ages: Mapping[str, float]) -> bool | None:
+        if self._leases.get(name, (None, 0.0))[0] is None or not self._fresh() or control_plane_silent(ages):
+            return None
+        return ages[name] <= STALE_LEASE_S
+
+    def _nothing_wrong(self, name: str, health: NodeHealth) -> bool:
+        node = self.facts.node(name) if self.facts is not None else None
+        word = node is not None and (node.ready or not self._fresh())
+        return word and False not in (health.host_answers, health.proxy_healthy, health.lease_fresh)
+
+    def _references(self, answered: Mapping[str, bool]) -> list[str]:
+        now = self._context.env.monotonic()
+        for name, good in answered.items():
+            if good:
+                self._answered_at[name] = now
+        known = [
+            name for name in answered if now - self._answered_at.get(name, -REFERENCE_MEMORY_S) < REFERENCE_MEMORY_S
+        ]
+        self._asked, self._silent = len(known), tuple(name for name in known if not answered[name])
+        return known
+
+    def _pods(self, gateway: str, intent: ClusterIntent, facts: ClusterFacts) -> tuple[Door, ...]:
+        """Pods elsewhere, each on a node of its own as far as there are enough."""
+        remote = [(node, door) for node, door in pod_doors(intent, facts) if node != gateway]
+        one_each = list(dict(reversed(remote)).values())[::-1]
+        return tuple([*one_each, *(door for _, door in remote if door not in one_each)][:DOORS])
+
+    async def _knock(self, doors: tuple[Door, ...]) -> Reading:
+        if not doors:
+            return UNKNOWN
+        good, evidence = await knock(self._context, doors, self._rules.timeout_s)
+        return Reading(good, evidence)
+
+    async def _look(self, node: Node | None) -> tuple[Reading, Reading]:
+        if node is None or node.internal_ip is None:
+            return UNKNOWN, UNKNOWN
+        host, proxy = await asyncio.gather(
+            host_answers(self._context, node.internal_ip), proxy_healthy(self._context, node.internal_ip)
+        )
+        return Reading(*host), Reading(*proxy)
+
+    async def _names(self, server: DnsServer) -> bool:
+        """Whether the DNS server's machine answers; what it says does not matter here."""
+        try:
+            reply = await self._context.prober.connect(server.address, 53, "TCP", "dns", self._rules.timeout_s)
+        except BackendError:
+            return False
+        return reply.outcome in ("data", "refused", "reset")
+
+    async def _route(self, firewall: PathOracle, destination: IPv4Address) -> RouteAnswer | None:
+        try:
+            return await firewall.route(destination)
+        except BackendError:
+            return None
+
+
+def _address(node: Node) -> IPv4Address:
+    assert node.internal_ip is not None
+    return node.internal_ip

@@ -1,0 +1,86 @@
+"""Every state of an incident's message, block for block, and what is said below it."""
+
+import json
+
+import pytest
+
+from bot.model.incident import Incident
+from handlers.views.incident import incident_view, said_below
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
+from tests.golden import assert_golden
+from tests.office import OLGA
+
+STATES = (
+    *("down", "degraded", "notice", "no-candidate", "snoozed", "planned", "escalated"),
+    *("withdrawn", "moved", "moved-back"),
+)
+
+
+async def story(name: str) -> Incident:
+    office = await watched()
+    match name:
+        case "degraded":
+            office.company.wire.not_forwarding.add(ADDRESS[GATEWAY])
+            await office.rounds(5)
+        case "notice":
+            office.company.cluster.now = watched_facts(node_02={"schedulable": False})
+            await office.watch.sampler.refresh()
+            await office.rounds(1)
+        case "no-candidate":
+            changes = {f"node_{name[-2:]}": {"ready": False} for name in ADDRESS if name != GATEWAY}
+            office.company.cluster.now = watched_facts(**changes)
+            await office.watch.sampler.refresh()
+            await died(office)
+        case _:
+            await died(office)
+            await answered(office, name)
+    return await office.asked()
+
+
+async def died(office: Watched) -> None:
+    office.company.wire.dead.add(ADDRESS[GATEWAY])
+    await office.rounds(5)
+
+
+async def answered(office: Watched, name: str) -> None:
+    incident = await office.asked()
+    match name:
+        case "snoozed" | "planned":
+            await office.engine.snooze(incident.id, OLGA, planned=name == "planned")
+        case "escalated":
+            office.pass_time(RULES.escalate_after_s)
+            await office.rounds(1)
+        case "withdrawn":
+            office.company.wire.dead.clear()
+            await office.rounds(5)
+        case "moved":
+            office.pass_time(20)
+            await office.click(incident, OLGA)
+        case "moved-back":
+            office.company.wire.without_proxy.add(ADDRESS[NEXT])
+            await office.click(incident, OLGA)
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_an_incidents_message(name: str) -> None:
+    incident = await story(name)
+    assert_golden(f"incident-{name}", incident_view(incident))
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_only_what_waits_for_an_answer_has_buttons_and_slacks_limits_are_kept(name: str) -> None:
+    incident = await story(name)
+    text, blocks = incident_view(incident)
+    buttons = [b["action_id"] for block in blocks if block["type"] == "actions" for b in block["elements"]]
+    moves = [f"failover-{number}" for number in range(0 if name == "no-candidate" else 3)]
+    assert buttons == ([*moves, "snooze", "planned"] if incident.state == "open" else [])
+    assert len(text) <= 4000
+    assert len(blocks) <= 50
+    assert all(len(json.dumps(block)) < 12000 for block in blocks)
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_what_is_said_below(name: str) -> None:
+    incident = await story(name)
+    said = [below for record in incident.records if (below := said_below(record, incident)) is not None]
+    assert_golden(f"incident-{name}-below", ("\n".join(said), []))
