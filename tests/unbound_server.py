@@ -40,7 +40,10 @@ class UnboundServer:
             self._said = self._log()
             with (self.home / "log").open("ab") as log:
                 self.process = subprocess.Popen(  # noqa: ASYNC220 - it goes on
-                    [str(BINARY), "-d", "-c", str(self.configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    [str(self.home / "unbound"), "-d", "-c", str(self.configuration)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                 )
             if await self._starts():
                 return
@@ -128,6 +131,8 @@ async def running_unbound(
         home = directory or Path(temporary)
         for name, data in (await asyncio.to_thread(_certificates)).items():
             (home / name).write_bytes(data)
+        # A copy, because Debian's AppArmor profile lets the installed one read nothing but /etc/unbound.
+        shutil.copy(BINARY, home / "unbound")
         server = UnboundServer(home, extra, address, dns_port)
         try:
             await server.start()
