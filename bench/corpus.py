@@ -34,7 +34,7 @@ from lab.corpus.corpus import SINGLES, pairs
 from lab.corpus.fault import Fault
 from lab.corpus.office import State, office
 
-LIMITS = Limits(deadline_s=6, facts_s=1.5, probe_s=0.5, doubt_s=0.3)
+LIMITS = Limits(deadline_s=8, facts_s=2.5, probe_s=1, doubt_s=0.4)
 """Short patience: nothing in the lab takes long but what never answers."""
 SINGLE_BAR, PAIR_BAR = 0.99, 0.95
 _ROUND = 8  # cases a worker takes at a time

@@ -33,12 +33,15 @@ async def connect(
 ) -> ConnectAnswer:
     """Speak a protocol of `PROTOCOLS`, "byte" (one line feed, to be acknowledged) or, for any other word, listen.
 
+    Where the kernel here cannot see the destination's acknowledgements, "byte" listens, too: `spoke` is then empty.
+
     UDP can only be asked where the protocol answers: `dns`. Raises Rejected for what no probe can tell.
     """
     clock = asyncio.get_running_loop().time
     started = clock()
     source: IPv4Address | None = None
-    spoke = speak if speak in PROTOCOLS or speak == "byte" else ""
+    says_byte = speak == "byte" and _tells_acknowledgements(vantage)
+    spoke = speak if speak in PROTOCOLS or says_byte else ""
     try:
         if protocol == "TCP":
             outcome, says, source = await _tcp(vantage, address, port, spoke, timeout_s, greeting_s)
@@ -68,7 +71,7 @@ async def _tcp(
     reader, writer, source = await vantage.open_tcp(address, port, timeout_s)
     remaining = max(0.0, deadline - clock())
     try:
-        if spoke == "byte" and _tells_acknowledgements(vantage):
+        if spoke == "byte":
             return *await _acknowledged_byte(reader, writer, remaining), source
         if spoke in PROTOCOLS:
             return *await _talk(vantage, PROTOCOLS[spoke](), reader, writer, remaining), source

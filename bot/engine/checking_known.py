@@ -22,12 +22,18 @@ class Known(Value):
     gateway_address: IPv4Address | None
     service_networks: tuple[IPv4Network, ...]
     pod_networks: tuple[IPv4Network, ...]
-    written: tuple[Placed, ...] = ()  # what earlier changes wrote and left, when there are no facts to derive it from
+    written: tuple[Placed, ...] = ()  # what earlier changes wrote and left
+
+    @property
+    def kube_dns_applied(self) -> IPv4Address | None:
+        """Where earlier changes pointed the forwarders."""
+        return next((p.resource.masters[0] for p in self.written if isinstance(p.resource, Forwarder)), None)
 
 
 def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_domain: str | None = None) -> Known:
     """Fresh facts where there are any."""
     gateway = world.intent(cluster.name).gateway or cluster.gateway
+    written = _written(world, cluster.name)
     if facts is not None:
         node = facts.node(gateway)
         return Known(
@@ -38,8 +44,8 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
             gateway_address=node.internal_ip if node else None,
             service_networks=facts.service_networks,
             pod_networks=facts.pod_networks,
+            written=written,
         )
-    written = _written(world, cluster.name)
     forwarders = [one.resource for one in written if isinstance(one.resource, Forwarder)]
     routes = [one.resource for one in written if isinstance(one.resource, Route)]
     kube_dns = forwarders[0].masters[0] if forwarders else None
@@ -53,14 +59,14 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
         gateway_address=routes[0].gateway if routes else None,
         service_networks=tuple(network for network in networks if kube_dns and kube_dns in network),
         pod_networks=tuple(network for network in networks if not (kube_dns and kube_dns in network)),
-        written=tuple(written),
+        written=written,
     )
 
 
-def _written(world: World, cluster: str) -> list[Placed]:
+def _written(world: World, cluster: str) -> tuple[Placed, ...]:
     """What finished changes for this cluster wrote and did not take back."""
     left: dict[tuple[TargetId, Key], Resource | None] = {}
     for operation in world.operations.values():
         if operation.plan is not None and operation.plan.cluster == cluster and operation.state == "done":
             left |= {(step.target, step.key): step.after for step in operation.plan.steps}
-    return [Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None]
+    return tuple(Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None)

@@ -161,7 +161,7 @@ class One:
         return tuple(answer for answer in answers if answer is not None)
 
     async def _policies(self, expected: Sequence[IPv4Address]) -> tuple[PolicyAnswer, ...]:
-        wanted = [(address, port) for port in self.subject.ports for address in expected][: self.limits.connections]
+        wanted = [(address, port) for address in expected for port in self.subject.ports][: self.limits.connections]
         answers = await asyncio.gather(
             *(self.around.from_offices(address, port.protocol, port.port) for address, port in wanted)
         )
@@ -169,7 +169,7 @@ class One:
 
     async def connections(self, expected: Sequence[IPv4Address]) -> tuple[ConnectAnswer, ...]:
         """Every port of every address; a service address with several pods behind it more than once."""
-        wanted = [(a, p) for p in self.subject.ports for a in expected if _can_probe(p)][: self.limits.connections]
+        wanted = [(a, p) for a in expected for p in self.subject.ports if _can_probe(p)][: self.limits.connections]
         service = self.subject.service
         if service is not None and not service.ready_endpoints:
             wanted = wanted[:1]
@@ -280,6 +280,7 @@ class One:
             ports=subject.ports,
             known_ports=subject.known_ports,
             kube_dns=known.kube_dns,
+            kube_dns_applied=known.kube_dns_applied,
             kube_dns_ready=_ready_for(facts.services, known.kube_dns) if facts else None,
             service_networks=known.service_networks,
             pod_networks=known.pod_networks,

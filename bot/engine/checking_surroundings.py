@@ -1,6 +1,7 @@
 """What every name of a cluster has in common on the path: firewall, gateway, what the firewall should hold."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address
 
@@ -147,10 +148,8 @@ class Surroundings:
         """What the firewall should hold for the exposures, beside what it holds."""
         wanted = self.known.written
         if self.known.facts is not None:
-            try:
+            with contextlib.suppress(UserError):  # a fact is missing; then what was applied has to do
                 wanted = desired(self.intent, self.cluster, self.context.site, self.known.facts)
-            except UserError:
-                return ()  # a fact is missing: nobody can say what should be there
         return await self.held([placed for placed in wanted if placed.target == self.cluster.firewall])
 
     async def held(self, wanted: Sequence[Placed]) -> tuple[Held, ...]:

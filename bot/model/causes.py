@@ -89,7 +89,11 @@ def _proven(hop: HopName, e: Evidence) -> bool:
             known = e.readable and e.service is not None
             return known and (e.address is not None or names_proven or direct_works(e))
         case "service":
-            return e.carried and not e.unprobed
+            return e.carried and bool(e.expected) and not e.unprobed and _every_port(e)
+
+
+def _every_port(e: Evidence) -> bool:
+    return {port.port for port in e.ports} <= {reply.port for reply in e.connections}
 
 
 def _firewall_clears(e: Evidence) -> bool:

@@ -42,13 +42,12 @@ def _asked(s: DnsEvidence, *answers: DnsAnswer | None) -> list[str]:
 
 def _stopped(s: DnsEvidence) -> bool:
     """The server itself does not answer, not even what it needs nobody for."""
-    if s.reach is not None and s.reach.allowed is False:
+    if any(spoke(answer) for answer in (s.udp, s.fresh, s.local)):
         return False
-    questions = (s.udp, s.fresh, s.tcp, s.local)
-    if any(spoke(answer) for answer in questions):
-        return False
-    refused = s.udp is not None and s.udp.outcome in ("refused", "unreachable", "malformed")
-    return refused or (s.local is not None and silent(s.local))
+    if s.udp is not None and s.udp.outcome in ("refused", "unreachable", "malformed"):
+        return True
+    may_ask = s.reach is not None and s.reach.allowed is True
+    return may_ask and s.local is not None and silent(s.local)
 
 
 def _server_down(_: Evidence, s: DnsEvidence) -> Sequence[str]:
@@ -108,7 +107,9 @@ def _resolves_elsewhere(e: Evidence, s: DnsEvidence) -> Sequence[str]:
 
 def _unanswered(e: Evidence, s: DnsEvidence) -> Sequence[str]:
     """The server is up, may ask, knows whom to ask, and still gets nothing, while kube-dns answers us."""
-    if not (silent(s.udp) or (right(e, s.udp) and silent(s.fresh))) or _stopped(s) or not direct_works(e):
+    if not (silent(s.udp) or (right(e, s.udp) and silent(s.fresh))) or not spoke(s.local):
+        return ()
+    if not e.readable or not direct_works(e):
         return ()
     if (s.reach and denied(e, s.reach)) or not allowed(e, s.policy_udp):
         return ()

@@ -21,6 +21,10 @@ def _is_firewall(e: Evidence, one: Unread) -> bool:
     return one.system == e.firewall
 
 
+def _late_probe(one: Unread) -> bool:
+    return one.system == PROBES and one.kind == "late"
+
+
 def _is_api(e: Evidence, one: Unread) -> bool:
     return one.system == e.cluster
 
@@ -257,7 +261,7 @@ DOUBTS: tuple[Row, ...] = (
     Row(
         "K8SNET-ASK-02",
         "cluster",
-        _unread(lambda e, one: one.kind == "late" or one.system not in (PROBES, e.cluster, e.firewall)),
+        _unread(lambda e, one: one.system not in (PROBES, e.cluster, e.firewall) or _late_probe(one)),
         "a question was not answered before the check's time was up, or a device could not be asked",
         "something could not be asked",
         "Check again; the text names what was asked and of whom.",

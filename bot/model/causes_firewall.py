@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.causes_row import Row
-from bot.model.causes_signals import denied, held, leads_to_nodes
+from bot.model.causes_signals import denied, held, leads_to_nodes, proven
 from bot.model.describe import held_line, policy_line, route_line
 from bot.model.diagnosis import Evidence, Held
 from bot.model.probes import PolicyAnswer, RouteAnswer
@@ -22,11 +22,19 @@ def _astray(e: Evidence, networks: Sequence[IPv4Network]) -> list[RouteAnswer]:
     """Look-ups in these networks that do not lead to the nodes, though the nodes themselves can be reached."""
     if not e.cluster_exposed or _interface_down(e):
         return []
+    carried = {reply.address for reply in e.connections} if _belied(e) else set()
     return [
         route
         for route in e.routes
-        if any(route.destination in network for network in networks) and leads_to_nodes(e, route) is False
+        if any(route.destination in network for network in networks)
+        and leads_to_nodes(e, route) is False
+        and route.destination not in carried
     ]
+
+
+def _belied(e: Evidence) -> bool:
+    """Data passes from the office itself: a look-up that says no is a contradiction then, and no cause."""
+    return e.carried and e.in_office is True
 
 
 def _row_for(e: Evidence, address: IPv4Address) -> Held | None:
@@ -86,7 +94,7 @@ def _other_gateway(e: Evidence) -> Sequence[str]:
 
 
 def _denied(e: Evidence) -> list[PolicyAnswer]:
-    return [policy for policy in e.policies if e.cluster_exposed and denied(e, policy)]
+    return [policy for policy in e.policies if e.cluster_exposed and denied(e, policy) and not _belied(e)]
 
 
 def _differing(e: Evidence, *kinds: str) -> list[Held]:
@@ -138,24 +146,11 @@ def _object_differs(e: Evidence) -> Sequence[str]:
 
 
 def _kube_dns_moved(e: Evidence) -> Sequence[str]:
-    """Firewall and forwarders agree on an address that is not kube-dns' any more."""
-    if e.kube_dns is None:
+    if e.kube_dns is None or e.kube_dns_applied in (None, e.kube_dns):
         return ()
-    old = {
-        one.actual.network.network_address
-        for one in _differing(e, "address")
-        if isinstance(one.wanted, Address)
-        and isinstance(one.actual, Address)
-        and one.wanted.network == IPv4Network(e.kube_dns)
-    }
-    forwarding = [s for s in e.servers if s.forwards_to and old & set(s.forwards_to)]
-    if not forwarding:
+    if e.servers and all(proven(e, server) for server in e.servers):
         return ()
-    return [
-        f"the API says {e.kube_dns}",
-        *(f"{s.server} forwards to {', '.join(map(str, s.forwards_to or ()))}" for s in forwarding),
-        *(held_line(one) for one in _differing(e, "address")),
-    ]
+    return (f"the API says {e.kube_dns}, applied was {e.kube_dns_applied}",)
 
 
 def _shadowed(e: Evidence) -> Sequence[str]:
@@ -263,7 +258,7 @@ FIREWALL: tuple[Row, ...] = (
         "K8SNET-DNS-19",
         "firewall",
         _kube_dns_moved,
-        "forwarder and firewall object have the same address for kube-dns, and the API has another",
+        "the journal's last change pointed the forwarders at another address than the API has for kube-dns now",
         "kube-dns has another address than when the exposure was applied",
         "Apply the exposure again: it takes the new address everywhere.",
         fix="expose",

@@ -143,11 +143,8 @@ def _invalid_dropped(e: Evidence) -> Sequence[str]:
     seen = _Seen(e)
     half = [one for one in seen.of("pod", "elsewhere") if one.half]
     others = seen.foreign_pods
-    if not half or (others and not any(one.half for one in others)):
-        return ()
-    if any(one.answered for one in others):
-        return ()
-    if not others and any(one.half for one in seen.of("service")):
+    # One program that says nothing looks the same: only another service's pod tells.
+    if not any(one.half for one in others) or any(one.answered for one in others):
         return ()
     return [*_says(half, 3), *_says([one for one in seen.of("pod", "gateway") if one.answered], 1)]
 

@@ -10,13 +10,13 @@ from bot.model.suggest import suggestion
 
 
 def _namespace_missing(e: Evidence) -> Sequence[str]:
-    if e.address is not None or not e.namespaces or e.namespace in e.namespaces:
+    if not e.readable or e.address is not None or not e.namespaces or e.namespace in e.namespaces:
         return ()
     return (f"the API knows no namespace {e.namespace}.{suggestion(e.namespace, e.namespaces)}",)
 
 
 def _service_missing(e: Evidence) -> Sequence[str]:
-    if e.address is not None or e.service is not None or e.namespace not in e.namespaces:
+    if not e.readable or e.address is not None or e.service is not None or e.namespace not in e.namespaces:
         return ()
     return (f"namespace {e.namespace} has no service {e.name}.{suggestion(e.name, e.siblings)}",)
 

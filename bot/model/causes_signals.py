@@ -129,7 +129,8 @@ class Tested(NamedTuple):
 
     @property
     def half(self) -> bool:
-        return self.answer.outcome == "handshake-only"
+        """Connected, and what was said got no answer; where nothing was said, silence is no wonder."""
+        return self.answer.outcome == "handshake-only" and bool(self.answer.spoke)
 
 
 def tested(e: Evidence) -> tuple[Tested, ...]:

@@ -45,7 +45,6 @@ class DnsEvidence(Value):
     address: IPv4Address
     udp: DnsAnswer | None = None
     fresh: DnsAnswer | None = None
-    tcp: DnsAnswer | None = None
     local: DnsAnswer | None = None
     reach: PolicyAnswer | None = None  # office -> server, UDP 53
     policy_udp: PolicyAnswer | None = None  # server -> kube-dns
@@ -113,6 +112,7 @@ class Evidence(Value):
     ports: tuple[ServicePort, ...] = ()  # those of `expected`, restricted to the asked one
     known_ports: tuple[ServicePort, ...] = ()
     kube_dns: IPv4Address | None = None
+    kube_dns_applied: IPv4Address | None = None  # that forwarders were last pointed at
     kube_dns_ready: int | None = None
     service_networks: tuple[IPv4Network, ...] = ()
     pod_networks: tuple[IPv4Network, ...] = ()

@@ -121,8 +121,8 @@ def _settings(places: Places) -> Json:
     """The lab's configuration with short patience, and somebody who may change things without a chat."""
     settings = bot_settings(places)
     settings["roles"].append({"role": "admin", "users": [f"{settings['slack']['team']}/{OPERATOR}"]})
-    settings["firewalls"]["fw"] |= {"connect_timeout_s": 0.5, "request_timeout_s": 0.8}
-    settings["clusters"]["qa"]["kubernetes"] |= {"connect_timeout_s": 0.5, "read_timeout_s": 0.8, "deadline_s": 0.9}
+    settings["firewalls"]["fw"] |= {"connect_timeout_s": 1, "request_timeout_s": 1.5}
+    settings["clusters"]["qa"]["kubernetes"] |= {"connect_timeout_s": 1, "read_timeout_s": 1.5, "deadline_s": 2}
     settings["probes"]["greeting_s"] = 0.3
     return settings
 

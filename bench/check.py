@@ -1,0 +1,407 @@
+"""How fast a check is, beside what a person would type and beside a bare loop, all in one run on loopback.
+
+    python -m bench.check [--services 1000] [--rounds 20] [--json FILE]
+
+Everything runs against the lab's office in this process, so that the network costs nothing and what is measured is the
+bot; `sequence` is the time of the same questions asked one after the other, each with its own time-out.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import multiprocessing
+import os
+import platform
+import resource
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+from rich.table import Table
+
+from backends.probes.prober import NetworkProber
+from backends.probes.settings import ProbeSettings
+from bench.offices import engine_for, exposed_office
+from bot.engine.checking import check
+from bot.engine.checking_asking import Limits
+from bot.engine.context import Context
+from bot.engine.engine import Engine
+from bot.engine.ports import Target
+from bot.model.commands import Check
+from bot.model.diagnosis import Report
+from bot.model.facts import ClusterFacts, Endpoint, Node, Service, ServicePort
+from lab.corpus.fault import HEADLESS
+from lab.corpus.office import Office, State, office
+
+HEALTHY_BAR_MS = 10.0
+COLD_BAR_S = 0.6
+MANY_BAR_S, MANY_BAR_MB = 2.0, 120.0
+LOOP_BAR = 0.8
+NSLOOKUP_S = 15.0
+"""How long a person's `nslookup` waits for a silent server."""
+
+Figures = dict[str, float | int | str]
+
+
+@asynccontextmanager
+async def place_of(state: State) -> AsyncIterator[tuple[Office, Engine]]:
+    with tempfile.TemporaryDirectory(prefix="k8snet-bench-") as folder:
+        async with office(Path(folder), state) as place, engine_for(place) as engine:
+            yield place, engine
+
+
+async def timed(work: Awaitable[object]) -> float:
+    """Seconds."""
+    started = time.perf_counter()
+    await work
+    return time.perf_counter() - started
+
+
+async def healthy(state: State, rounds: int) -> Figures:
+    """A healthy check in a running bot, beside the slowest thing that it has to wait for, the cluster's API."""
+    async with place_of(state) as (_, engine):
+        await checked(engine, HEADLESS)  # connections and imports are there in a running bot
+        whole, api = [], []
+        for _ in range(rounds):
+            api.append(await timed(engine.context.clusters["qa"].facts()))
+            whole.append(await timed(checked(engine, HEADLESS)))
+    beyond = (statistics.median(whole) - statistics.median(api)) * 1000
+    return {
+        "healthy check, ms": round(statistics.median(whole) * 1000, 1),
+        "of that the cluster's API, ms": round(statistics.median(api) * 1000, 1),
+        "beyond the API, ms": round(beyond, 1),
+    }
+
+
+async def checked(engine: Engine, name: str, limits: Limits | None = None) -> Report:
+    return await check(engine.context, Check(name=name), limits or Limits())
+
+
+async def black_holed(state: State) -> Figures:
+    """The gateway is frozen: every packet to it vanishes, each probe waits for its whole time-out."""
+    limits = Limits()
+    async with place_of(state) as (place, engine):
+        await checked(engine, HEADLESS)
+        place.network.freeze_node("k8s-qa-node-02")
+        report = await checked(engine, HEADLESS)
+        seconds = report.elapsed_ms / 1000
+    silent = sum(" timeout " in line or ": timeout" in line for line in report.proof)
+    return {
+        "black-holed gateway, s": round(seconds, 2),
+        "one probe's time-out, s": limits.probe_s,
+        "times its own time-out": round(seconds / limits.probe_s, 2),
+        "the same one after the other, s": round(max(silent, 2) * limits.probe_s + NSLOOKUP_S, 1),
+        "verdict": f"{report.verdict} {report.findings[0].code}",
+    }
+
+
+def cold(state: State) -> Figures:
+    """The command line, from nothing: interpreter, imports, one check."""
+
+    async def run() -> tuple[list[float], int]:
+        async with place_of(state) as (place, _):
+            seconds = []
+            code = 0
+            for _ in range(5):
+                started = time.perf_counter()
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "bot",
+                    "check",
+                    HEADLESS,
+                    "--config",
+                    str(place.config),
+                    env={**os.environ, **place.environ},
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+                await process.communicate()
+                code = process.returncode or code
+                seconds.append(time.perf_counter() - started)
+            return seconds, code
+
+    seconds, code = asyncio.run(run())
+    return {"command line, cold, s": round(statistics.median(seconds), 2), "its exit code": code}
+
+
+# --- a thousand services -------------------------------------------------------------------------------------------
+
+NETWORK = IPv4Network("127.64.0.0/16")
+"""On Linux every address of 127.0.0.0/8 is this host's: a thousand services need no configuration."""
+DOMAIN = "cluster.local"
+
+
+def address_of(number: int) -> IPv4Address:
+    return NETWORK[number + 10]
+
+
+class _Names(asyncio.DatagramProtocol):
+    """Answers `svc-<n>.…` with that service's address, everything else as CoreDNS answers an unknown name."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        end = data.index(b"\0", 12)
+        label = data[13 : 13 + data[12]]
+        question = data[12 : end + 5]
+        if label.startswith(b"svc-"):
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" + address_of(int(label[4:])).packed
+            self.transport.sendto(data[:2] + b"\x84\x00\0\1\0\1\0\0\0\0" + question + record, addr)
+        else:
+            zone = b"\x07cluster\x05local\0"
+            soa = b"\x01n" + zone + b"\x01h" + zone + struct.pack("!IIIII", 1, 7200, 1800, 86400, 30)
+            record = zone + b"\0\6\0\1\0\0\0\x1e" + struct.pack("!H", len(soa)) + soa
+            self.transport.sendto(data[:2] + b"\x84\x03\0\1\0\0\0\1\0\0" + question + record, addr)
+
+
+async def _pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        if await reader.readline():
+            writer.write(b"+PONG\r\n")
+            await reader.read()
+    writer.close()
+
+
+def _serve(ports: Connection) -> None:
+    """A DNS server and a Redis in a process of their own: what is measured is the client."""
+
+    async def work() -> None:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(_Names, local_addr=("127.0.0.1", 0))
+        server = await asyncio.start_server(_pong, "0.0.0.0", 0, backlog=2048)
+        ports.send((transport.get_extra_info("sockname")[1], server.sockets[0].getsockname()[1]))
+        await asyncio.Event().wait()
+
+    asyncio.run(work())
+
+
+@contextmanager
+def answering() -> Iterator[tuple[int, int]]:
+    """The ports of the DNS server (UDP, on 127.0.0.1) and of the Redis (on every address of this host)."""
+    near, far = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=_serve, args=(far,), daemon=True)
+    process.start()
+    try:
+        yield near.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def facts_of(services: int, port: int) -> ClusterFacts:
+    redis = ServicePort(name="redis", protocol="TCP", port=port)
+    endpoint = Endpoint(address=IPv4Address("127.65.0.9"), node="n1", hostname=None, ready=True, ports=(redis,))
+    return ClusterFacts(
+        cluster="qa",
+        version="v1.34.0",
+        nodes=(Node(name="k8s-qa-node-02", internal_ip=IPv4Address("127.0.0.1"), ready=True, schedulable=True),),
+        namespaces=("default",),
+        services=tuple(
+            Service(
+                namespace="default",
+                name=f"svc-{number}",
+                type="ClusterIP",
+                cluster_ip=address_of(number),
+                headless=False,
+                external_name=None,
+                publish_not_ready=False,
+                internal_traffic_local=False,
+                ports=(redis,),
+                endpoints=(endpoint,),
+            )
+            for number in range(services)
+        ),
+        kube_dns=None,
+        domain=DOMAIN,
+        domain_source="bench",
+        service_networks=(NETWORK,),
+        service_networks_source="bench",
+        pod_networks=(IPv4Network("127.65.0.0/16"),),
+        pod_networks_source="bench",
+    )
+
+
+@dataclass
+class Still:
+    """`ClusterReader` that knows everything already."""
+
+    known: ClusterFacts
+
+    async def facts(self) -> ClusterFacts:
+        return self.known
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def context_for(engine: Engine, services: int, dns_port: int, port: int) -> Context:
+    """The engine's own context with loopback in the place of the office."""
+    context = engine.context
+    [place], [server] = context.site.offices, context.site.dns_servers
+    loopback = place.model_copy(update={"networks": {"loopback": IPv4Network("127.0.0.0/8")}})
+    here = server.model_copy(update={"address": IPv4Address("127.0.0.1")})
+    site = context.site.model_copy(update={"offices": (loopback,), "dns_servers": (here,)})
+    return replace(
+        context,
+        site=site,
+        clusters={"qa": Still(facts_of(services, port))},
+        targets={name: cast(Target, object()) for name in context.targets},
+        prober=NetworkProber(ProbeSettings(), dns_port),
+    )
+
+
+async def a_namespace(engine: Engine, services: int, dns_port: int, port: int, rounds: int) -> Figures:
+    """Our check of the namespace, and a loop that does nothing but resolve and connect, alternating."""
+    context = context_for(engine, services, dns_port, port)
+    ours, loop = [], []
+    for _ in range(rounds):
+        gc.collect()
+        started = time.perf_counter()
+        report = await check(context, Check(name="*.default"), Limits())
+        ours.append(time.perf_counter() - started)
+        assert report.verdict == "passed", report.summary
+        gc.collect()
+        loop.append(await timed(bare(services, dns_port, port)))
+    return {
+        "services": services,
+        "our check of the namespace, s": round(min(ours), 2),
+        "bare resolve-and-connect loop, s": round(min(loop), 2),
+        "ours of the loop's speed": round(min(loop) / min(ours), 2),
+        "our names with data per second": round(services / min(ours)),
+    }
+
+
+async def bare(services: int, dns_port: int, port: int) -> None:
+    """The least that one would write by hand with dnspython and asyncio, as many at a time as ours."""
+    import dns.asyncquery
+    import dns.message
+
+    turns = asyncio.Semaphore(ProbeSettings().concurrency)
+
+    async def one(number: int) -> None:
+        async with turns:
+            query = dns.message.make_query(f"svc-{number}.default.svc.{DOMAIN}.", "A", use_edns=0, payload=1232)
+            answer = await dns.asyncquery.udp(query, "127.0.0.1", 3, dns_port)
+            address = str(answer.answer[0][0].address)
+        async with turns:
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(b"PING\r\n")
+            assert await reader.readline() == b"+PONG\r\n"
+            writer.close()
+            await writer.wait_closed()
+
+    await asyncio.gather(*map(one, range(services)))
+
+
+def memory_of(services: int, state: State) -> Figures:
+    """The most memory a process needs that does nothing but this once; measured in a process of its own."""
+    near, far = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_weighed, args=(far, services, state))
+    process.start()
+    megabytes = near.recv()
+    process.join()
+    return {"its most memory, MB": round(megabytes, 1)}
+
+
+def _weighed(result: Connection, services: int, state: State) -> None:
+    async def work() -> None:
+        with answering() as (dns_port, port):
+            async with place_of(state) as (_, engine):
+                await check(context_for(engine, services, dns_port, port), Check(name="*.default"))
+
+    asyncio.run(work())
+    result.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def by_hand(dns_port: int, port: int) -> Figures:
+    """What a person would type, as far as the tools are here: one name, one connection, one after the other."""
+    name = f"svc-1.default.svc.{DOMAIN}"
+    wanted = {
+        "dig": ["dig", "+short", "@127.0.0.1", "-p", str(dns_port), name],
+        "redis-cli": ["redis-cli", "-h", str(address_of(1)), "-p", str(port), "ping"],
+        "nc": ["nc", "-z", str(address_of(1)), str(port)],
+    }
+    figures: Figures = {}
+    for tool, command in wanted.items():
+        if shutil.which(tool) is None:
+            figures[f"{tool}, ms"] = "not installed"
+            continue
+        started = time.perf_counter()
+        subprocess.run(command, capture_output=True, timeout=10, check=False)
+        figures[f"{tool}, ms"] = round((time.perf_counter() - started) * 1000, 1)
+    figures["dnsperf"] = "not installed" if shutil.which("dnsperf") is None else _dnsperf(dns_port)
+    return figures
+
+
+def _dnsperf(dns_port: int) -> str:
+    names = "".join(f"svc-{number}.default.svc.{DOMAIN} A\n" for number in range(1000))
+    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(dns_port), "-l", "3", "-q", "64"]
+    done = subprocess.run(command, input=names, capture_output=True, text=True, timeout=20, check=False)
+    return next((line.split(":")[1].strip() for line in done.stdout.splitlines() if "per second" in line), "no figure")
+
+
+async def loopback(state: State, services: int, rounds: int) -> Figures:
+    with answering() as (dns_port, port):
+        async with place_of(state) as (_, engine):
+            return {**await a_namespace(engine, services, dns_port, port, rounds), **by_hand(dns_port, port)}
+
+
+def bars(figures: Figures) -> dict[str, bool]:
+    """What was promised, and whether it holds here."""
+
+    def number(name: str) -> float:
+        return float(figures[name])
+
+    return {
+        f"beyond the API at most {HEALTHY_BAR_MS:g} ms": number("beyond the API, ms") <= HEALTHY_BAR_MS,
+        "a black hole costs its own time-out, never the sum": number("times its own time-out") < 2.5,
+        f"command line cold at most {COLD_BAR_S:g} s": number("command line, cold, s") <= COLD_BAR_S,
+        f"the namespace in at most {MANY_BAR_S:g} s": number("our check of the namespace, s") <= MANY_BAR_S,
+        f"with at most {MANY_BAR_MB:g} MB": number("its most memory, MB") <= MANY_BAR_MB,
+        f"at least {LOOP_BAR:g} of the bare loop's speed": number("ours of the loop's speed") >= LOOP_BAR,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    state = asyncio.run(exposed_office())
+    figures: Figures = {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+    figures |= asyncio.run(healthy(state, options.rounds))
+    figures |= asyncio.run(black_holed(state))
+    figures |= cold(state)
+    figures |= asyncio.run(loopback(state, options.services, max(3, options.rounds // 4)))
+    figures |= memory_of(options.services, state)
+    table = Table("what", "measured")
+    for name, value in figures.items():
+        table.add_row(name, str(value))
+    held = bars(figures)
+    for name, holds in held.items():
+        table.add_row(name, "yes" if holds else "NO")
+    Console().print(table)
+    if options.json:
+        options.json.write_text(json.dumps({"figures": figures, "bars": held}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

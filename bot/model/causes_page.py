@@ -1,0 +1,44 @@
+"""The table of causes as a page for people: docs/findings.md is exactly this. Pure."""
+
+from bot.model.causes import CAUSES
+from bot.model.causes_row import Row
+from bot.model.diagnosis import HOPS
+
+_HEAD = """\
+# What a check can find
+
+<!-- Made by `python -m bench.findings` from the table in bot/model/causes*.py; edit that. -->
+
+`/k8snet check` answers with findings. Each has a code that never changes its meaning, so that it can be searched for.
+A verdict is one of three: **failed** (✗), **undetermined** (?, with the reason why it cannot be told), **passed** (✓).
+A missing signal never passes. Rows are tried in this order; causes come first, then what could not be told. A
+*symptom* says that something is wrong, and is shown only when no cause was found. A *note* is worth knowing, and
+nothing is broken.
+"""
+
+
+def page() -> str:
+    """Markdown, one section a hop, one entry a row, in the order of the table."""
+    parts = [_HEAD]
+    for hop in HOPS:
+        rows = [row for row in CAUSES if row.hop == hop]
+        parts.append(f"## At the {hop}\n")
+        parts += [_entry(row) for row in rows]
+    return "\n".join(parts)
+
+
+def _entry(row: Row) -> str:
+    button = f"\n- Button: *{row.fix}*" if row.fix else ""
+    remedy = f"\n- Do: {row.remedy}" if row.remedy else ""
+    told = f"### {row.code}\n\n{_sentence(row.explanation)}\n\n- When: {row.when}."
+    return f"{told}{remedy}{button}\n- Verdict: {_verdict(row)}\n"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _verdict(row: Row) -> str:
+    if row.verdict == "passed":
+        return "none, a note"
+    return f"{row.verdict} (a symptom)" if row.symptom else row.verdict
