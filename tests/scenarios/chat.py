@@ -26,6 +26,7 @@ from tests.office import Company
 GRANTS = (
     Grant(role="developer", people=frozenset({Person(team=TEAM, user=people.DANA)}), clusters=("*",)),
     Grant(role="operator", groups=frozenset({people.OPERATORS}), clusters=("*",)),
+    Grant(role="oncall", groups=frozenset({people.ON_CALL}), clusters=("*",)),
     Grant(role="admin", groups=frozenset({people.ADMINS}), clusters=("*",)),
 )
 
@@ -66,7 +67,9 @@ async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
             targets=template.targets,
             clusters=template.clusters,
             prober=template.prober,
-            directory=SlackDirectory(client, TEAM, frozenset({people.OPERATORS, people.ADMINS}), env.monotonic),
+            directory=SlackDirectory(
+                client, TEAM, frozenset({people.OPERATORS, people.ON_CALL, people.ADMINS}), env.monotonic
+            ),
             announcer=SlackAnnouncer(web_client(settings, session, patient=False), people.AUDIT),
             journal=Journal(MemoryStore(env.now, company.contents)),
             env=env,

@@ -1,0 +1,1 @@
+"""Gateway failures on real packets, measured: `python -m lab.drills`."""

@@ -1,0 +1,46 @@
+"""Every drill, one after the other, as a table. Exit 0 only when every bar was kept.
+
+python -m lab.drills [part of a scenario's name …]
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from lab.drills.drill import ASK_BAR_S, OUTAGE_BAR_S, PROOF_BAR_S, Result, drill
+from lab.drills.scenarios import SCENARIOS
+from lab.network.kernel_requirements import missing
+
+HEAD = f"{'scenario':32} {'expected':9} {'asked':>8} {'proven':>8} {'outage':>8}"
+
+
+def line(result: Result) -> str:
+    """One row of the table."""
+    seconds = (result.asked_s, result.proven_s, result.outage_s)
+    times = " ".join(f"{'–':>8}" if one is None else f"{one:6.1f} s" for one in seconds)
+    return f"{result.scenario:32} {result.expected:9} {times}  {f'✗ {result.problem}' if result.problem else '✓'}"
+
+
+async def run(wanted: list[str]) -> int:
+    """Print the table as it grows; the exit code."""
+    if problem := missing():
+        print(f"no kernel lab here: {problem}")
+        return 2
+    print(f"asked: from the failure to the call (bar {ASK_BAR_S:g} s) · proven: from the click (bar {PROOF_BAR_S:g} s)")
+    print(f"outage: of new connections after the click (bar {OUTAGE_BAR_S:g} s)\n\n{HEAD}", flush=True)
+    kept = True
+    for scenario in SCENARIOS:
+        if wanted and not any(word in scenario.name for word in wanted):
+            continue
+        with tempfile.TemporaryDirectory(prefix="k8snet-drill-") as folder:
+            result = await drill(scenario, Path(folder))
+            if result.problem:
+                print((Path(folder) / "bot.log").read_text()[-2000:], file=sys.stderr)
+        kept = kept and not result.problem
+        print(line(result), flush=True)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(sys.argv[1:])))

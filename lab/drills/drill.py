@@ -1,0 +1,79 @@
+"""One drill: break something, watch the chat, click like on-call, and measure what people on the office PC notice."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.drills.office import Office, exposed
+from lab.drills.scenarios import Scenario
+from lab.drills.traffic import Traffic, traffic
+from lab.slack.driver import ChatError, Seen
+
+ON_CALL = "olga"
+WARM_UP_S = 8.0
+MENTION = "@net-oncall"
+ASK_BAR_S, PROOF_BAR_S, OUTAGE_BAR_S = 15.0, 3.0, 1.0
+INCIDENT = "version 1"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds; None where nothing of the kind happened. `problem` is empty when every bar was kept."""
+
+    scenario: str
+    expected: str
+    asked_s: float | None = None
+    proven_s: float | None = None
+    outage_s: float | None = None
+    problem: str = ""
+
+
+async def drill(scenario: Scenario, folder: Path) -> Result:
+    """Run a scenario in a fresh company; `folder` must exist and be empty."""
+    async with exposed(folder) as office, traffic(office.company.net) as seen:
+        await _quiet(office, WARM_UP_S)
+        broken = time.monotonic()
+        await scenario.break_it(office.company)
+        message = await _message(office, scenario.patience_s)
+        asked = time.monotonic() - broken
+        if message is None:
+            problem = "" if scenario.expected == "nothing" else f"no message within {scenario.patience_s:g} s"
+            return Result(scenario.name, scenario.expected, problem=problem)
+        if scenario.expected != "asked" or MENTION not in message.text:
+            return _unasked(scenario, message, asked)
+        return await _answered(scenario, office, seen, asked)
+
+
+async def _answered(scenario: Scenario, office: Office, seen: Traffic, asked: float) -> Result:
+    clicked = time.monotonic()
+    await office.slack.click(action_id="failover-0", by=ON_CALL)
+    try:
+        await office.slack.until(contains="Moved and proven", timeout=30)
+    except ChatError as error:
+        return Result(scenario.name, scenario.expected, asked, problem=str(error))
+    proven = time.monotonic() - clicked
+    await _quiet(office, 4.0)
+    outage = seen.outage_after(clicked)
+    bars = (("asked", asked, ASK_BAR_S), ("proven", proven, PROOF_BAR_S), ("outage", outage, OUTAGE_BAR_S))
+    problem = "; ".join(f"{what} after {is_:.1f} s, the bar is {bar:g} s" for what, is_, bar in bars if is_ > bar)
+    return Result(scenario.name, scenario.expected, asked, proven, outage, problem)
+
+
+def _unasked(scenario: Scenario, message: Seen, asked: float) -> Result:
+    called = MENTION in message.text
+    wrong = scenario.expected == "nothing" or called == (scenario.expected == "told")
+    says = message.text.splitlines()[0]
+    return Result(scenario.name, scenario.expected, asked, problem=f"the bot said: {says}" if wrong else "")
+
+
+async def _message(office: Office, patience_s: float) -> Seen | None:
+    try:
+        return await office.slack.until(contains=INCIDENT, timeout=patience_s)
+    except ChatError:
+        return None
+
+
+async def _quiet(office: Office, seconds: float) -> None:
+    """Let time pass in which nothing may be said. ChatError when something is."""
+    if (said := await _message(office, seconds)) is not None and "Moved and proven" not in said.text:
+        raise ChatError(f"the bot asked although nothing was broken: {said.text}")

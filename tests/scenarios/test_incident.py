@@ -1,0 +1,69 @@
+"""The gateway dies in front of the real Slack edge: one message, one thread, one click that counts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.model.site import WatchSite
+from lab.slack import people
+from lab.slack.driver import driving
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT, ROUTES, watched_facts
+from tests.office import Company
+from tests.scenarios.chat import Chat, bot_in, workspace
+
+RULES = WatchSite(
+    channel=people.NET_OPS, oncall=(people.ON_CALL,), fallback=(people.OPERATORS,), interval_s=0.05, timeout_s=0.05
+)
+
+
+@asynccontextmanager
+async def exposed() -> AsyncIterator[Chat]:
+    """A watched company with namespace `default` exposed, and the chat in front of it."""
+    company = Company(self_confirm=True, watch=RULES)
+    company.cluster.now = watched_facts()
+    async with workspace() as slack, bot_in(slack, company) as engine, driving(slack.page_url) as driver:
+        await driver.say("/k8snet expose default")
+        await driver.until(contains="waits for a yes")
+        await driver.click("Confirm")
+        await driver.until(contains="applied and proven")
+        yield Chat(driver, slack, company, engine)
+
+
+async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline() -> None:
+    async with exposed() as room:
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        asked = await room.slack.until(contains="The gateway of qa is down: k8s-qa-node-02")
+        assert "@net-oncall" in asked.text
+        assert asked.buttons == [*(f"Fail over to k8s-qa-node-0{n}" for n in (3, 4, 5)), "Snooze", "It's planned"]
+        await room.slack.click(f"Fail over to {NEXT}", by="olga")
+        moved = await room.slack.until(contains="\u2705 Moved and proven")
+        assert (moved.ts, moved.buttons) == (asked.ts, [])
+        assert {room.company.firewall.resources[key].gateway for key in ROUTES} == {ADDRESS[NEXT]}
+        below = [reply.text for reply in await room.slack.messages(thread=asked.ts)]
+        assert any("failover to k8s-qa-node-03" in text for text in below)
+        assert any("clicked by @olga" in text for text in below)
+        await room.slack.until("k8snet-audit", contains="k8s-qa-node-02 of qa: down")
+
+
+async def test_many_clicks_move_once_and_strangers_cannot() -> None:
+    async with exposed() as room:
+        before = len(room.company.firewall.writes)
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        await room.slack.until(contains="The gateway of qa is down")
+        await room.slack.click(f"Fail over to {NEXT}", by="dana")
+        await room.slack.until(contains="you need the role oncall or admin", by="dana")
+        clicks = [room.slack.click(f"Fail over to {NEXT}", by=by) for by in ("ada", "ada", "ada")]
+        await asyncio.gather(*clicks, return_exceptions=True)
+        await room.slack.until(contains="\u2705 Moved and proven")
+        assert len(room.company.firewall.writes) == before + 2
+
+
+async def test_what_recovers_is_withdrawn_in_the_same_message() -> None:
+    async with exposed() as room:
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        asked = await room.slack.until(contains="The gateway of qa is down")
+        room.company.wire.dead.clear()
+        over = await room.slack.until(contains="Over by itself; nothing was moved")
+        assert (over.ts, over.buttons) == (asked.ts, [])
+        incidents = [message for message in await room.slack.messages() if "The gateway of qa" in message.text]
+        assert len(incidents) == 1
