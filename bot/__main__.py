@@ -77,6 +77,20 @@ def facts(config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = F
 
 
 @app.command()
+def manifest(
+    url: Annotated[str | None, typer.Option(help="HTTP mode: the public https:// address of /slack/events.")] = None,
+) -> None:
+    """Print the Slack app's manifest: commands, events, and no scope that nothing uses."""
+    from handlers import manifest as slack_app
+
+    try:
+        typer.echo(slack_app.manifest(url and slack_app.public_url(url)), nl=False)
+    except ValueError as error:
+        typer.echo(f"k8snet: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def demo(port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8090) -> None:
     """A small company on this machine, with the bot at work in it; prints the page's URL."""
     _finish(_lab("demo").run_demo(port))

@@ -60,27 +60,23 @@ async def bot(settings: Settings) -> AsyncIterator[Engine]:
     Raises ConfigurationError and BackendErrors when it cannot start; once inside, what fails is tried again.
     """
     # Slack's libraries take their time to load: a terminal command shall not pay for it.
-    from handlers.announce import SlackAnnouncer
-    from handlers.app import bolt_app, http_session, socket_mode, web_client
-    from handlers.directory import SlackDirectory
-    from handlers.listeners import Listeners
+    from handlers.edge import health_served, slack_edge
 
     env = RealEnv()
-    async with http_session() as session:
-        client = web_client(settings.slack, session)
-        app = await bolt_app(settings.slack, client)
-        groups = frozenset(group for role in settings.roles for group in role.groups)
-        directory = SlackDirectory(client, settings.slack.team, groups, env.monotonic)
-        announcer = SlackAnnouncer(web_client(settings.slack, session, patient=False), settings.slack.audit_channel)
-        async with _engine(settings, env, announcer, directory) as engine:
-            Listeners(settings.slack, engine, client, session, env.spawn).register(app)
-            await engine.start()
-            try:
-                async with socket_mode(settings.slack, app):
-                    yield engine
-            finally:
-                await env.stop()
-                await engine.stop()
+    groups = frozenset(group for role in settings.roles for group in role.groups)
+    async with (
+        slack_edge(settings.slack, groups, env) as edge,
+        _engine(settings, env, edge.announcer, edge.directory) as engine,
+    ):
+        await engine.start()
+        try:
+            async with edge.listening(engine) as ears, AsyncExitStack() as stack:
+                if settings.health is not None:
+                    await stack.enter_async_context(health_served(settings.health.listen, engine, ears))
+                yield engine
+        finally:
+            await env.stop()
+            await engine.stop()
 
 
 @asynccontextmanager

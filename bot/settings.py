@@ -20,7 +20,7 @@ from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
-from handlers.settings import ChannelId, Notified, SlackSettings
+from handlers.settings import Address, ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
@@ -126,6 +126,12 @@ class RoleSettings(Value):
     namespaces: tuple[str, ...] = ("*",)
 
 
+class HealthSettings(Value):
+    """For the supervisor of the process: GET /healthz answers 200, or 503 with the reasons."""
+
+    listen: Address
+
+
 class Settings(Value):
     """Everything of app.yaml."""
 
@@ -138,6 +144,7 @@ class Settings(Value):
     clusters: dict[Name, ClusterSettings] = Field(min_length=1)
     roles: tuple[RoleSettings, ...] = ()
     probes: ProbeSettings = ProbeSettings()
+    health: HealthSettings | None = Field(default=None, description="Where /healthz is served; nowhere.")
 
     @model_validator(mode="after")
     def _references(self) -> Self:

@@ -1,4 +1,4 @@
-"""The Bolt application and its Socket Mode connection."""
+"""The Bolt application and the connection pool to Slack."""
 
 import logging
 import os
@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
-from slack_bolt.adapter.socket_mode.websockets import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import ConfigurationError, Rejected
 from handlers.settings import SlackSettings
-from handlers.web_api import TIMEOUT, call, web_client
+from handlers.web_api import TIMEOUT, call
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +71,3 @@ def _tokenless(settings: SlackSettings, client: AsyncWebClient) -> AsyncWebClien
         retry_handlers=client.retry_handlers,
         trust_env_in_session=False,
     )
-
-
-@asynccontextmanager
-async def socket_mode(settings: SlackSettings, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
-    """Connected while inside. Raises ConfigurationError for a refused app token."""
-    handler = AsyncSocketModeHandler(app, settings.app_token.get_secret_value())
-    await handler.connect_async()  # type: ignore[no-untyped-call]  # as Bolt ships it
-    try:
-        yield handler
-    finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]
-
-
-__all__ = ["bolt_app", "http_session", "socket_mode", "web_client"]

@@ -55,7 +55,7 @@ def test_the_example_names_every_setting_there_is() -> None:
 def _setting_names(schema: dict[str, object]) -> set[str]:
     names: set[str] = set()
     for part in (schema, *schema.get("$defs", {}).values()):
-        if part.get("title") != "Person":
+        if part.get("title") not in ("Person", "Listen"):  # written as one text
             names |= set(part.get("properties", {}))
     return names
 

@@ -10,6 +10,7 @@ from bot.engine.auditing import AuditReport
 from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
+from bot.engine.health import Health, health
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
 from bot.engine.watching import GatewayWatch
@@ -119,6 +120,10 @@ class Engine:
     async def overview(self) -> Overview:
         """Clusters, exposures, changes under way."""
         return await overview(self.context)
+
+    async def health(self, chat_answers: bool) -> Health:
+        """Whether this bot does its work; never raises."""
+        return await health(self.context, chat_answers)
 
     async def facts(self, cluster: str | None) -> ClusterFacts:
         """Everything the bot reads from a cluster. Raises UserError, BackendErrors."""

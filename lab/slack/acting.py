@@ -71,6 +71,7 @@ class Acting:
         if name not in known or user.team_id != TEAM:
             return self.refused(channel, user, f"`{name}` is not a valid command.")
         text = self.arguments(known[name], text, mangle)
+        self.slack.demanded.add("commands")
         answer = await self.slack.delivery.command(payloads.command(self.slack, user, channel, name, text))
         if not answer.ok:
             line = f'{name} failed with the error "{answer.outcome}"'

@@ -26,6 +26,7 @@ MESSAGE_EVENTS = {
     "im": "message.im",
     "mpim": "message.mpim",
 }
+EVENT_SCOPES = {"user_change": {"users:read"}, "subteam_members_changed": {"usergroups:read"}}
 
 
 class Network(Protocol):
@@ -74,6 +75,7 @@ class Slack:
         self.triggers = Triggers(workspace)
         self.hooks = Hooks(workspace)
         self.listeners: set[asyncio.Queue[Change]] = set()
+        self.demanded: set[str] = set()  # scopes without which something the app did would have failed
         workspace.observers.append(self.broadcast)
 
     @property
@@ -99,6 +101,7 @@ class Slack:
             name = MESSAGE_EVENTS[body["channel_type"]]
         if name not in self.manifest.events:
             return None
+        self.demanded |= EVENT_SCOPES.get(name, set())
         body.setdefault("event_ts", self.workspace.next_ts())
         return self.delivery.event(payloads.event(self, body))
 

@@ -1,28 +1,30 @@
 """The real Slack edge – Bolt, SDK, Socket Mode – between the simulated workspace and an engine in memory."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.env import RealEnv
 from bot.model.people import Grant, Person
-from handlers.announce import SlackAnnouncer
-from handlers.app import bolt_app, http_session, socket_mode, web_client
-from handlers.directory import SlackDirectory
-from handlers.listeners import Listeners
+from handlers.edge import Ears, slack_edge
 from handlers.settings import SlackSettings
+from handlers.web import EVENTS_PATH
 from lab.slack import people
 from lab.slack.driver import Driver, driving
+from lab.slack.manifest import Manifest
 from lab.slack.model import TEAM
 from lab.slack.server import Running, running
 from tests.memory_store import MemoryStore
 from tests.office import Company
 
+PING_INTERVAL_S = 0.2  # so that a lost connection is noticed while a test waits
+MANIFEST = Path(__file__).parent.parent.parent / "deploy/slack/manifest.yaml"
 GRANTS = (
     Grant(role="developer", people=frozenset({Person(team=TEAM, user=people.DANA)}), clusters=("*",)),
     Grant(role="operator", groups=frozenset({people.OPERATORS}), clusters=("*",)),
@@ -39,58 +41,75 @@ class Chat:
     workspace: Running
     company: Company
     engine: Engine
+    ears: Ears
+
+
+async def eventually(truth: Callable[[], Awaitable[bool]], timeout: float = 20) -> None:
+    """Look again and again until it is so. TimeoutError after these real seconds."""
+    async with asyncio.timeout(timeout):
+        while not await truth():  # noqa: ASYNC110  # other processes' and libraries' states have no event of ours
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
 async def workspace() -> AsyncIterator[Running]:
-    async with running() as slack:
+    async with running(manifest=Manifest.read(MANIFEST)) as slack:
         yield slack
 
 
-@asynccontextmanager
-async def bot_in(slack: Running, company: Company) -> AsyncIterator[Engine]:
-    """A bot that lives as long as the context; the company's journal and devices outlive it."""
-    settings = SlackSettings(
+def settings_for(slack: Running, transport: str) -> SlackSettings:
+    """A bot's Slack settings in this workspace; in HTTP mode it listens on any free port."""
+    secrets = (
+        {"app_token": SecretStr(slack.app_token)}
+        if transport == "socket"
+        else {"signing_secret": SecretStr(slack.signing_secret), "listen": "127.0.0.1:0"}
+    )
+    return SlackSettings(
+        mode=transport,
         team=TEAM,
         bot_token=SecretStr(slack.bot_token),
-        app_token=SecretStr(slack.app_token),
         audit_channel=people.AUDIT,
         api_url=slack.api_url,
+        **secrets,
     )
+
+
+@asynccontextmanager
+async def bot_in(slack: Running, company: Company, transport: str = "socket") -> AsyncIterator[tuple[Engine, Ears]]:
+    """A bot that lives as long as the context; the company's journal and devices outlive it."""
     env = RealEnv()
-    async with http_session() as session:
-        client = web_client(settings, session)
+    groups = frozenset({people.OPERATORS, people.ON_CALL, people.ADMINS})
+    async with slack_edge(settings_for(slack, transport), groups, env, PING_INTERVAL_S) as edge:
         template = company.engine().context
-        context = Context(
-            site=template.site,
+        context = replace(
+            template,
             grants=GRANTS,
-            targets=template.targets,
-            clusters=template.clusters,
-            prober=template.prober,
-            directory=SlackDirectory(
-                client, TEAM, frozenset({people.OPERATORS, people.ON_CALL, people.ADMINS}), env.monotonic
-            ),
-            announcer=SlackAnnouncer(web_client(settings, session, patient=False), people.AUDIT),
+            directory=edge.directory,
+            announcer=edge.announcer,
             journal=Journal(MemoryStore(env.now, company.contents)),
             env=env,
-            vantage="the test",
             instance="scenario",
             process=env.new_id(),
         )
         engine = Engine(context)
-        app = await bolt_app(settings, client)
-        Listeners(settings, engine, client, session, env.spawn).register(app)
         await engine.start()
         try:
-            async with socket_mode(settings, app):
-                yield engine
+            async with edge.listening(engine) as ears:
+                slack.slack.delivery.request_url = ears.port and f"http://127.0.0.1:{ears.port}{EVENTS_PATH}"
+                yield engine, ears
         finally:
             await env.stop()
             await engine.stop()
 
 
 @asynccontextmanager
-async def chat(self_confirm: bool = False, channels: frozenset[str] = frozenset()) -> AsyncIterator[Chat]:
+async def chat(
+    transport: str = "socket", self_confirm: bool = False, channels: frozenset[str] = frozenset()
+) -> AsyncIterator[Chat]:
     company = Company(self_confirm, channels)
-    async with workspace() as slack, bot_in(slack, company) as engine, driving(slack.page_url) as driver:
-        yield Chat(driver, slack, company, engine)
+    async with (
+        workspace() as slack,
+        bot_in(slack, company, transport) as (engine, ears),
+        driving(slack.page_url) as driver,
+    ):
+        yield Chat(driver, slack, company, engine, ears)

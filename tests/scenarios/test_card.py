@@ -23,8 +23,8 @@ def made_long(room: Chat) -> None:
         )
 
 
-async def test_a_card_always_says_who_asked_who_said_yes_why_and_when() -> None:
-    async with chat() as room:
+async def test_a_card_always_says_who_asked_who_said_yes_why_and_when(transport: str) -> None:
+    async with chat(transport) as room:
         await exposed(room)
         card = await room.slack.until(contains="waits for a yes")
         assert "asked by @dana" in card.text
@@ -38,15 +38,15 @@ async def test_a_card_always_says_who_asked_who_said_yes_why_and_when() -> None:
         assert done.buttons == []
 
 
-async def test_the_text_for_screen_readers_carries_the_whole_decision() -> None:
-    async with chat() as room:
+async def test_the_text_for_screen_readers_carries_the_whole_decision(transport: str) -> None:
+    async with chat(transport) as room:
         await exposed(room)
         spoken = await room.slack.until(contains="+ forwarder default.svc.cluster.local → 10.68.0.2", field="spoken")
         assert "! The policies open the cluster's whole service and pod networks" in spoken.spoken
 
 
-async def test_progress_is_one_message_that_is_never_changed_more_than_once_a_second() -> None:
-    async with chat() as room:
+async def test_progress_is_one_message_that_is_never_changed_more_than_once_a_second(transport: str) -> None:
+    async with chat(transport) as room:
         await exposed(room)
         await room.slack.click("Confirm")
         await room.slack.until(contains="applied and proven")
@@ -61,8 +61,10 @@ async def test_progress_is_one_message_that_is_never_changed_more_than_once_a_se
         assert all(later - earlier > 0.95 for earlier, later in pairwise(running))
 
 
-async def test_a_plan_too_long_for_a_message_is_a_file_in_the_thread_and_then_it_can_be_confirmed() -> None:
-    async with chat() as room:
+async def test_a_plan_too_long_for_a_message_is_a_file_in_the_thread_before_it_can_be_confirmed(
+    transport: str,
+) -> None:
+    async with chat(transport) as room:
         made_long(room)
         await exposed(room)
         card = await room.slack.until(contains="The whole plan is a file in the thread.")
@@ -77,8 +79,8 @@ async def test_a_plan_too_long_for_a_message_is_a_file_in_the_thread_and_then_it
         assert "more lines" in done.text
 
 
-async def test_a_long_plan_that_cannot_be_attached_cannot_be_confirmed() -> None:
-    async with chat() as room:
+async def test_a_long_plan_that_cannot_be_attached_cannot_be_confirmed(transport: str) -> None:
+    async with chat(transport) as room:
         made_long(room)
         await room.slack.fault(method="files.getUploadURLExternal", kind="error", error="missing_scope", times=0)
         await exposed(room)
@@ -87,8 +89,8 @@ async def test_a_long_plan_that_cannot_be_attached_cannot_be_confirmed() -> None
         assert card.buttons == ["Cancel"]
 
 
-async def test_a_bot_that_dies_before_the_file_is_up_attaches_it_once() -> None:
-    async with chat() as room:
+async def test_a_bot_that_dies_before_the_file_is_up_attaches_it_once(transport: str) -> None:
+    async with chat(transport) as room:
         made_long(room)
         await room.slack.fault(method="files.completeUploadExternal", kind="close_after", times=1)
         await exposed(room)
@@ -97,8 +99,8 @@ async def test_a_bot_that_dies_before_the_file_is_up_attaches_it_once() -> None:
         assert len([file for message in thread for file in message.raw.get("files", [])]) == 1
 
 
-async def test_retry_after_is_obeyed_and_nothing_is_lost() -> None:
-    async with chat() as room:
+async def test_retry_after_is_obeyed_and_nothing_is_lost(transport: str) -> None:
+    async with chat(transport) as room:
         await room.slack.fault(method="chat.postMessage", kind="ratelimited", retry_after=2, times=1)
         await exposed(room)
         posts = [
@@ -110,8 +112,8 @@ async def test_retry_after_is_obeyed_and_nothing_is_lost() -> None:
         assert posts[1]["at"] - posts[0]["at"] >= 2
 
 
-async def test_under_slacks_real_limits_many_changes_at_once_are_all_shown() -> None:
-    async with chat() as room:
+async def test_under_slacks_real_limits_many_changes_at_once_are_all_shown(transport: str) -> None:
+    async with chat(transport) as room:
         await room.slack.post("limits", None, enabled=True)
         asked = [room.slack.say(f"/k8snet expose {name}", by="dana") for name in ("default", "monitoring")]
         await asyncio.gather(*asked)
@@ -119,8 +121,8 @@ async def test_under_slacks_real_limits_many_changes_at_once_are_all_shown() -> 
         await room.slack.until(contains="expose monitoring\nPlan: waits for a yes", timeout=40)
 
 
-async def test_what_went_wrong_is_on_the_card_with_the_step() -> None:
-    async with chat() as room:
+async def test_what_went_wrong_is_on_the_card_with_the_step(transport: str) -> None:
+    async with chat(transport) as room:
         await exposed(room)
         room.company.firewall.fail("apply", Fault.REJECT, 3)
         await room.slack.click("Confirm")

@@ -21,12 +21,12 @@ async def exposed() -> AsyncIterator[Chat]:
     """A watched company with namespace `default` exposed, and the chat in front of it."""
     company = Company(self_confirm=True, watch=RULES)
     company.cluster.now = watched_facts()
-    async with workspace() as slack, bot_in(slack, company) as engine, driving(slack.page_url) as driver:
+    async with workspace() as slack, bot_in(slack, company) as (engine, ears), driving(slack.page_url) as driver:
         await driver.say("/k8snet expose default")
         await driver.until(contains="waits for a yes")
         await driver.click("Confirm")
         await driver.until(contains="applied and proven")
-        yield Chat(driver, slack, company, engine)
+        yield Chat(driver, slack, company, engine, ears)
 
 
 async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline() -> None:

@@ -31,6 +31,7 @@ class Call:
     def need(self, scope: str) -> None:
         """Raises SlackError missing_scope."""
         granted = self.slack.manifest.scopes
+        self.slack.demanded.add(scope)
         if scope not in granted:
             raise SlackError("missing_scope", needed=scope, provided=",".join(granted))
 
