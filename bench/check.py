@@ -11,39 +11,28 @@ import asyncio
 import gc
 import json
 import logging
-import multiprocessing
 import os
 import platform
-import resource
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
-from multiprocessing.connection import Connection
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 from rich.table import Table
 
-from backends.probes.prober import NetworkProber
-from backends.probes.settings import ProbeSettings
+from bench.check_loopback import DOMAIN, address_of, answering, bare, context_for
 from bench.offices import engine_for, exposed_office
 from bot.engine.checking import check
 from bot.engine.checking_asking import Limits
-from bot.engine.context import Context
 from bot.engine.engine import Engine
-from bot.engine.ports import Target
 from bot.model.commands import Check
 from bot.model.diagnosis import Report
-from bot.model.facts import ClusterFacts, Endpoint, Node, Service, ServicePort
 from lab.corpus.fault import HEADLESS
 from lab.corpus.office import Office, State, office
 
@@ -58,7 +47,7 @@ Figures = dict[str, float | int | str]
 
 
 @asynccontextmanager
-async def place_of(state: State) -> AsyncIterator[tuple[Office, Engine]]:
+async def place_of(state: State | None) -> AsyncIterator[tuple[Office, Engine]]:
     with tempfile.TemporaryDirectory(prefix="k8snet-bench-") as folder:
         async with office(Path(folder), state) as place, engine_for(place) as engine:
             yield place, engine
@@ -141,129 +130,6 @@ def cold(state: State) -> Figures:
 
 # --- a thousand services -------------------------------------------------------------------------------------------
 
-NETWORK = IPv4Network("127.64.0.0/16")
-"""On Linux every address of 127.0.0.0/8 is this host's: a thousand services need no configuration."""
-DOMAIN = "cluster.local"
-
-
-def address_of(number: int) -> IPv4Address:
-    return NETWORK[number + 10]
-
-
-class _Names(asyncio.DatagramProtocol):
-    """Answers `svc-<n>.…` with that service's address, everything else as CoreDNS answers an unknown name."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.DatagramTransport, transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        end = data.index(b"\0", 12)
-        label = data[13 : 13 + data[12]]
-        question = data[12 : end + 5]
-        if label.startswith(b"svc-"):
-            record = b"\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" + address_of(int(label[4:])).packed
-            self.transport.sendto(data[:2] + b"\x84\x00\0\1\0\1\0\0\0\0" + question + record, addr)
-        else:
-            zone = b"\x07cluster\x05local\0"
-            soa = b"\x01n" + zone + b"\x01h" + zone + struct.pack("!IIIII", 1, 7200, 1800, 86400, 30)
-            record = zone + b"\0\6\0\1\0\0\0\x1e" + struct.pack("!H", len(soa)) + soa
-            self.transport.sendto(data[:2] + b"\x84\x03\0\1\0\0\0\1\0\0" + question + record, addr)
-
-
-async def _pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        if await reader.readline():
-            writer.write(b"+PONG\r\n")
-            await reader.read()
-    writer.close()
-
-
-def _serve(ports: Connection) -> None:
-    """A DNS server and a Redis in a process of their own: what is measured is the client."""
-
-    async def work() -> None:
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(_Names, local_addr=("127.0.0.1", 0))
-        server = await asyncio.start_server(_pong, "0.0.0.0", 0, backlog=2048)
-        ports.send((transport.get_extra_info("sockname")[1], server.sockets[0].getsockname()[1]))
-        await asyncio.Event().wait()
-
-    asyncio.run(work())
-
-
-@contextmanager
-def answering() -> Iterator[tuple[int, int]]:
-    """The ports of the DNS server (UDP, on 127.0.0.1) and of the Redis (on every address of this host)."""
-    near, far = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=_serve, args=(far,), daemon=True)
-    process.start()
-    try:
-        yield near.recv()
-    finally:
-        process.terminate()
-        process.join()
-
-
-def facts_of(services: int, port: int) -> ClusterFacts:
-    redis = ServicePort(name="redis", protocol="TCP", port=port)
-    endpoint = Endpoint(address=IPv4Address("127.65.0.9"), node="n1", hostname=None, ready=True, ports=(redis,))
-    return ClusterFacts(
-        cluster="qa",
-        version="v1.34.0",
-        nodes=(Node(name="k8s-qa-node-02", internal_ip=IPv4Address("127.0.0.1"), ready=True, schedulable=True),),
-        namespaces=("default",),
-        services=tuple(
-            Service(
-                namespace="default",
-                name=f"svc-{number}",
-                type="ClusterIP",
-                cluster_ip=address_of(number),
-                headless=False,
-                external_name=None,
-                publish_not_ready=False,
-                internal_traffic_local=False,
-                ports=(redis,),
-                endpoints=(endpoint,),
-            )
-            for number in range(services)
-        ),
-        kube_dns=None,
-        domain=DOMAIN,
-        domain_source="bench",
-        service_networks=(NETWORK,),
-        service_networks_source="bench",
-        pod_networks=(IPv4Network("127.65.0.0/16"),),
-        pod_networks_source="bench",
-    )
-
-
-@dataclass
-class Still:
-    """`ClusterReader` that knows everything already."""
-
-    known: ClusterFacts
-
-    async def facts(self) -> ClusterFacts:
-        return self.known
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-def context_for(engine: Engine, services: int, dns_port: int, port: int) -> Context:
-    """The engine's own context with loopback in the place of the office."""
-    context = engine.context
-    [place], [server] = context.site.offices, context.site.dns_servers
-    loopback = place.model_copy(update={"networks": {"loopback": IPv4Network("127.0.0.0/8")}})
-    here = server.model_copy(update={"address": IPv4Address("127.0.0.1")})
-    site = context.site.model_copy(update={"offices": (loopback,), "dns_servers": (here,)})
-    return replace(
-        context,
-        site=site,
-        clusters={"qa": Still(facts_of(services, port))},
-        targets={name: cast(Target, object()) for name in context.targets},
-        prober=NetworkProber(ProbeSettings(), dns_port),
-    )
-
 
 async def a_namespace(engine: Engine, services: int, dns_port: int, port: int, rounds: int) -> Figures:
     """Our check of the namespace, and a loop that does nothing but resolve and connect, alternating."""
@@ -286,46 +152,24 @@ async def a_namespace(engine: Engine, services: int, dns_port: int, port: int, r
     }
 
 
-async def bare(services: int, dns_port: int, port: int) -> None:
-    """The least that one would write by hand with dnspython and asyncio, as many at a time as ours."""
-    import dns.asyncquery
-    import dns.message
+def memory_of(services: int) -> Figures:
+    """The most memory of a process that holds a bot and checks the namespace once."""
 
-    turns = asyncio.Semaphore(ProbeSettings().concurrency)
+    async def run() -> str:
+        async with place_of(None) as (place, _):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bench.check_loopback",
+                str(place.config),
+                str(services),
+                env={**os.environ, **place.environ},
+                stdout=asyncio.subprocess.PIPE,
+            )
+            said, _ = await process.communicate()
+            return said.decode()
 
-    async def one(number: int) -> None:
-        async with turns:
-            query = dns.message.make_query(f"svc-{number}.default.svc.{DOMAIN}.", "A", use_edns=0, payload=1232)
-            answer = await dns.asyncquery.udp(query, "127.0.0.1", 3, dns_port)
-            address = str(answer.answer[0][0].address)
-        async with turns:
-            reader, writer = await asyncio.open_connection(address, port)
-            writer.write(b"PING\r\n")
-            assert await reader.readline() == b"+PONG\r\n"
-            writer.close()
-            await writer.wait_closed()
-
-    await asyncio.gather(*map(one, range(services)))
-
-
-def memory_of(services: int, state: State) -> Figures:
-    """The most memory a process needs that does nothing but this once; measured in a process of its own."""
-    near, far = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_weighed, args=(far, services, state))
-    process.start()
-    megabytes = near.recv()
-    process.join()
-    return {"its most memory, MB": round(megabytes, 1)}
-
-
-def _weighed(result: Connection, services: int, state: State) -> None:
-    async def work() -> None:
-        with answering() as (dns_port, port):
-            async with place_of(state) as (_, engine):
-                await check(context_for(engine, services, dns_port, port), Check(name="*.default"))
-
-    asyncio.run(work())
-    result.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return {"its most memory, MB": round(float(asyncio.run(run())), 1)}
 
 
 def by_hand(dns_port: int, port: int) -> Figures:
@@ -355,9 +199,9 @@ def _dnsperf(dns_port: int) -> str:
     return next((line.split(":")[1].strip() for line in done.stdout.splitlines() if "per second" in line), "no figure")
 
 
-async def loopback(state: State, services: int, rounds: int) -> Figures:
+async def loopback(services: int, rounds: int) -> Figures:
     with answering() as (dns_port, port):
-        async with place_of(state) as (_, engine):
+        async with place_of(None) as (_, engine):
             return {**await a_namespace(engine, services, dns_port, port, rounds), **by_hand(dns_port, port)}
 
 
@@ -389,8 +233,8 @@ def main() -> int:
     figures |= asyncio.run(healthy(state, options.rounds))
     figures |= asyncio.run(black_holed(state))
     figures |= cold(state)
-    figures |= asyncio.run(loopback(state, options.services, max(3, options.rounds // 4)))
-    figures |= memory_of(options.services, state)
+    figures |= asyncio.run(loopback(options.services, max(3, options.rounds // 4)))
+    figures |= memory_of(options.services)
     table = Table("what", "measured")
     for name, value in figures.items():
         table.add_row(name, str(value))

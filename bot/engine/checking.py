@@ -69,7 +69,7 @@ async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> Clus
         async with asyncio.timeout(asking.limits.facts_s):
             return await context.clusters[cluster.name].facts()
 
-    return await asking.ask(cluster.name, "the cluster's facts", within())
+    return await asking.ask(cluster.name, ("the cluster's facts",), within())
 
 
 async def _namespaces(around: Surroundings, namespaces: Sequence[str]) -> list[Report]:

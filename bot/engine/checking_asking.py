@@ -1,7 +1,7 @@
 """How a check asks: everything at once, everything within one deadline, no question's failure another's."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from bot.model.diagnosis import Unread
@@ -35,14 +35,14 @@ class Asking:
         self.unread: list[Unread] = []
         self._deadline = asyncio.get_running_loop().time() + limits.deadline_s
 
-    async def ask(self, system: str, what: str, question: Awaitable[Answer]) -> Answer | None:
-        """The answer, or None after a note of who could not be asked what, and why."""
+    async def ask(self, system: str, what: Sequence[object], question: Awaitable[Answer]) -> Answer | None:
+        """The answer, or None after a note of who could not be asked what, and why. `what` is said in its order."""
         try:
             return await self.insist(question)
         except BackendError as error:
             self.note(error)
         except TimeoutError:
-            self.late(system, what)
+            self.late(system, " ".join(map(str, what)))
         return None
 
     async def insist(self, question: Awaitable[Answer]) -> Answer:

@@ -22,6 +22,8 @@ class Known(Value):
     gateway_address: IPv4Address | None
     service_networks: tuple[IPv4Network, ...]
     pod_networks: tuple[IPv4Network, ...]
+    kube_dns_ready: int | None = None  # endpoints; None when it is not known
+    nodes_not_ready: tuple[str, ...] = ()
     written: tuple[Placed, ...] = ()  # what earlier changes wrote and left
 
     @property
@@ -44,6 +46,8 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
             gateway_address=node.internal_ip if node else None,
             service_networks=facts.service_networks,
             pod_networks=facts.pod_networks,
+            kube_dns_ready=_ready_for(facts),
+            nodes_not_ready=tuple(node.name for node in facts.nodes if not node.ready),
             written=written,
         )
     forwarders = [one.resource for one in written if isinstance(one.resource, Forwarder)]
@@ -70,3 +74,9 @@ def _written(world: World, cluster: str) -> tuple[Placed, ...]:
         if operation.plan is not None and operation.plan.cluster == cluster and operation.state == "done":
             left |= {(step.target, step.key): step.after for step in operation.plan.steps}
     return tuple(Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None)
+
+
+def _ready_for(facts: ClusterFacts) -> int | None:
+    """Ready endpoints of the service with kube-dns' address."""
+    counts = (len(service.ready_endpoints) for service in facts.services if service.cluster_ip == facts.kube_dns)
+    return None if facts.kube_dns is None else next(counts, None)

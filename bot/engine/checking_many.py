@@ -67,7 +67,7 @@ class Many:
             tuple(answer for flow in flows for answer in policies.get(flow, ())),
             connections,
         )
-        return diagnose(evidence)
+        return diagnose(evidence, brief=True)
 
     async def _named(self, one: One, server: DnsEvidence) -> DnsEvidence:
         answer = server.udp

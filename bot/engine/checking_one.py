@@ -274,18 +274,18 @@ class One:
             exposed=intent.exposes(subject.namespace),
             cluster_exposed=bool(intent.exposures),
             namespaces=facts.namespaces if facts else (),
-            siblings=tuple(service.name for service in facts.services_in(subject.namespace)) if facts else (),
+            siblings=self._siblings(),
             service=subject.service,
             expected=expected,
             ports=subject.ports,
             known_ports=subject.known_ports,
             kube_dns=known.kube_dns,
             kube_dns_applied=known.kube_dns_applied,
-            kube_dns_ready=_ready_for(facts.services, known.kube_dns) if facts else None,
+            kube_dns_ready=known.kube_dns_ready,
             service_networks=known.service_networks,
             pod_networks=known.pod_networks,
             nodes=len(facts.nodes) if facts else 0,
-            nodes_not_ready=tuple(node.name for node in facts.nodes if not node.ready) if facts else (),
+            nodes_not_ready=known.nodes_not_ready,
             gateway=shared.gateway,
             servers=servers,
             direct=direct,
@@ -298,6 +298,12 @@ class One:
             source=source,
             in_office=self._in_office(source),
         )
+
+    def _siblings(self) -> tuple[str, ...]:
+        """What else there is, for a name that is not."""
+        if self.known.facts is None or self.subject.service is not None:
+            return ()
+        return tuple(service.name for service in self.known.facts.services_in(self.subject.namespace))
 
     def _in_office(self, source: IPv4Address | None) -> bool | None:
         if source is None:
@@ -326,12 +332,6 @@ def _can_probe(port: ServicePort) -> bool:
 
 def _source(answers: Sequence[ConnectAnswer]) -> IPv4Address | None:
     return next((answer.source for answer in answers if answer.source is not None), None)
-
-
-def _ready_for(services: Sequence[Service], kube_dns: IPv4Address | None) -> int | None:
-    """Ready endpoints of the service with that address."""
-    counts = (len(service.ready_endpoints) for service in services if service.cluster_ip == kube_dns)
-    return None if kube_dns is None else next(counts, None)
 
 
 async def _cancelled(*tasks: "asyncio.Future[Any] | None") -> None:

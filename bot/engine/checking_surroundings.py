@@ -39,18 +39,18 @@ class Surroundings:
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport = "udp") -> DnsAnswer | None:
         question = self.context.prober.dns(server, name, transport, self.asking.limits.probe_s)
-        return await self.asking.ask("probes", f"{server} for {name}", question)
+        return await self.asking.ask("probes", (server, "for", name), question)
 
     async def connect(
         self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP"
     ) -> ConnectAnswer | None:
         question = self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s)
-        return await self.asking.ask("probes", f"{address}:{port}", question)
+        return await self.asking.ask("probes", (address, "port", port), question)
 
     async def route(self, address: IPv4Address | None) -> RouteAnswer | None:
         if self._oracle is None or address is None:
             return None
-        return await self.asking.ask(self.cluster.firewall, f"the route to {address}", self._oracle.route(address))
+        return await self.asking.ask(self.cluster.firewall, ("the route to", address), self._oracle.route(address))
 
     async def policy(
         self, interface: str, source: IPv4Address, destination: IPv4Address | None, protocol: Protocol, port: int
@@ -58,7 +58,7 @@ class Surroundings:
         if self._oracle is None or destination is None:
             return None
         question = self._oracle.policy(interface, source, destination, protocol, port)
-        return await self.asking.ask(self.cluster.firewall, f"the policy for {destination}:{port}", question)
+        return await self.asking.ask(self.cluster.firewall, ("the policy for", destination, "port", port), question)
 
     async def from_offices(self, destination: IPv4Address, protocol: Protocol, port: int) -> list[PolicyAnswer]:
         """The policy look-up for a machine of each office concerned."""

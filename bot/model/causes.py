@@ -32,8 +32,11 @@ CAUSES: tuple[Row, ...] = (
 )
 
 
-def diagnose(evidence: Evidence) -> Report:
-    """The report for what was gathered. Pure: the same evidence always gives the same report."""
+def diagnose(evidence: Evidence, brief: bool = False) -> Report:
+    """The report for what was gathered. Pure: the same evidence always gives the same report.
+
+    A brief one has neither proof nor notes: it is one of a thousand.
+    """
     found = [(row, row.finding(proof)) for row in CAUSES if (proof := row.applies(evidence))]
     causes = [finding for row, finding in found if finding.verdict == "failed" and not row.symptom]
     doubts = [finding for _, finding in found if finding.verdict == "undetermined"]
@@ -54,8 +57,8 @@ def diagnose(evidence: Evidence) -> Report:
         summary=_summary(evidence, verdict, causes, doubts, symptoms, hops),
         hops=hops,
         findings=findings,
-        proof=tuple(_proof(evidence)),
-        notes=tuple(_notes(evidence)),
+        proof=() if brief else tuple(_proof(evidence)),
+        notes=() if brief else tuple(_notes(evidence)),
         source=evidence.source,
         in_office=evidence.in_office,
     )

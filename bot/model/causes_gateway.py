@@ -90,8 +90,8 @@ def _proxy_unhealthy(e: Evidence) -> Sequence[str]:
     reply = e.gateway.proxy_health
     if reply is None or reply.outcome != "data" or " 503" not in reply.peer_says:
         return ()
-    if e.gateway.node is not None and e.gateway.node.terminating:
-        return ()
+    if e.gateway.node is None or e.gateway.node.terminating:
+        return ()  # a node that leaves says 503, too
     return (connection_line(reply),)
 
 
@@ -141,7 +141,7 @@ def _no_masquerade(e: Evidence) -> Sequence[str]:
 def _invalid_dropped(e: Evidence) -> Sequence[str]:
     """Handshakes with pods elsewhere come about, data does not follow; it does for pods on the gateway."""
     seen = _Seen(e)
-    half = [one for one in seen.of("pod", "elsewhere") if one.half]
+    half = sorted((one for one in seen.of("pod", "elsewhere") if one.half), key=lambda one: not one.own)
     others = seen.foreign_pods
     # One program that says nothing looks the same: only another service's pod tells.
     if not any(one.half for one in others) or any(one.answered for one in others):

@@ -211,7 +211,8 @@ def part_lines(report: Report) -> list[str]:
 
 def asked_lines(report: Report) -> list[str]:
     """What was asked, of whom, and the answers."""
-    return [*(f"asked {said}" for said in report.proof), *report.notes]
+    asked = ["What was asked:", *(f"    {said}" for said in report.proof)] if report.proof else []
+    return [*asked, *report.notes]
 
 
 def path_line(report: Report) -> str:

@@ -180,10 +180,10 @@ FIREWALL: tuple[Fault, ...] = (
         _set(_POLICIES, _FOR_OFFICE, dstaddr=_names("k8s_SERVICE_CIDR")),
         (HEADLESS,),
     ),
-    Fault(
+    Fault(  # of the same part as the object: turning around what was changed may well let the office in again
         "the office's policy turned around",
         "K8SNET-POL-03",
-        "office-policy",
+        "object-office",
         _set(_POLICIES, _FOR_OFFICE, srcaddr_negate="enable"),
     ),
     Fault("a deny in front", "K8SNET-POL-02", "shadow", _deny("ALL")),
