@@ -4,7 +4,10 @@ import asyncio
 from datetime import datetime
 
 from bot.engine.context import Context
+from bot.engine.gateways import survey
+from bot.model.candidates import Candidate, NodeHealth, candidates
 from bot.model.errors import BackendError
+from bot.model.incident import Incident
 from bot.model.intent import Exposure
 from bot.model.operation import Operation
 from bot.model.people import Person
@@ -24,7 +27,10 @@ class ExposureState(Value):
 
 
 class ClusterState(Value):
-    """A cluster as it answers now. `problem` is why it could not be asked."""
+    """A cluster as it answers now. `problem` is why it could not be asked.
+
+    `health` is what one look at the gateway found; `candidates` are the other nodes, the best first.
+    """
 
     name: str
     gateway: str
@@ -32,6 +38,10 @@ class ClusterState(Value):
     nodes: int
     version: str
     problem: str = ""
+    watched: bool = False
+    incident: Incident | None = None
+    health: NodeHealth = NodeHealth()
+    candidates: tuple[Candidate, ...] = ()
 
 
 class Overview(Value):
@@ -66,15 +76,27 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite) -> Clus
         facts = await context.clusters[cluster.name].facts()
     except BackendError as error:
         return ClusterState(
-            name=cluster.name, gateway=gateway, gateway_ready=None, nodes=0, version="", problem=str(error)
+            name=cluster.name,
+            gateway=gateway,
+            gateway_ready=None,
+            nodes=0,
+            version="",
+            problem=str(error),
+            watched=cluster.watch is not None,
+            incident=world.incident(cluster.name),
         )
     node = facts.node(gateway)
+    health = await survey(context, cluster, facts.nodes)
     return ClusterState(
         name=cluster.name,
         gateway=gateway,
         gateway_ready=node.ready if node else False,
         nodes=len(facts.nodes),
         version=facts.version,
+        watched=cluster.watch is not None,
+        incident=world.incident(cluster.name),
+        health=health.get(gateway, NodeHealth()),
+        candidates=candidates(facts, gateway, health),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from bot.model.candidates import Candidate
 from bot.model.incident import Incident
 from bot.model.journal import (
     Attempted,
@@ -20,7 +19,7 @@ from bot.model.journal import (
 )
 from bot.model.picture import Picture
 from handlers.views.blocks import Block, actions, button, context, escape, mention, notify, preformatted, section
-from handlers.views.lines import step_line
+from handlers.views.lines import candidate_line, step_line
 
 View = tuple[str, list[Block]]
 BUTTONS = 3
@@ -128,7 +127,7 @@ def _body(incident: Incident) -> Iterator[str]:
     if picture.recently:
         yield f"  last move: {picture.recently}"
     yield "Candidates:"
-    yield from (f"  {_candidate(one)}" for one in picture.candidates)
+    yield from (f"  {candidate_line(one)}" for one in picture.candidates)
     if not picture.eligible:
         yield "  none can carry the routes now: this needs a person at the cluster"
     if picture.steps:
@@ -139,13 +138,6 @@ def _body(incident: Incident) -> Iterator[str]:
     yield from (f"! {warning}" for warning in picture.warnings)
     yield "Not changed: names, DNS servers, policies, other clusters."
     yield "Proven with data through the new gateway, or moved back."
-
-
-def _candidate(one: Candidate) -> str:
-    address = f" {one.address}" if one.address else ""
-    if one.eligible:
-        return f"✓ {one.node}{address}: {', '.join(one.notes) or 'nothing speaks against it'}"
-    return f"✗ {one.node}{address}: {'; '.join(one.against)}"
 
 
 def _targets(picture: Picture) -> list[str]:

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.engine.overview import Overview
+from bot.engine.overview import ClusterState, Overview
+from bot.model.candidates import Candidate
 from bot.model.commands import COMMANDS, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
 from bot.model.journal import Verified
 from bot.model.operation import Operation
 from bot.model.people import Permission, able_roles
+from bot.model.picture import SHOWN_CANDIDATES
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
@@ -231,17 +233,38 @@ def overview_lines(picture: Overview) -> list[str]:
     """Clusters, exposures, changes under way."""
     lines = []
     for cluster in picture.clusters:
+        if cluster.incident is not None:
+            lines.append(f"✗ incident {cluster.incident.id}: {cluster.gateway} is {cluster.incident.picture.severity}")
         if cluster.problem:
             lines.append(f"✗ cluster {cluster.name}: {cluster.problem}")
             continue
-        health = "Ready" if cluster.gateway_ready else "NOT Ready"
-        lines.append(
-            f"cluster {cluster.name} {cluster.version}: {cluster.nodes} nodes, gateway {cluster.gateway} {health}"
-        )
+        lines.append(f"cluster {cluster.name} {cluster.version}: {cluster.nodes} nodes")
+        lines += _gateway_lines(cluster)
     lines += exposure_lines(picture)
     lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
     lines.append(f"journal: {picture.records} records, head {picture.head[:12]}")
     return lines
+
+
+def _gateway_lines(cluster: ClusterState) -> Iterator[str]:
+    """The node that carries the routes, and who could carry them instead."""
+    ready = "Ready" if cluster.gateway_ready else "NOT Ready"
+    said = {True: "answers", False: "DOES NOT ANSWER", None: "not known whether it answers"}[
+        cluster.health.host_answers
+    ]
+    proxy = {True: ", kube-proxy healthy", False: ", kube-proxy NOT healthy", None: ""}[cluster.health.proxy_healthy]
+    watched = "watched" if cluster.watched else "not watched (see watch: in app.yaml)"
+    yield f"  gateway {cluster.gateway}: {ready}, {said}{proxy}; {watched}"
+    for one in cluster.candidates[:SHOWN_CANDIDATES]:
+        yield f"  {candidate_line(one)}"
+
+
+def candidate_line(one: Candidate) -> str:
+    """A node that could carry the routes, or what speaks against it."""
+    address = f" {one.address}" if one.address else ""
+    if one.eligible:
+        return f"✓ {one.node}{address}: {', '.join(one.notes) or 'nothing speaks against it'}"
+    return f"✗ {one.node}{address}: {'; '.join(one.against)}"
 
 
 def exposure_lines(picture: Overview) -> list[str]:

@@ -72,7 +72,7 @@ async def test_facts_are_everything_the_bot_reads(office: Company) -> None:
 async def test_status_tells_of_a_cluster_that_does_not_answer(office: Company) -> None:
     code, said = await in_office(office, "status")
     assert code == 0
-    assert "gateway k8s-qa-node-02 Ready" in said
+    assert "gateway k8s-qa-node-02: Ready, answers, kube-proxy healthy; watched" in said
     await office.cluster.api.stop()
     code, said = await in_office(office, "status")
     assert code == 1
