@@ -141,7 +141,7 @@ def _why_not(incident: Incident) -> str:
         case "resolved":
             return f"This is over: change {incident.operation} moved the routes."
         case "withdrawn":
-            return "This is over: the gateway recovered, and nothing was moved."
+            return "This is over already; nothing was done now."
         case "open":
             return "The situation has changed since this was shown; look at the message again, its buttons are new."
 

@@ -76,7 +76,7 @@ class GatewayWatch:
             self._gateway = gateway
         if not intent.exposures:
             self._forget()
-            return await self._say_over("Nothing of the cluster is exposed any more.")
+            return await self._say_over("nothing of the cluster is exposed any more.")
         if self.facts is None:
             await self.sampler.refresh()
         self.watch = step(self.watch, await self.sampler.round(gateway, intent))
@@ -90,7 +90,7 @@ class GatewayWatch:
         if severity is None:
             if self.watch.clean < self.watch.rules.recover:
                 return  # a new leader has not looked often enough to take another one's word back
-            await self._say_over("Everything has been good again for a while.")
+            await self._say_over("everything has been good again for a while; nothing was moved.")
         elif incident is None:
             await self._open(severity)
         elif incident.state == "open":
@@ -144,16 +144,18 @@ class GatewayWatch:
             incident = world.incident(self._cluster.name)
             if incident is None or incident.state != "open":
                 return None
-            return Withdrawn(incident=incident.id, reason=reason)
+            moved = incident.picture.gateway != self._gateway
+            now = f"the routes point at {self._gateway} now." if moved else reason
+            return Withdrawn(incident=incident.id, reason=now)
 
         await self._commit(decide)
 
     async def _move_alone(self) -> None:
         """`auto: true`: the bot says yes itself, to a dead gateway only, and not again and again."""
         incident = (await self._context.journal.world()).incident(self._cluster.name)
-        if incident is None or incident.state != "open" or not incident.picture.eligible or incident.planned:
-            return
         now = await self._context.journal.now()
+        if incident is None or incident.state != "open" or not incident.picture.eligible or incident.silenced(now):
+            return
         if not answering.may_move_alone(await self._context.journal.world(), self._cluster.name, self._rules, now):
             return
         node = incident.picture.eligible[0]

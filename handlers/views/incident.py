@@ -49,7 +49,7 @@ def said_below(record: Record, incident: Incident) -> str | None:
         case Snoozed(actor=actor, until=until):
             return f"{mention(actor)} snoozed this until {_clock(until)}."
         case Withdrawn(reason=reason):
-            return f"Over, nothing was moved: {escape(reason)}"
+            return f"Over: {escape(reason)}"
         case Finished(result="done"):
             return "\n".join(["Moved and proven.", *timeline(incident)])
         case Finished(reason=reason):
@@ -100,7 +100,7 @@ def _headline(picture: Picture) -> str:
 def _state(incident: Incident) -> str:
     match incident.state:
         case "withdrawn":
-            return ":white_check_mark: Over by itself; nothing was moved."
+            return f":white_check_mark: Over: {_why_over(incident)}"
         case "resolved":
             return ":white_check_mark: Moved and proven."
         case "answered":
@@ -110,6 +110,11 @@ def _state(incident: Incident) -> str:
     if incident.silenced_until is not None:
         return f"Snoozed until {_clock(incident.silenced_until)}."
     return "Waits for an answer. Nothing is moved without one; if it recovers, this ends by itself."
+
+
+def _why_over(incident: Incident) -> str:
+    entries = (record.entry for record in reversed(incident.records))
+    return next((entry.reason for entry in entries if isinstance(entry, Withdrawn)), "")
 
 
 def _called(incident: Incident) -> list[str]:

@@ -1,5 +1,6 @@
 """One drill: break something, watch the chat, click like on-call, and measure what people on the office PC notice."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from lab.drills.traffic import Traffic, traffic
 from lab.slack.driver import ChatError, Seen
 
 ON_CALL = "olga"
-WARM_UP_S = 8.0
+WARM_UP_S, SETTLE_S = 8.0, 3.0
 MENTION = "@net-oncall"
 ASK_BAR_S, PROOF_BAR_S, OUTAGE_BAR_S = 15.0, 3.0, 1.0
 INCIDENT = "version 1"
@@ -52,7 +53,7 @@ async def _answered(scenario: Scenario, office: Office, seen: Traffic, asked: fl
     except ChatError as error:
         return Result(scenario.name, scenario.expected, asked, problem=str(error))
     proven = time.monotonic() - clicked
-    await _quiet(office, 4.0)
+    await asyncio.sleep(SETTLE_S)  # what was begun before must have ended to be counted
     outage = seen.outage_after(clicked)
     bars = (("asked", asked, ASK_BAR_S), ("proven", proven, PROOF_BAR_S), ("outage", outage, OUTAGE_BAR_S))
     problem = "; ".join(f"{what} after {is_:.1f} s, the bar is {bar:g} s" for what, is_, bar in bars if is_ > bar)
@@ -75,5 +76,5 @@ async def _message(office: Office, patience_s: float) -> Seen | None:
 
 async def _quiet(office: Office, seconds: float) -> None:
     """Let time pass in which nothing may be said. ChatError when something is."""
-    if (said := await _message(office, seconds)) is not None and "Moved and proven" not in said.text:
+    if (said := await _message(office, seconds)) is not None:
         raise ChatError(f"the bot asked although nothing was broken: {said.text}")

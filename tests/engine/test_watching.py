@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.engine.announcing import Outbox
+from bot.model.commands import Failover
 from bot.model.errors import UserError
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
 from tests.office import ADA, DANA, OLGA, OMAR
@@ -88,9 +89,23 @@ async def test_what_heals_itself_is_withdrawn_and_its_buttons_are_dead() -> None
     office.company.wire.dead.clear()
     await office.rounds(5)
     assert (await office.asked()).state == "withdrawn"
-    with pytest.raises(UserError, match="the gateway recovered, and nothing was moved"):
+    with pytest.raises(UserError, match="This is over already; nothing was done now"):
         await office.click(incident, OLGA)
     assert office.gateways() == {HOST}
+
+
+async def test_a_move_by_command_ends_the_incident_of_the_old_gateway() -> None:
+    office = await watched()
+    await dead(office)
+    identifier = await office.engine.request(Failover(node=NEXT), OLGA, "C1", "d7")
+    plan = (await office.engine.context.journal.world()).operations[identifier].plan
+    assert plan is not None
+    await office.engine.confirm(identifier, plan.digest, ADA)
+    await office.company.env.idle()
+    await office.rounds(5)
+    incident = await office.asked()
+    assert incident.state == "withdrawn"
+    assert incident.records[-1].entry.reason == f"the routes point at {NEXT} now."
 
 
 async def test_a_click_on_a_gateway_that_works_again_moves_nothing() -> None:

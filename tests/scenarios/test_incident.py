@@ -63,7 +63,7 @@ async def test_what_recovers_is_withdrawn_in_the_same_message() -> None:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down")
         room.company.wire.dead.clear()
-        over = await room.slack.until(contains="Over by itself; nothing was moved")
+        over = await room.slack.until(contains="Over: everything has been good again for a while")
         assert (over.ts, over.buttons) == (asked.ts, [])
         incidents = [message for message in await room.slack.messages() if "The gateway of qa" in message.text]
         assert len(incidents) == 1
