@@ -26,6 +26,7 @@ from handlers.places import Places, is_direct
 from handlers.replies import Reply
 from handlers.views import answers, history
 from handlers.views.answers import View
+from handlers.views.blocks import sendable
 from handlers.web_api import call
 
 QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
@@ -97,7 +98,8 @@ class Commands:
         text, blocks = answers.checking_view(command)
         posting = self._client.chat_postMessage(channel=asked.channel, text=text, blocks=blocks, **QUIET)
         posted = await call("chat.postMessage", posting)
-        (text, blocks), said = await self._checked(command)
+        view, said = await self._checked(command)
+        text, blocks = sendable(*view)
         update = self._client.chat_update(channel=posted["channel"], ts=posted["ts"], text=text, blocks=blocks)
         await call("chat.update", update)
         return said

@@ -8,6 +8,7 @@ import aiohttp
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.views.answers import View
+from handlers.views.blocks import sendable
 from handlers.web_api import SYSTEM
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class UrlReply:
         self._webhook = AsyncWebhookClient(url, session=session, retry_handlers=[])
 
     async def tell(self, view: View) -> None:
-        text, blocks = view
+        text, blocks = sendable(*view)
         try:
             await self._webhook.send(
                 text=text, blocks=blocks, response_type="ephemeral", replace_original=False, unfurl_links=False

@@ -11,6 +11,8 @@ Block = dict[str, Any]
 
 OURSELVES = "k8snet"  # the "team" of what the bot does by itself
 SECTION_LIMIT = 3000
+TEXT_LIMIT = 3900  # chat.update refuses a text of more than 4000
+BLOCKS_LIMIT = 50
 PREFORMATTED_LIMIT = 2900  # of characters in one block; longer lists are split over several
 
 
@@ -69,12 +71,37 @@ def clip_lines(lines: Sequence[str], limit: int) -> list[str]:
     return kept
 
 
-def section(mrkdwn: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn[:SECTION_LIMIT], "verbatim": True}}
+def sendable(text: str, blocks: Sequence[Block]) -> tuple[str, list[Block]]:
+    """The same, within what Slack takes: whatever is too long says that something is missing."""
+    if len(blocks) > BLOCKS_LIMIT:
+        blocks = [*blocks[: BLOCKS_LIMIT - 1], context(f"… and {len(blocks) - BLOCKS_LIMIT + 1} more paragraphs")]
+    return clip_escaped(text, TEXT_LIMIT), list(blocks)
 
 
-def context(mrkdwn: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn[:SECTION_LIMIT], "verbatim": True}]}
+def clip_escaped(text: str, limit: int) -> str:
+    """`clip` for text that is escaped already: no entity and no link of ours is cut in two."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    for opening, closing in (("&", ";"), ("<", ">")):
+        if kept.rfind(opening) > kept.rfind(closing):
+            kept = kept[: kept.rfind(opening)]
+    return f"{kept}…"
+
+
+def section(text: str) -> Block:
+    """A paragraph of mrkdwn that is escaped already."""
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
+def context(text: str) -> Block:
+    """Small print of mrkdwn that is escaped already."""
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _mrkdwn(text: str) -> Block:
+    """Slack refuses empty ones. `verbatim`: nothing that looks like a link or a channel becomes one by itself."""
+    return {"type": "mrkdwn", "text": clip_escaped(text, SECTION_LIMIT) or "–", "verbatim": True}
 
 
 def preformatted(lines: Sequence[str]) -> list[Block]:
@@ -93,7 +120,7 @@ def preformatted(lines: Sequence[str]) -> list[Block]:
 def _box(text: str) -> Block:
     return {
         "type": "rich_text",
-        "elements": [{"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}],
+        "elements": [{"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text or " "}]}],
     }
 
 

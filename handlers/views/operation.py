@@ -21,6 +21,7 @@ from handlers.views.blocks import (
     plain_text,
     preformatted,
     section,
+    sendable,
 )
 
 ICONS = {
@@ -35,7 +36,6 @@ ICONS = {
 OTHER_ICON = ":no_entry_sign:"
 FITS = 3000  # characters of a list that a message shows whole
 NOT_YET = "the whole plan is on its way into the thread."
-TEXT_LIMIT = 3900  # chat.update refuses a text of more than 4000
 
 
 def fits(plan: Plan) -> bool:
@@ -55,7 +55,7 @@ def operation_view(operation: Operation, attached: str = NOT_YET) -> tuple[str, 
     `attached`, for a plan that does not fit: "" once the thread has it whole, otherwise why not (yet). Until then
     there is no button that says yes.
     """
-    return _text(operation), list(_blocks(operation, attached))
+    return sendable(_text(operation), list(_blocks(operation, attached)))
 
 
 def _text(operation: Operation) -> str:
@@ -64,7 +64,7 @@ def _text(operation: Operation) -> str:
         parts += _plan_lines(operation.plan)
     else:
         parts += lines.proof_lines(operation)
-    return escape("\n".join(clip_lines([part for part in parts if part], FITS)))[:TEXT_LIMIT]
+    return escape("\n".join(clip_lines([part for part in parts if part], FITS)))
 
 
 def _blocks(operation: Operation, attached: str) -> Iterator[Block]:

@@ -1,0 +1,127 @@
+"""Whatever others write (reasons, names, devices' errors) cannot call a channel, hide, or break a message."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.engine.choosing import Choice
+from bot.model.commands import Check, Expose
+from bot.model.journal import Asked, Finished, Record, TurnedBack
+from bot.model.operation import Operation
+from handlers.views import answers, form, history
+from handlers.views.audit import audit_line
+from handlers.views.blocks import sendable
+from handlers.views.operation import operation_view
+from lab.slack.blocks import message_problems, view_problems
+from tests.handlers.test_views import story
+from tests.office import DANA
+
+NASTY = [
+    "<!channel>",
+    "<!here>",
+    "<@U0OMAR0001>",
+    "<https://evil.example|kubectl>",
+    "&lt;!channel&gt;",
+    "&amp;",
+    "``` out of the box",
+    "\u202egnp.exe",
+    "a\u200bb\u2066c\ufeff",
+    "\U000e0041\U000e0042",
+    "x" * 4000,
+    "\x00\x1b[31m",
+    "@channel #general",
+    "\n\n",
+]
+hostile = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=20)), max_size=6).map("".join)
+OURS = re.compile(r"<@[UW]\w+>|<#C\w+>|<!date\^\d+\^[^|>]*\|[^<>]*>|<!subteam\^S\w+>")
+UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]"
+)
+
+
+def strings(node: Any, kind: str = "") -> Iterator[tuple[str, str]]:
+    """Every text that is shown, with the type of its text object."""
+    match node:
+        case {"type": str() as own, "text": str() as text}:
+            yield own, text
+        case dict():
+            for value in node.values():
+                yield from strings(value, kind)
+        case list():
+            for value in node:
+                yield from strings(value, kind)
+
+
+def harmless(text: str, blocks: list[dict[str, Any]], surface: str = "message") -> None:
+    for kind, shown in [("mrkdwn", text), *strings(blocks)]:
+        assert not UNSEEN.search(shown), (kind, shown)
+        if kind == "mrkdwn":
+            rest = OURS.sub("", shown)
+            assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest), rest
+    if surface == "message":
+        assert len(text) <= 4000
+        assert message_problems(blocks) == []
+    else:
+        assert [problem for block in blocks for problem in view_problems(block)] == []
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    async def told() -> tuple[Operation, ...]:
+        return tuple([await story(name) for name in ("awaiting", "rolled-back", "cancelled")])
+
+    return asyncio.run(told())
+
+
+def spoilt(operation: Operation, text: str) -> Operation:
+    """The same operation as it would be if everything that others may write were this text."""
+    command = operation.request.command.model_copy(update={"reason": text, "namespace": text})
+    request = operation.request.model_copy(update={"command": command})
+    records = [
+        record.model_copy(update={"entry": record.entry.model_copy(update={"reason": text})})
+        if isinstance(record.entry, Finished | TurnedBack)
+        else record
+        for record in operation.records
+    ]
+    plan = operation.plan
+    assert plan is not None
+    plan = plan.model_copy(update={"command": command, "warnings": (text, text)})
+    return operation.model_copy(update={"request": request, "records": tuple(records), "plan": plan})
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_a_change_cannot_be_told_wrongly(text: str) -> None:
+    for operation in operations():
+        bad = spoilt(operation, text)
+        harmless(*operation_view(bad))
+        harmless(*operation_view(bad, text))
+        harmless(*sendable(*history.history_view([bad] * 30, text)))
+        world = {bad.id: bad}
+        for record in bad.records:
+            line = audit_line(record, world)
+            assert not UNSEEN.search(line)
+            assert not re.search(r"[<>]", OURS.sub("", line))
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
+    harmless(*sendable(*answers.sentence_view(text)))
+    harmless(*sendable(*answers.checking_view(Check(name=text))))
+    asked = Asked(actor=DANA, command=Expose(namespace=text, reason=text), channel="C1", answer=text, allowed=False)
+    record = Record(seq=1, at="2026-03-02T09:00:00Z", entry=asked, previous="0" * 64)
+    assert not re.search(r"[<>]", audit_line(record, {}))
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_a_form_cannot_be_told_wrongly(text: str) -> None:
+    harmless("", [form.refusal(text)], "view")
+    choice = Choice(cluster="qa", namespaces=(), exposed=frozenset(), problem=text)
+    harmless("", [form.filled([choice], ["hq"], "C0NETOPS01")], "view")
