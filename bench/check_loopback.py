@@ -181,7 +181,11 @@ async def _weigh(config: Path, services: int) -> float:
         async with terminal(load(config)) as engine:
             report = await check(context_for(engine, services, dns_port, port), Check(name="*.default"))
     assert report.verdict == "passed", report.summary
-    # Not getrusage: a process inherits that figure from whoever started it.
+    return most_memory()
+
+
+def most_memory() -> float:
+    """Of this process so far, in MB. Not getrusage: a process inherits that figure from whoever started it."""
     status = Path("/proc/self/status").read_text()
     [kilobytes] = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(kilobytes) / 1024
