@@ -41,7 +41,9 @@ class Edge:
 
         Raises ConfigurationError, Unreachable, and OSError when the address to listen on is taken.
         """
-        Listeners(self.settings, engine, self.client, self.session, self.env.spawn).register(self.app)
+        listeners = Listeners(self.settings, engine, self.client, self.session, self.env.spawn)
+        listeners.register(self.app)
+        self.env.spawn(listeners.homes.keep_current(), "home tabs")
         if self.settings.mode == "socket":
             async with socket_mode(self.settings, self.app, self.env, self.ping_interval_s) as connection:
                 yield Ears(None, lambda: connection.alive)

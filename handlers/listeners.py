@@ -14,6 +14,7 @@ from bot.model.errors import BackendError, UserError
 from bot.model.people import Person
 from handlers import parse
 from handlers.form import Form
+from handlers.home import HomeReply, Homes
 from handlers.obeying import Asked, Commands, sentence
 from handlers.places import Places
 from handlers.replies import Reply, url_reply
@@ -45,12 +46,14 @@ class Listeners:
         self._places = Places(client)
         self._commands = Commands(engine, client, self._places)
         self._form = Form(engine, client)
+        self.homes = Homes(engine, client)
 
     def register(self, app: AsyncApp) -> None:
         everything = re.compile(".*")
         app.command(COMMAND)(self.command)
         app.action(everything)(self.action)
         app.view(form.CALLBACK)(self.submission)
+        app.event("app_home_opened")(self.home_opened)
         app.event("user_change")(self.person_changed)
         app.event("subteam_members_changed")(self.group_changed)
 
@@ -69,6 +72,8 @@ class Listeners:
         await ack()
         click = parse.click(body)
         reply = url_reply(self._session, body.get("response_url"), self._api_url)
+        if not click.channel:  # on the Home tab: Slack gives no response URL there
+            reply = HomeReply(self.homes, click.actor)
         self._start(self._clicked(click, reply), reply, f"click on {click.action}")
 
     async def submission(self, ack: AsyncAck, body: Body) -> None:
@@ -77,6 +82,12 @@ class Listeners:
         reply = url_reply(self._session, sent.response_url, self._api_url)
         asked = Asked(actor=sent.actor, channel=sent.channel, delivery=sent.delivery)
         self._start(self._commands.obey(sent.text, asked, reply), reply, "form")
+
+    async def home_opened(self, body: Body) -> None:
+        event = body["event"]
+        if event["tab"] == "home":
+            person = Person(team=body["team_id"], user=event["user"])
+            self._start(self.homes.open(person), HomeReply(self.homes, person), "home")
 
     async def person_changed(self, body: Body) -> None:
         """Somebody was deactivated, became a guest, or changed their name."""
@@ -107,6 +118,12 @@ class Listeners:
         if click.action in ("ask", "check"):
             asked = Asked(actor=click.actor, channel=click.channel, delivery=click.delivery)
             await self._commands.obey(click.value, asked, reply)
+            return
+        if click.action == "form":
+            await self._form.open(click.actor, click.channel, click.delivery)
+            return
+        if click.action == "refresh":
+            await self.homes.open(click.actor)
             return
         if click.channel:
             await self._places.changeable(click.channel)

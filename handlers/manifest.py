@@ -21,6 +21,7 @@ SCOPES = {
     "usergroups:read": "roles by user group; told of changes",
 }
 EVENTS = {
+    "app_home_opened": "the Home tab",
     "user_change": "somebody left or became a guest",
     "subteam_members_changed": "a role was given or taken away",
 }
@@ -47,6 +48,12 @@ def manifest(url: str | None = None) -> str:
             "background_color": "#1a3c5e",
         },
         "features": {
+            # The messages tab is where people look without being watched: status, check and plan work there.
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
             "bot_user": {"display_name": "k8snet", "always_online": True},
             "slash_commands": [command],
         },

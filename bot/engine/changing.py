@@ -165,15 +165,21 @@ def _why_not(operation: Operation) -> str:
 
 async def _gate(context: Context, operation: Operation, plan: Plan, actor: Person) -> None:
     """Raises UserError, after writing it down, unless this person's yes counts here and now."""
+    refusal = await objection(context, operation, plan, actor)
+    if refusal is not None:
+        await _deny(context, operation.id, actor, refusal)
+
+
+async def objection(context: Context, operation: Operation, plan: Plan, actor: Person) -> Refusal | None:
+    """Why this person's yes would not count here and now; None when it would."""
     needed = Permission.FAIL_OVER if isinstance(plan.command, Failover) else Permission.CONFIRM
     refusal = await _refusal(context, actor, needed, plan.cluster, _namespace(plan.command))
     if refusal is None and actor == operation.request.actor and not context.cluster(plan.cluster).self_confirm:
-        refusal = Refusal(
+        return Refusal(
             reason="Somebody else must confirm what you asked for "
             f"(clusters.{plan.cluster}.self_confirm is off in app.yaml)."
         )
-    if refusal is not None:
-        await _deny(context, operation.id, actor, refusal)
+    return refusal
 
 
 async def _deny(context: Context, operation_id: str, actor: Person, refusal: Refusal) -> None:

@@ -149,6 +149,12 @@ class Engine:
         """Names of the offices of app.yaml."""
         return [office.name for office in self.context.site.offices]
 
+    async def why_not(self, operation: Operation, actor: Person) -> str:
+        """Why this person's yes to a waiting change would not count now; "" when it would. Raises Unreachable."""
+        assert operation.plan is not None
+        refusal = await changing.objection(self.context, operation, operation.plan, actor)
+        return refusal.reason if refusal else ""
+
     async def permissions(self, actor: Person) -> frozenset[Permission]:
         """What a person may do anywhere. Raises Unreachable."""
         return permissions(await self.profile(actor), self.context.grants)

@@ -30,6 +30,7 @@ class Journal:
         self._world = World()
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._news: list[asyncio.Event] = []
 
     async def world(self) -> World:
         """Everything appended so far, by whatever instance. Do not keep it across an await: it grows."""
@@ -83,6 +84,11 @@ class Journal:
         await self._changed.wait()
         self._changed.clear()
 
+    def news(self) -> asyncio.Event:
+        """An event of the caller's own, set whenever this instance sees a new record; the caller clears it."""
+        self._news.append(asyncio.Event())
+        return self._news[-1]
+
     async def _append(self, world: World, entry: AnyEntry, not_after: datetime | None) -> Stored | None:
         body = Sealed(previous=world.head, entry=entry).model_dump_json()
         try:
@@ -109,4 +115,6 @@ class Journal:
         record = Record(seq=stored.seq, at=stored.at, entry=sealed.entry, previous=sealed.previous)
         self._world.add(record)
         self._changed.set()
+        for event in self._news:
+            event.set()
         return record

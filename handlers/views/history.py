@@ -14,7 +14,7 @@ SHOWN = 20
 def history_view(operations: Sequence[Operation], namespace: str | None) -> View:
     """The newest changes, one paragraph each; says how many older ones there are."""
     text = history_lines(operations[:SHOWN], namespace)
-    blocks = [section("*Changes, newest first*"), *(section(_paragraph(one)) for one in operations[:SHOWN])]
+    blocks = [section("*Changes, newest first*"), *(section(paragraph(one)) for one in operations[:SHOWN])]
     if not operations:
         blocks = [section(escape(text[0]))]
     if len(operations) > SHOWN:
@@ -23,7 +23,8 @@ def history_view(operations: Sequence[Operation], namespace: str | None) -> View
     return escape("\n".join(text)), blocks
 
 
-def _paragraph(operation: Operation) -> str:
+def paragraph(operation: Operation) -> str:
+    """One change in mrkdwn: what, how it stands, when, by whom."""
     yes = f" · yes by {mention(operation.confirmed_by)}" if operation.confirmed_by else ""
     return (
         f"*{escape(lines.title(operation))}* · {escape(lines.state_line(operation))}\n"

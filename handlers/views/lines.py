@@ -231,6 +231,14 @@ def vantage_line(report: Report) -> str:
 
 def overview_lines(picture: Overview) -> list[str]:
     """Clusters, exposures, changes under way."""
+    lines = [*cluster_lines(picture), *exposure_lines(picture)]
+    lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
+    lines.append(f"journal: {picture.records} records, head {picture.head[:12]}")
+    return lines
+
+
+def cluster_lines(picture: Overview) -> list[str]:
+    """Clusters, their gateways and open incidents."""
     lines = []
     for cluster in picture.clusters:
         if cluster.incident is not None:
@@ -240,9 +248,6 @@ def overview_lines(picture: Overview) -> list[str]:
             continue
         lines.append(f"cluster {cluster.name} {cluster.version}: {cluster.nodes} nodes")
         lines += _gateway_lines(cluster)
-    lines += exposure_lines(picture)
-    lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
-    lines.append(f"journal: {picture.records} records, head {picture.head[:12]}")
     return lines
 
 

@@ -137,10 +137,10 @@ def _buttons(operation: Operation, attached: str) -> Iterator[Block]:
     plan = operation.plan
     if plan is None:
         return
-    value = f"{operation.id}.{plan.digest[:DIGEST_PREFIX]}"
     if operation.state == "awaiting":
-        yield from _decision(plan, value, attached)
+        yield from _decision(plan, operation.id, attached)
     elif operation.state == "stuck":
+        value = _value(plan, operation.id)
         yield actions(
             button("Try again to undo", "resume", value, "primary"),
             button(
@@ -153,13 +153,25 @@ def _buttons(operation: Operation, attached: str) -> Iterator[Block]:
         )
 
 
-def _decision(plan: Plan, value: str, attached: str) -> Iterator[Block]:
+def _decision(plan: Plan, operation: str, attached: str) -> Iterator[Block]:
     """Confirm and Cancel; no Confirm while a long plan cannot be seen whole."""
     seen = fits(plan) or attached == ""
     if not fits(plan):
         note = "The whole plan is a file in the thread." if seen else f"It cannot be confirmed yet: {attached}"
         yield {"type": "context", "elements": [plain_text(note)]}
+    buttons = decision_buttons(plan, operation)
+    yield actions(*(buttons if seen else buttons[1:]))
+
+
+def decision_buttons(plan: Plan, operation: str) -> list[Block]:
+    """Confirm and Cancel."""
+    value = _value(plan, operation)
     count = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
     question = f"{count} on {', '.join(plan.targets)} will be applied now."
     confirm = button("Confirm", "confirm", value, "primary", ("Apply this plan?", question))
-    yield actions(*([confirm] if seen else []), button("Cancel", "cancel", value))
+    return [confirm, button("Cancel", "cancel", value)]
+
+
+def _value(plan: Plan, operation: str) -> str:
+    """What a button carries: everything else is looked up again."""
+    return f"{operation}.{plan.digest[:DIGEST_PREFIX]}"

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.choosing import Choice
+from bot.engine.overview import Overview
 from bot.model.commands import Check, Expose
 from bot.model.journal import Asked, Finished, Record, TurnedBack
 from bot.model.operation import Operation
+from bot.model.people import Permission
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
-from handlers.views.blocks import sendable
+from handlers.views.blocks import escape, sendable
+from handlers.views.home import Waiting, home_view, refused_view
 from handlers.views.operation import operation_view
 from lab.slack.blocks import message_problems, view_problems
 from tests.handlers.test_views import story
@@ -125,3 +128,14 @@ def test_a_form_cannot_be_told_wrongly(text: str) -> None:
     harmless("", [form.refusal(text)], "view")
     choice = Choice(cluster="qa", namespaces=(), exposed=frozenset(), problem=text)
     harmless("", [form.filled([choice], ["hq"], "C0NETOPS01")], "view")
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_a_home_tab_cannot_be_told_wrongly(text: str) -> None:
+    picture = Overview(clusters=(), exposures=(), under_way=(), records=0, head="")
+    bad = [spoilt(operation, text) for operation in operations()]
+    waiting = [Waiting(operation=bad[0], why_not=text), Waiting(operation=bad[0], why_not="")]
+    view = home_view(("developer",), frozenset(Permission), waiting, picture, bad, escape(text))
+    harmless("", [view], "view")
+    harmless("", [refused_view(text)], "view")

@@ -35,6 +35,8 @@ async def test_every_scope_and_event_is_used_and_none_is_missing() -> None:
         await room.slack.say("/k8snet check redis-abc-gns.default", channel="k8snet-audit")
         await room.slack.until("k8snet-audit", contains="the namespace is not exposed")
         await room.slack.post("group", None, group=people.OPERATORS, users=["omar", "dana"])
+        await room.slack.open_home()
+        await room.slack.logged(name="views.publish")
         await room.slack.post("user", None, user="gus", is_restricted=False)
         await room.slack.say("/k8snet whoami", by="dana")
         await room.slack.until(contains="Roles: developer, operator", by="dana")

@@ -1,0 +1,92 @@
+"""The Home tab: published when somebody opens it, and kept current for those who have looked lately."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.engine.engine import Engine
+from bot.engine.overview import Overview
+from bot.model.errors import BackendError, BotError
+from bot.model.people import Person
+from handlers.views.answers import View
+from handlers.views.home import Waiting, home_view, refused_view
+from handlers.web_api import call
+
+log = logging.getLogger(__name__)
+
+LOOKING_S = 600.0  # who opened it longer ago has probably turned away
+MOST_LOOKING = 20
+REFRESH_PAUSE_S = 3.0  # all of them together stay well below views.publish's hundred a minute
+LATEST = 5
+
+
+class Homes:
+    """Everybody's Home tab. `keep_current` runs for as long as the bot lives."""
+
+    def __init__(self, engine: Engine, client: AsyncWebClient) -> None:
+        self._engine, self._client = engine, client
+        self._opened: dict[Person, float] = {}
+
+    async def open(self, person: Person) -> None:
+        """Raises BackendErrors."""
+        self._opened.pop(person, None)  # so that the latest comes last
+        self._opened[person] = self._engine.context.env.monotonic()
+        await self.publish(person)
+
+    async def publish(self, person: Person, notice: str = "", picture: Overview | None = None) -> None:
+        """What this person may see and press now; `notice` stands on top. Raises BackendErrors."""
+        profile = await self._engine.profile(person)
+        if profile.refused is not None:
+            view = refused_view(profile.refused)
+        else:
+            picture = picture or await self._engine.overview()
+            view = home_view(
+                roles=await self._engine.roles(person),
+                permissions=await self._engine.permissions(person),
+                waiting=await self._waiting(person, picture),
+                picture=picture,
+                latest=(await self._engine.history())[:LATEST],
+                notice=notice,
+            )
+        await call("views.publish", self._client.views_publish(user_id=person.user, view=view))
+
+    async def keep_current(self) -> None:
+        """Publish anew after every change, at most every few seconds and for the last to have looked."""
+        news = self._engine.context.journal.news()
+        env = self._engine.context.env
+        while True:
+            await news.wait()
+            news.clear()
+            for person in self._looking():
+                try:
+                    await self.publish(person)
+                except BotError as error:
+                    log.warning("the Home tab of %s is out of date: %s", person, error)
+            await env.sleep(REFRESH_PAUSE_S)
+
+    def _looking(self) -> Sequence[Person]:
+        now = self._engine.context.env.monotonic()
+        self._opened = {person: at for person, at in self._opened.items() if now - at <= LOOKING_S}
+        return list(self._opened)[-MOST_LOOKING:]
+
+    async def _waiting(self, person: Person, picture: Overview) -> Sequence[Waiting]:
+        """Changes that wait for a yes, each with why this person's would not count ("" when it would)."""
+        pending = [operation for operation in picture.under_way if operation.state == "awaiting"]
+        refusals = await asyncio.gather(*(self._engine.why_not(operation, person) for operation in pending))
+        return [Waiting(operation=one, why_not=why) for one, why in zip(pending, refusals, strict=True)]
+
+
+class HomeReply:
+    """An answer to a click on the Home tab: a note on top of it."""
+
+    def __init__(self, homes: Homes, person: Person) -> None:
+        self._homes, self._person = homes, person
+
+    async def tell(self, view: View) -> None:
+        text, _ = view
+        try:
+            await self._homes.publish(self._person, text)
+        except BackendError as error:
+            log.warning("a note on the Home tab did not get there: %s", error)

@@ -1,0 +1,100 @@
+"""The Home tab as one person sees it."""
+
+from collections.abc import Iterator, Sequence
+
+from bot.engine.overview import Overview
+from bot.model.operation import Operation
+from bot.model.people import Permission, RoleName
+from bot.model.value import Value
+from handlers.views import lines
+from handlers.views.blocks import (
+    Block,
+    actions,
+    button,
+    context,
+    escape,
+    mention,
+    moment,
+    plain_text,
+    preformatted,
+    section,
+)
+from handlers.views.history import paragraph
+from handlers.views.operation import decision_buttons, fits
+
+BLOCKS_LIMIT = 100
+PLANS_SHOWN = 10
+
+
+class Waiting(Value):
+    """A change that waits for a yes, and why the viewer's would not count; "" when it would."""
+
+    operation: Operation
+    why_not: str
+
+
+def home_view(
+    roles: Sequence[RoleName],
+    permissions: frozenset[Permission],
+    waiting: Sequence[Waiting],
+    picture: Overview,
+    latest: Sequence[Operation],
+    notice: str = "",
+) -> Block:
+    """Own roles, what waits for a yes, what is exposed, how the gateways are, what happened last."""
+    blocks: list[Block] = []
+    if notice:
+        blocks.append(section(f":information_source: {notice}"))
+    blocks += [section(_roles(roles)), actions(*_own_buttons(permissions))]
+    blocks += [_header("Waiting for a yes"), *_waiting(waiting)]
+    blocks += [_header("Exposed namespaces"), *preformatted(lines.exposure_lines(picture))]
+    blocks += [_header("Clusters and gateways"), *preformatted(lines.cluster_lines(picture))]
+    blocks += [_header("Last changes"), *(section(paragraph(operation)) for operation in latest)]
+    if not latest:
+        blocks.append(section("Nobody has asked for a change yet."))
+    return _home(blocks)
+
+
+def refused_view(why: str) -> Block:
+    """For people who may not use k8snet at all."""
+    return _home([section(f"You may not use k8snet: {escape(why)}.")])
+
+
+def _roles(roles: Sequence[RoleName]) -> str:
+    if not roles:
+        return "You have no role here; ask an admin to add you to `roles:` in app.yaml."
+    return f"Your roles: *{', '.join(roles)}*"
+
+
+def _own_buttons(permissions: frozenset[Permission]) -> Iterator[Block]:
+    if Permission.REQUEST in permissions:
+        yield button("Ask for a change", "form", "form", "primary")
+    yield button("Refresh", "refresh", "refresh")
+
+
+def _waiting(waiting: Sequence[Waiting]) -> Iterator[Block]:
+    if not waiting:
+        yield section("Nothing.")
+    for one in waiting[:PLANS_SHOWN]:
+        operation, plan = one.operation, one.operation.plan
+        assert plan is not None
+        yield section(f"*{escape(lines.title(operation))}*")
+        yield from preformatted(lines.plan_lines(plan) if fits(plan) else lines.plan_summary(plan))
+        until = f"until {moment(plan.expires_at)}"
+        yield context(f"asked by {mention(operation.request.actor)} · {until} · change {operation.id}")
+        if one.why_not:
+            yield {"type": "context", "elements": [plain_text(one.why_not)]}
+        elif fits(plan):
+            yield actions(*decision_buttons(plan, operation.id))
+        else:
+            yield context("Too long to be confirmed here: its card has the whole plan in the thread.")
+    if len(waiting) > PLANS_SHOWN:
+        yield context(f"… and {len(waiting) - PLANS_SHOWN} more")
+
+
+def _header(text: str) -> Block:
+    return {"type": "header", "text": plain_text(text, 150)}
+
+
+def _home(blocks: Sequence[Block]) -> Block:
+    return {"type": "home", "blocks": list(blocks[:BLOCKS_LIMIT])}

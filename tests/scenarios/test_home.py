@@ -1,0 +1,82 @@
+"""The Home tab: what one person sees and may press, kept current."""
+
+from typing import Any
+
+from tests.scenarios.chat import Chat, chat, eventually
+from tests.scenarios.test_card import exposed, made_long
+
+
+async def home(room: Chat, by: str, containing: str) -> dict[str, Any]:
+    """This person's Home tab once it says that."""
+
+    async def says() -> bool:
+        view = await room.slack.home(by=by)
+        return view is not None and containing in view["plain"]
+
+    await eventually(says)
+    view = await room.slack.home(by=by)
+    assert view is not None
+    return view
+
+
+def labels(view: dict[str, Any]) -> list[str]:
+    return [button["label"] for button in view["buttons"]]
+
+
+async def test_everybody_sees_the_same_state_and_only_the_buttons_that_are_theirs(transport: str) -> None:
+    async with chat(transport) as room:
+        await exposed(room)
+        for by in ("dana", "omar", "gus"):
+            await room.slack.open_home(by=by)
+        dana = await home(room, "dana", "Your roles: developer")
+        assert labels(dana) == ["Ask for a change", "Refresh"]
+        assert "To confirm you need the role operator or admin" in dana["plain"]
+        assert "+ forwarder default.svc.cluster.local" in dana["plain"]
+        omar = await home(room, "omar", "Your roles: operator")
+        assert labels(omar) == ["Ask for a change", "Refresh", "Confirm", "Cancel"]
+        assert "gateway k8s-qa-node-02" in omar["plain"]
+        assert labels(await home(room, "gus", "You may not use k8snet: guests may not")) == []
+
+
+async def test_a_yes_on_the_home_tab_counts_like_one_on_the_card_and_both_are_brought_up_to_date(
+    transport: str,
+) -> None:
+    async with chat(transport) as room:
+        await exposed(room)
+        await room.slack.open_home()
+        await home(room, "omar", "asked by @dana")
+        await room.slack.post("click", "omar", surface="home", label="Confirm")
+        await room.slack.until(contains="applied and proven")
+        view = await home(room, "omar", "Done: 10 steps applied and proven")
+        assert "default on qa → office hq" in view["plain"]
+        assert "Confirm" not in labels(view)
+
+
+async def test_a_refusal_on_the_home_tab_is_told_there() -> None:
+    async with chat() as room:
+        await exposed(room)
+        await room.slack.open_home()
+        await home(room, "omar", "asked by @dana")
+        await room.slack.post("group", None, group="net-operators", users=["olga"])
+        await room.slack.post("click", "omar", surface="home", label="Confirm")
+        await home(room, "omar", "To confirm you need the role operator or admin")
+        assert not room.company.firewall.writes
+
+
+async def test_the_home_tab_opens_the_form_and_the_card_goes_where_the_person_says() -> None:
+    async with chat() as room:
+        await room.slack.open_home(by="dana")
+        await home(room, "dana", "Your roles: developer")
+        await room.slack.post("click", "dana", surface="home", label="Ask for a change")
+        await room.slack.logged(kind="api", name="views.update")
+        await room.slack.submit({"namespace": "default", "channel": "net-ops"}, by="dana")
+        await room.slack.until(contains="waits for a yes")
+
+
+async def test_a_long_plan_is_confirmed_on_its_card_only() -> None:
+    async with chat() as room:
+        made_long(room)
+        await exposed(room)
+        await room.slack.open_home()
+        view = await home(room, "omar", "Too long to be confirmed here")
+        assert "Confirm" not in labels(view)
