@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo tour test e2e compat check fix clean
+.PHONY: demo tour test e2e compat corpus drills bench check fix clean
 
 demo: $(READY) ## a small company in the browser, with the bot at work in it
 	$(BIN)/k8snet demo
@@ -20,6 +20,16 @@ e2e: $(READY) ## the article's network in Linux namespaces, with real packets (r
 
 compat: $(READY) .venv-compat/.ready ## the vendor's own Ansible collection against the simulated FortiGate (fetches Ansible)
 	$(BIN)/python -m tests.compat
+
+corpus: $(READY) ## every fault the lab can make, checked; prints the confusion table (minutes)
+	$(BIN)/python -m bench.corpus
+
+drills: $(READY) ## gateway failures on real packets, timed (root or user namespaces; minutes)
+	$(BIN)/python -m lab.drills
+
+bench: $(READY) ## side-by-side measurements of the firewall and of check
+	$(BIN)/python -m bench.fortigate
+	$(BIN)/python -m bench.check
 
 check: $(READY) ## lint, format, types, import contract
 	$(BIN)/ruff check .
