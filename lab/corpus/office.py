@@ -122,7 +122,7 @@ def _settings(places: Places) -> Json:
     settings = bot_settings(places)
     settings["roles"].append({"role": "admin", "users": [f"{settings['slack']['team']}/{OPERATOR}"]})
     settings["firewalls"]["fw"] |= {"connect_timeout_s": 1, "request_timeout_s": 1.5}
-    settings["clusters"]["qa"]["kubernetes"] |= {"connect_timeout_s": 1, "read_timeout_s": 1.5, "deadline_s": 2}
+    settings["clusters"]["qa"]["kubernetes"] |= {"connect_timeout_s": 2, "read_timeout_s": 5, "deadline_s": 6}
     settings["probes"]["greeting_s"] = 0.3
     return settings
 
