@@ -124,7 +124,9 @@ class SqliteStore:
         except RuntimeError:
             raise Unreachable("store", f"{self._path} is closed") from None
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(job), self._timeout_s)
+            # Not wait_for: before Python 3.12 it loses a cancellation that meets a result, and its task lives on.
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.wrap_future(job)
         except TimeoutError:
             # A job that never began was cancelled with the wait; one under way goes on in its thread.
             if writes and not job.cancelled():

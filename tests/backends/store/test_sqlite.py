@@ -187,3 +187,21 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
     assert int(appended) == int(kept) > 10, run.stderr
     assert "the disk" in " ".join(text)
     assert "full" in " ".join(text)
+
+
+async def test_one_cancellation_ends_a_reader_whenever_it_comes(tmp_path: Path) -> None:
+    """One that meets the answer must not get lost: a bot that is told to stop would wait for its task for ever."""
+    store = await SqliteStore.open(tmp_path / "journal.db")
+
+    async def reading() -> None:
+        while True:
+            await store.read("journal")
+
+    for rounds in range(100):
+        task = asyncio.ensure_future(reading())
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        task.cancel()
+        _, alive = await asyncio.wait([task], timeout=5)
+        assert not alive, f"cancelled after {rounds} turns of the loop, it went on"
+    await store.close()
