@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ import httpx
 
 from bot.app import terminal
 from bot.engine.engine import Engine
-from bot.model.commands import Expose, Unexpose
+from bot.engine.ports import AppliesTogether
+from bot.model.commands import DryPlan, Expose, Unexpose
 from bot.model.operation import Operation
 from bot.model.people import Person
+from bot.model.steps import Step
 from bot.settings import load
 from tests.compat.ansible import PROGRAM, Ansible
 
@@ -120,6 +122,30 @@ async def bot(company: Company) -> AsyncIterator[Contestant]:
         yield Contestant("k8snet", act(expose, "done"), act(unexpose, "done"), act(expose, "nothing-to-do"))
         await engine.stop()
         await engine.context.env.stop()  # type: ignore[attr-defined]  # the real Env has it
+
+
+@asynccontextmanager
+async def firewall_alone(company: Company) -> AsyncIterator[Contestant]:
+    """The bot's own writer of the firewall with the steps of its own plan: compare, write, read back, nothing else."""
+    settings = load(_config(company), {**os.environ, **company.environ})
+    async with terminal(settings) as engine:
+        plan = await engine.dry_plan(DryPlan(namespace="default"))
+        forward = [step for step in plan.steps if step.target == "fw"]
+        back = [step.inverse() for step in reversed(forward)]
+        target = engine.context.targets["fw"]
+        assert isinstance(target, AppliesTogether)
+
+        def act(steps: Sequence[Step], wanted: str) -> Act:
+            async def apply() -> None:
+                outcomes = await target.apply_all(steps)
+                if bad := [outcome for outcome in outcomes if outcome.kind != wanted]:
+                    raise SystemExit(f"k8snet: {bad[0]}")
+
+            return apply
+
+        yield Contestant(
+            "k8snet, firewall alone", act(forward, "applied"), act(back, "applied"), act(forward, "already")
+        )
 
 
 def _config(company: Company) -> Path:
