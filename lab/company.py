@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import windows_dns
+from lab.breaking import Breaking
 from lab.cluster import article as cluster_article
 from lab.cluster.serving import Running as RunningCluster
 from lab.cluster.serving import running as running_cluster
@@ -52,11 +53,12 @@ class Company:
     config: Path
     environ: dict[str, str]
     pc: tuple[str, int]  # a SOCKS5 server that stands where the office PC stands
+    breaking: Breaking
 
     @asynccontextmanager
     async def bot(self) -> AsyncIterator["Bot"]:
         """A bot at work, as a process of its own; stopped at the end if it still lives."""
-        bot = Bot(self)
+        bot = self.breaking.bot = Bot(self)
         await bot.start()
         try:
             yield bot
@@ -71,6 +73,10 @@ class Bot:
         self._company = company
         self._process: asyncio.subprocess.Process | None = None
         self.log = company.folder / "bot.log"
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
         """Start it and wait until it is connected. RuntimeError with its last words when it ends instead."""
@@ -140,8 +146,10 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
             network.servers.attach(address, DNS_PORT, protocol, (dns.dns_host, dns.dns_port))
         network.servers.attach(str(ARTICLE.nodes[0].address), API_PORT, "tcp", qa.api.address)
         socks, pc = await enter(serving_socks(network, BOT)), await enter(serving_socks(network, PC))
-        panel = Panel(device, server, network)
+        breaking = Breaking(firewall, server, network)
+        panel = Panel(device, server, network, breaking)
         slack = await enter(running_slack(port=port, network=panel, manifest=Manifest.read(MANIFEST)))
+        breaking.slack = slack.slack
         firewall.write_ca(folder / "fortigate-ca.pem")
         qa.write_kubeconfig(folder / "qa.kubeconfig")
         settings = bot_settings(
@@ -166,4 +174,4 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
             "FORTIGATE_TOKEN": firewall_token,
             "WINRM_PASSWORD": password,
         }
-        yield Company(folder, firewall, dns, qa, network, slack, config, environ, pc)
+        yield Company(folder, firewall, dns, qa, network, slack, config, environ, pc, breaking)

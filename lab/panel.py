@@ -1,63 +1,55 @@
-"""The network beside the chat: what the devices hold, how the machines are, and things to break."""
+"""The network beside the chat: what the devices hold, how the machines are, the packet under way, things to break."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any
 
+from lab.breaking import Breaking
 from lab.fortigate.device import Device
-from lab.network.simulated import SimulatedNetwork
-from lab.network.topology import ARTICLE
+from lab.network.simulated import SimulatedNetwork, Trace
+from lab.network.simulated_packets import Signal
+from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.windows_dns import Server
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Switch:
-    """Something to break and mend again."""
-
-    label: str
-    broken: Callable[[], bool]
-    turn: Callable[[bool], None]
+STATIONS = {PC: "office", BOT: "office", DNS_SERVER: "dns", "firewall": "firewall"}
 
 
 class Panel:
     """Implements the Slack simulator's Network."""
 
-    def __init__(self, device: Device, dns: Server, network: SimulatedNetwork) -> None:
-        self._device, self._dns, self._network = device, dns, network
-        gateway = network.node(ARTICLE.gateway_node)
-        self._switches = {
-            "gateway": Switch(
-                f"Kill the gateway {ARTICLE.gateway_node}",
-                lambda: ARTICLE.gateway_node in self._dead,
-                lambda on: self._kill(ARTICLE.gateway_node, on),
-            ),
-            "forwarding": Switch(
-                "Turn off ip_forward on the gateway",
-                lambda: not gateway.ip_forward,
-                lambda on: setattr(gateway, "ip_forward", not on),
-            ),
-            "dns": Switch(
-                "Stop the DNS service on dc1",
-                lambda: dns.settings.dns_service != "running",
-                lambda on: setattr(dns.settings, "dns_service", "stopped" if on else "running"),
-            ),
-        }
-        self._dead: set[str] = set()
+    def __init__(self, device: Device, dns: Server, network: SimulatedNetwork, breaking: Breaking) -> None:
+        self._device, self._dns, self.breaking = device, dns, breaking
+        self._packet: Json | None = None
+        self._packets = 0
+        network.on_trace(self._seen)
 
     def describe(self) -> Json:
         """The picture as the page draws it."""
-        gateway_ok = ARTICLE.gateway_node not in self._dead
+        switches = self.breaking.switches()
+        broken = {name for name, switch in switches.items() if switch.broken()}
+
+        def state(*names: str) -> str:
+            return "down" if broken & set(names) else "ok"
+
         nodes = [
             {"id": "office", "label": "office", "detail": "172.16.0.0/24", "state": "ok"},
-            {"id": "firewall", "label": "FortiGate", "detail": "172.16.0.254", "state": "ok"},
-            {"id": "dns", "label": "dc1 DNS", "detail": "172.16.2.3", "state": self._state("dns")},
+            {
+                "id": "firewall",
+                "label": "FortiGate",
+                "detail": "172.16.0.254",
+                "state": state("fortigate", "deny", "edit"),
+            },
+            {
+                "id": "dns",
+                "label": "dc1 DNS",
+                "detail": "172.16.2.3",
+                "state": state("dns", "winrm", "forwarder", "cache"),
+            },
             {
                 "id": "gateway",
                 "label": ARTICLE.gateway_node,
                 "detail": "172.16.1.106",
-                "state": "ok" if gateway_ok else "down",
+                "state": state("gateway", "forwarding"),
             },
             {"id": "cluster", "label": "cluster qa", "detail": "10.68.0.0/16, 172.20.0.0/16", "state": "ok"},
         ]
@@ -67,29 +59,35 @@ class Panel:
             {"from": "firewall", "to": "gateway"},
             {"from": "gateway", "to": "cluster"},
         ]
-        switches = [{"id": key, "label": one.label, "on": one.broken()} for key, one in self._switches.items()]
         return {
             "title": "The office network",
             "nodes": nodes,
             "links": links,
+            "packet": self._packet,
             "tables": self._tables(),
-            "switches": switches,
+            "switches": [
+                {"id": name, "label": switch.label, "on": name in broken} for name, switch in switches.items()
+            ],
         }
 
     async def switch(self, switch: str, on: bool) -> None:
         """Break (`on`) or mend something. KeyError when there is no such switch."""
-        self._switches[switch].turn(on)
+        await self.breaking.switches()[switch].turn(on)
 
-    def _state(self, switch: str) -> str:
-        return "down" if self._switches[switch].broken() else "ok"
-
-    def _kill(self, node: str, on: bool) -> None:
-        if on:
-            self._network.kill_node(node)
-            self._dead.add(node)
-        else:
-            self._network.revive_node(node)
-            self._dead.discard(node)
+    def _seen(self, trace: Trace) -> None:
+        """Remember where the newest connection attempt or question from the office went, as boxes of the picture."""
+        journey = trace.journey
+        sent = journey.hops[0].packet.destination if journey.hops else None
+        if journey.signal not in (Signal.SYN, Signal.DATAGRAM) or sent is None or not _inside(sent):
+            return
+        path: list[str] = []
+        for hop in journey.hops:
+            box = STATIONS.get(hop.station, "gateway" if hop.station == ARTICLE.gateway_node else "cluster")
+            if not path or path[-1] != box:
+                path.append(box)
+        if len(path) > 1:
+            self._packets += 1
+            self._packet = {"number": self._packets, "path": path, "arrived": journey.arrived}
 
     def _tables(self) -> list[Json]:
         routes = [[row["dst"], row["gateway"], row["device"]] for row in self._device.rows("router/static")]
@@ -109,6 +107,10 @@ class Panel:
             {"title": "FortiGate: policies", "columns": ["name", "from → to", "does"], "rows": policies},
             {"title": "dc1: conditional forwarders", "columns": ["zone", "to"], "rows": forwarders},
         ]
+
+
+def _inside(address: IPv4Address) -> bool:
+    return address in ARTICLE.pod_network or address in ARTICLE.service_network
 
 
 def _names(members: list[Json]) -> str:

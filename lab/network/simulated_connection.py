@@ -163,6 +163,7 @@ class Connection:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Close a real connection with a TCP RST."""
     sock = writer.get_extra_info("socket")
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+    still_open = sock is not None and sock.fileno() >= 0  # the other side may have reset it before
+    if still_open and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
