@@ -120,8 +120,8 @@ async def bot(company: Company) -> AsyncIterator[Contestant]:
 
         expose, unexpose = Expose(namespace="default"), Unexpose(namespace="default")
         yield Contestant("k8snet", act(expose, "done"), act(unexpose, "done"), act(expose, "nothing-to-do"))
-        await engine.stop()
         await engine.context.env.stop()  # type: ignore[attr-defined]  # the real Env has it
+        await engine.stop()
 
 
 @asynccontextmanager
