@@ -3,15 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from bot.engine.overview import Overview
+from bot.engine.overview import ExposureState, Overview
 from bot.model.commands import SPEC, Check, Expose, typed
 from bot.model.diagnosis import Report
 from bot.model.people import Permission, Person, RoleName
 from bot.model.plan import Plan
 from handlers.views import lines
-from handlers.views.blocks import Block, actions, button, context, escape, mention, preformatted, section
+from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
 
 View = tuple[str, list[Block]]
+PER_PARAGRAPH = 15  # exposures in one section; a section holds 3000 characters
 
 
 def report_view(report: Report, command: Check) -> View:
@@ -62,7 +63,20 @@ def overview_view(picture: Overview) -> View:
 
 def exposures_view(picture: Overview) -> View:
     text = lines.exposure_lines(picture)
-    return escape("\n".join(text)), [section("*Exposed namespaces*"), *preformatted(text)]
+    return escape("\n".join(text)), [section("*Exposed namespaces*"), *exposure_blocks(picture)]
+
+
+def exposure_blocks(picture: Overview) -> list[Block]:
+    """What is exposed, in a few paragraphs with people's names."""
+    told = [_exposure(state) for state in picture.exposures] or ["Nothing is exposed."]
+    return [section("\n".join(told[start : start + PER_PARAGRAPH])) for start in range(0, len(told), PER_PARAGRAPH)]
+
+
+def _exposure(state: ExposureState) -> str:
+    exposure = state.exposure
+    since = f" · since {moment(state.since)}" if state.since else ""
+    by = f" · asked by {mention(state.by)}" if state.by else ""
+    return f"*{escape(exposure.namespace)}* on {escape(state.cluster)} → office {escape(exposure.office)}{since}{by}"
 
 
 def help_view(allowed: frozenset[Permission]) -> View:

@@ -7,6 +7,7 @@ from bot.model.operation import Operation
 from bot.model.people import Permission, RoleName
 from bot.model.value import Value
 from handlers.views import lines
+from handlers.views.answers import exposure_blocks
 from handlers.views.blocks import (
     Block,
     actions,
@@ -47,7 +48,7 @@ def home_view(
         blocks.append(section(f":information_source: {notice}"))
     blocks += [section(_roles(roles)), actions(*_own_buttons(permissions))]
     blocks += [_header("Waiting for a yes"), *_waiting(waiting)]
-    blocks += [_header("Exposed namespaces"), *preformatted(lines.exposure_lines(picture))]
+    blocks += [_header("Exposed namespaces"), *exposure_blocks(picture)]
     blocks += [_header("Clusters and gateways"), *preformatted(lines.cluster_lines(picture))]
     blocks += [_header("Last changes"), *(section(paragraph(operation)) for operation in latest)]
     if not latest:

@@ -5,6 +5,7 @@ import { get, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer, confirmed } from "./composer.js";
 import { byId, el, fill, stableId } from "./dom.js";
+import { startGuide } from "./guide.js";
 import { toggleInspector } from "./inspector.js";
 import { drawMessages } from "./messages.js";
 import { drawModal, given } from "./modal.js";
@@ -332,4 +333,13 @@ if (here.state.has_network) {
   await refreshNetwork();
   setInterval(refreshNetwork, 2000);
 }
+startGuide({
+  become,
+  go: (name) => go(here.state.channels.find((one) => one.name === name)?.id ?? here.state.channels[0].id),
+  write(text) {
+    byId("composer").value = text;
+    byId("composer").focus();
+  },
+  hasNetwork: here.state.has_network,
+});
 document.body.dataset.ready = "yes";

@@ -1,13 +1,17 @@
 // The live network beside the chat, drawn from GET /lab/network:
 // { title, nodes: [{ id, label, detail?, row?, state? }], links: [{ from, to, label?, state? }],
 //   tables: [{ title, columns, rows }], switches: [{ id, label, on }] }
+//   packet?: { number, path: [node id, …], arrived } }
 // state: "ok", "down", "warn", "off" or "active". Nodes with the same `row` stand side by side.
+// A packet with a new number travels along its path once.
 
 import { get, post } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const HOP_MS = 350;
 let shown = "";
+let travelled = 0;
 let resized = new ResizeObserver(() => {});
 
 export async function refreshNetwork() {
@@ -38,6 +42,26 @@ function draw(picture) {
   resized.disconnect();
   resized = new ResizeObserver(() => connect(drawing, picture.links ?? []));
   resized.observe(drawing);
+  if (picture.packet && picture.packet.number !== travelled) {
+    travelled = picture.packet.number;
+    travel(drawing, picture.packet);
+  }
+}
+
+/** A dot from box to box; it ends green where it arrived, red where it got lost. */
+function travel(drawing, packet) {
+  const origin = drawing.getBoundingClientRect();
+  const stops = packet.path
+    .map((id) => drawing.querySelector(`[data-node="${CSS.escape(id)}"]`))
+    .filter(Boolean)
+    .map((node) => node.getBoundingClientRect())
+    .map((box) => [box.left + box.width / 2 - origin.left, box.top + box.height / 2 - origin.top]);
+  if (stops.length < 2 || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const dot = el("div", { class: `packet ${packet.arrived ? "arrived" : "lost"}`, "aria-hidden": "true" });
+  drawing.append(dot);
+  const frames = stops.map(([x, y]) => ({ transform: `translate(${x}px, ${y}px)` }));
+  const journey = dot.animate(frames, { duration: HOP_MS * (stops.length - 1), easing: "ease-in-out", fill: "forwards" });
+  journey.onfinish = () => setTimeout(() => dot.remove(), HOP_MS);
 }
 
 function box(node) {
