@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo tour test e2e compat corpus drills bench check fix clean
+.PHONY: demo tour test e2e compat corpus drills bench check fix texts clean
 
 demo: $(READY) ## a small company in the browser, with the bot at work in it
 	$(BIN)/k8snet demo
@@ -40,6 +40,13 @@ check: $(READY) ## lint, format, types, import contract
 fix: $(READY) ## let the linter mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+TEXTS := bot/locales
+texts: $(READY) ## collect every text that people read, for the translations to follow
+	$(BIN)/pybabel -q extract -k tr -k tr_n:1,2 -k marked --no-location --sort-output --omit-header \
+	    -o $(TEXTS)/k8snet.pot bot handlers backends
+	$(BIN)/pybabel -q update -l zh_Hans_CN -i $(TEXTS)/k8snet.pot -o $(TEXTS)/zh-CN.po \
+	    --no-fuzzy-matching --ignore-obsolete --omit-header
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

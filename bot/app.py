@@ -12,12 +12,14 @@ from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
 from bot.env import RealEnv
+from bot.locales import catalogue
 from bot.model.errors import Unreachable
 from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.resources import TargetId
+from bot.model.wording import use
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ class NoChat:
 
 @asynccontextmanager
 async def terminal(settings: Settings) -> AsyncIterator[Engine]:
-    """The engine for commands that look and change nothing."""
+    """The engine for commands that look and change nothing. From here on it speaks the configured language."""
+    use(catalogue(settings.locale))
     env, chat = RealEnv(), NoChat()
     async with _engine(settings, env, chat, chat) as engine:
         yield engine
@@ -55,13 +58,14 @@ async def terminal(settings: Settings) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def bot(settings: Settings) -> AsyncIterator[Engine]:
-    """The whole bot, connected and at work while inside.
+    """The whole bot, connected and at work while inside. From here on it speaks the configured language.
 
     Raises ConfigurationError and BackendErrors when it cannot start; once inside, what fails is tried again.
     """
     # Slack's libraries take their time to load: a terminal command shall not pay for it.
     from handlers.edge import health_served, slack_edge
 
+    use(catalogue(settings.locale))
     env = RealEnv()
     groups = frozenset(group for role in settings.roles for group in role.groups)
     async with (

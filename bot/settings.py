@@ -20,6 +20,7 @@ from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
+from bot.model.wording import Locale
 from handlers.settings import Address, ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
@@ -136,6 +137,7 @@ class Settings(Value):
     """Everything of app.yaml."""
 
     instance: str = Field(default_factory=socket.gethostname, description="This bot's name among its replicas.")
+    locale: Locale = Field(default="en", description="The language that people are spoken to in.")
     slack: SlackSettings
     store: StoreSettings = StoreSettings()
     firewalls: dict[Name, FortiGateSettings] = Field(min_length=1)

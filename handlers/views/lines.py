@@ -15,6 +15,7 @@ from bot.model.picture import SHOWN_CANDIDATES
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
+from bot.model.wording import tr, tr_n
 from handlers.views.blocks import clip
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
@@ -108,33 +109,35 @@ def state_line(operation: Operation) -> str:
     last = operation.entries[-1]
     match operation.state:
         case "requested":
-            return "Looking at firewall, DNS and cluster …"
+            return tr("Looking at firewall, DNS and cluster …")
         case "awaiting":
-            return "Plan: waits for a yes"
+            return tr("Plan: waits for a yes")
         case "running" if isinstance(last, Verified):
-            return "Applied; proven on the wire" if last.passed else "Applied, but not proven"
+            return tr("Applied; proven on the wire") if last.passed else tr("Applied, but not proven")
         case "running":
-            return f"Applying: {done} of {total} steps" if done < total else f"All {total} steps hold; proving it …"
+            if done < total:
+                return tr("Applying: {done} of {total} steps", done=done, total=total)
+            return tr("All {total} steps hold; proving it …", total=total)
         case "undoing":
-            return f"Going back: {len(operation.written())} steps left to undo"
+            return tr("Going back: {count} steps left to undo", count=len(operation.written()))
         case "stuck":
-            return "A person is needed"
+            return tr("A person is needed")
         case "done":
-            return f"Done: {total} step{'s' * (total != 1)} applied and proven"
+            return tr_n("Done: {count} step applied and proven", "Done: {count} steps applied and proven", total)
         case "rolled-back":
-            return "Not done: everything that was written was taken back"
+            return tr("Not done: everything that was written was taken back")
         case "nothing-to-do":
-            return "Nothing to do: it is so already"
+            return tr("Nothing to do: it is so already")
         case "released":
-            return "Taken over by a person; k8snet does not touch it any more"
+            return tr("Taken over by a person; k8snet does not touch it any more")
         case "unplannable":
-            return "No plan is possible"
+            return tr("No plan is possible")
         case "cancelled":
-            return "Cancelled; nothing was changed"
+            return tr("Cancelled; nothing was changed")
         case "expired":
-            return "Expired: nobody said yes in time; nothing was changed"
+            return tr("Expired: nobody said yes in time; nothing was changed")
         case "stale":
-            return "Out of date: the network changed before the yes; nothing was done"
+            return tr("Out of date: the network changed before the yes; nothing was done")
 
 
 def reason_line(operation: Operation) -> str:
