@@ -1,10 +1,19 @@
 """What differs between FortiOS releases, decided in this one place from the version in an answer's envelope."""
 
 import re
+from typing import NamedTuple
 
 from bot.model.value import Value
 
 OLDEST = (6, 4, 2)  # the first release with numeric comparison in filters; before 6.4 policies were in two tables
+
+
+class SessionTable(NamedTuple):
+    """A list of sessions, and the names of its filters for destination address and port."""
+
+    table: str
+    address: str
+    port: str
 
 
 class Capabilities(Value):
@@ -39,11 +48,11 @@ class Capabilities(Value):
         return self.version >= (7, 6, 0)
 
     @property
-    def sessions(self) -> tuple[str, str, str]:
-        """Where sessions are listed, and the names of the filters for destination address and port."""
+    def sessions(self) -> SessionTable:
+        """Where sessions are listed."""
         if self.version >= (7, 6, 0):
-            return "firewall/sessions", "dstaddr", "dstport"
-        return "firewall/session", "destination", "destport"
+            return SessionTable("firewall/sessions", "dstaddr", "dstport")
+        return SessionTable("firewall/session", "destination", "destport")
 
     @property
     def policy_columns(self) -> tuple[str, ...]:

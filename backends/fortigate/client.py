@@ -144,10 +144,14 @@ class Client:
     async def delete(self, row: RowUrl, may_go: Callable[[], bool]) -> None:
         await self._write("DELETE", row, None, may_go)
 
+    async def command(self, order: MonitorUrl, body: dict[str, Any], may_go: Callable[[], bool]) -> None:
+        """Have the running device do something; its configuration stays."""
+        await self._write("POST", order, body, may_go)
+
     async def _write(
         self,
         method: str,
-        url: TableUrl | RowUrl,
+        url: TableUrl | RowUrl | MonitorUrl,
         body: dict[str, Any] | None,
         may_go: Callable[[], bool],
         query: Query = (),

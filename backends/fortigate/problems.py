@@ -42,6 +42,7 @@ _RIGHTS = {
     "router/lookup": "netgrp.route-cfg",
     "firewall/session": "sysgrp.cfg",
     "firewall/sessions": "sysgrp.cfg",
+    "firewall/session/close": "sysgrp.cfg",
     "firewall.service/custom": "fwgrp.service",
     "firewall.service/group": "fwgrp.service",
     "firewall.schedule/recurring": "fwgrp.schedule",

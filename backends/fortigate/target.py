@@ -1,7 +1,8 @@
-"""The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle."""
+"""The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle,
+ClearsSessions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from backends.fortigate import wishes
 from backends.fortigate.client import Client, Clock
@@ -11,13 +12,21 @@ from backends.fortigate.oracle import Oracle
 from backends.fortigate.position import Position
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
+from backends.fortigate.sessions import Sessions
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.shadowing import Shadowing
 from backends.fortigate.writing import Writer
 from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
-from bot.model.probes import HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
+from bot.model.probes import (
+    ClearedSessions,
+    HitsAnswer,
+    OpenSessions,
+    PolicyAnswer,
+    RouteAnswer,
+    SessionsAnswer,
+)
 from bot.model.resources import Key, Kind, Resource, TargetId
 from bot.model.steps import Step
 
@@ -35,6 +44,7 @@ class FortiGate:
         position = Position(self._reader, settings.before_policy)
         self._writer = Writer(self._client, self._reader, position, clock, self.normalise)
         self._oracle = Oracle(self._client)
+        self._sessions = Sessions(self._client, self._reader, clock)
         references = References(name, self._client, self._reader, settings.vdom)
         self._foreseer = Foreseer(name, self._reader, references, Shadowing(self._reader), settings.before_policy)
 
@@ -100,6 +110,20 @@ class FortiGate:
     async def sessions(self, destination: IPv4Address, protocol: Protocol, port: int) -> SessionsAnswer:
         """See `TrafficOracle`."""
         return await self._oracle.sessions(destination, protocol, port)
+
+    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+        """See `ClearsSessions`."""
+        return await self._sessions.open(policies, networks)
+
+    async def clear_sessions(
+        self,
+        policies: Collection[str],
+        networks: Collection[IPv4Network],
+        older_than_s: float,
+        not_after: float | None = None,
+    ) -> ClearedSessions:
+        """See `ClearsSessions`."""
+        return await self._sessions.clear(policies, networks, older_than_s, not_after)
 
     async def close(self) -> None:
         await self._client.close()

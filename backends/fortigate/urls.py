@@ -49,7 +49,7 @@ class RowUrl:
 
 @dataclass(frozen=True, slots=True)
 class MonitorUrl:
-    """A question about the running device, such as `router/lookup`."""
+    """A question about the running device, such as `router/lookup`, or an order to it: `firewall/session/close`."""
 
     table: str
 

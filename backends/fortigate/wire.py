@@ -125,6 +125,12 @@ class PlacedRow(Wire):
     name: str = ""
 
 
+class OwnedRow(PlacedRow):
+    """A row of firewall/policy when it counts who made it."""
+
+    comments: str = ""
+
+
 class DenyRow(Wire):
     """A row of firewall/policy, as far as it matters whether it keeps packets from the rows after it."""
 
@@ -218,8 +224,12 @@ class SessionRow(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     proto: str
+    saddr: str = ""
+    sport: int = 0
     daddr: str
     dport: int
+    policyid: int | None = None
+    duration: int = 0  # seconds
     rcvdbyte: int = 0
 
 

@@ -6,7 +6,7 @@ total deadline, so a caller never waits without end.
 
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.model import facts
@@ -15,10 +15,12 @@ from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.probes import (
+    ClearedSessions,
     ConnectAnswer,
     DnsAnswer,
     DnsTransport,
     HitsAnswer,
+    OpenSessions,
     PolicyAnswer,
     RouteAnswer,
     SessionsAnswer,
@@ -154,6 +156,34 @@ class TrafficOracle(Protocol):
 
     async def sessions(self, destination: IPv4Address, protocol: facts.Protocol, port: int) -> SessionsAnswer:
         """The flows to this port that are open now."""
+        ...
+
+
+@runtime_checkable
+class ClearsSessions(Protocol):
+    """A firewall that can be made to forget flows. Missing rights or old firmware are an answer, not an error."""
+
+    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+        """How many flows to each of these networks the policies of these names have let through and are still open.
+
+        Changes nothing. Raises Unreachable.
+        """
+        ...
+
+    async def clear_sessions(
+        self,
+        policies: Collection[str],
+        networks: Collection[IPv4Network],
+        older_than_s: float,
+        not_after: float | None = None,
+    ) -> ClearedSessions:
+        """Make the firewall forget those of them that began more than `older_than_s` seconds ago.
+
+        Only flows of policies that carry our mark. The two ends are not told: what follows of a TCP connection is
+        dropped by most firewalls without a word, so this is for flows that lead nowhere any more (towards a gateway
+        that is gone), not for those that a move leaves alive. Nothing is sent once `not_after`, on Env's monotonic
+        clock, has passed. Raises Unreachable when certainly nothing was cleared.
+        """
         ...
 
 

@@ -1,7 +1,8 @@
 """What came back from the wire, in the words of the diagnosis."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from bot.model.facts import Protocol
@@ -84,6 +85,28 @@ class SessionsAnswer(Value):
     port: int
     count: int | None
     answered: int = 0
+    problem: str = ""
+
+
+class OpenSessions(Value):
+    """Flows to some networks, let through by some policies, that the firewall follows at the moment.
+
+    `count` is None when it cannot tell; `problem` says why. When `complete` is false there are more than were counted.
+    """
+
+    count: Mapping[IPv4Network, int] | None
+    complete: bool = True
+    problem: str = ""
+
+
+class ClearedSessions(Value):
+    """What became of flows that the firewall was to forget, as it lists them afterwards.
+
+    `left` is None when the list could not be read again; `problem` says what kept the others open.
+    """
+
+    cleared: int
+    left: int | None
     problem: str = ""
 
 

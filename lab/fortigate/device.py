@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any, Literal
 
 from lab.fortigate import tables
@@ -18,7 +19,7 @@ from lab.fortigate.forwarding import Forwarding
 from lab.fortigate.packets import TCP, Packet, Reason, Verdict
 from lab.fortigate.profile import RELEASES, Profile
 from lab.fortigate.routing import Links
-from lab.fortigate.sessions import Sessions
+from lab.fortigate.sessions import Session, Sessions
 from lab.fortigate.table import Table, catalogue
 
 State = dict[str, Any]
@@ -230,7 +231,7 @@ class Device:
                 self.sessions(vdom).close(session)
                 session = None
         if session is not None:
-            verdict = self._within(session.verdict, packet, ingress, vdom)
+            verdict = self._within(session, packet, ingress, vdom)
         elif packet.protocol == TCP and not opens:
             verdict = Verdict("deny", Reason.NO_SESSION, ingress=ingress or "")
         else:
@@ -242,11 +243,20 @@ class Device:
         """Take a packet of `size` bytes into the sessions and hit counters."""
         self.sessions(vdom).saw(packet, verdict, size, self.generation, self.clock.now())
 
-    def _within(self, first: Verdict, packet: Packet, ingress: str | None, vdom: str) -> Verdict:
-        hop = self.forwarding(vdom).next_hop(packet)
+    def _within(self, session: Session, packet: Packet, ingress: str | None, vdom: str) -> Verdict:
+        policy = session.verdict.policy_id
+        hop = self._kept_hop(session, packet, vdom) or self.forwarding(vdom).next_hop(packet)
         if hop is None:
-            return Verdict("no-route", Reason.NO_ROUTE, first.policy_id, ingress or "")
-        return Verdict("accept", Reason.SESSION, first.policy_id, ingress or "", *hop)
+            return Verdict("no-route", Reason.NO_ROUTE, policy, ingress or "")
+        return Verdict("accept", Reason.SESSION, policy, ingress or "", *hop)
+
+    def _kept_hop(self, session: Session, packet: Packet, vdom: str) -> tuple[str, IPv4Address] | None:
+        """Where a flow went in the beginning, if its interface keeps flows there when routes change."""
+        first = session.verdict
+        row = self.vdoms[vdom].get("system/interface", first.egress) or {}
+        kept = row.get("preserve-session-route") == "enable" and first.egress not in self.links(vdom).down
+        forth = packet.destination == session.packet.destination
+        return (first.egress, first.next_hop) if kept and forth and first.next_hop is not None else None
 
     # Inside
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 
 from lab.fortigate.attributes import Row
 from lab.fortigate.monitor.endpoint import Endpoint, Question
 from lab.fortigate.packets import ICMP, SCTP, TCP, UDP, Packet, Reason, Verdict
-from lab.fortigate.sessions import Session
+from lab.fortigate.sessions import Session, flow_key
 
 POLICY_RIGHT = ("fwgrp", "policy")
 SESSION_RIGHT = ("sysgrp", "cfg")
@@ -115,46 +115,58 @@ def _reset(question: Question) -> None:
     question.device.sessions(question.vdom).reset()
 
 
-_FILTERS: dict[str, Callable[[Session], str]] = {
-    "saddr": lambda session: str(session.packet.source),
-    "daddr": lambda session: str(session.packet.destination),
-    "sport": lambda session: str(session.packet.source_port),
-    "dport": lambda session: str(session.packet.destination_port),
-    "policyid": lambda session: str(session.verdict.policy_id),
-    "srcintf": lambda session: session.verdict.ingress,
-    "dstintf": lambda session: session.verdict.egress,
+_VALUES: dict[str, Callable[[Session], str]] = {
     "protocol": lambda session: _PROTOCOL_NAMES.get(session.packet.protocol, str(session.packet.protocol)),
+    "source": lambda session: str(session.packet.source),
+    "source port": lambda session: str(session.packet.source_port),
+    "destination": lambda session: str(session.packet.destination),
+    "destination port": lambda session: str(session.packet.destination_port),
+    "policy": lambda session: str(session.verdict.policy_id),
+    "ingress": lambda session: session.verdict.ingress,
+    "egress": lambda session: session.verdict.egress,
 }
-_SYNONYMS = {"source": "saddr", "destination": "daddr", "srcaddr": "saddr", "dstaddr": "daddr",
-             "srcport": "sport", "dstport": "dport", "sourceport": "sport", "destport": "dport"}  # fmt: skip
+_SAME_FILTERS = {"protocol": "protocol", "policyid": "policy", "srcintf": "ingress", "dstintf": "egress"}
+_SESSION_FILTERS = _SAME_FILTERS | {
+    "source": "source",
+    "sourceport": "source port",
+    "destination": "destination",
+    "destport": "destination port",
+}
+_SESSIONS_FILTERS = _SAME_FILTERS | {
+    "srcaddr": "source",
+    "srcport": "source port",
+    "dstaddr": "destination",
+    "dstport": "destination port",
+}
 
 
-def _sessions(question: Question) -> Row:
-    if question.call.query.number("count") is None:
-        raise ValueError("count is required")
-    everything = question.device.sessions(question.vdom).alive(question.device.clock.now())
-    matching = [session for session in everything if _wanted(question, session)]
-    start = max(question.integer("start", 0), 0)
-    count = min(max(question.integer("count", 20), 20), 1000)
-    result: Row = {"details": [_session(question, item) for item in matching[start : start + count]]}
-    if question.call.query.flag("summary"):
-        result["summary"] = {
-            "matched_count": len(matching),
-            "session_count": len(everything),
-            "setup_rate": 0,
-        }
-    return result
+def _session_list(filters: Mapping[str, str]) -> Callable[[Question], Row]:
+    """The list under one of its two names, which know different filters; a parameter that is none is ignored."""
+
+    def answer(question: Question) -> Row:
+        if question.call.query.number("count") is None:
+            raise ValueError("count is required")
+        everything = question.device.sessions(question.vdom).alive(question.device.clock.now())
+        wanted = {filters[name]: question.parameter(name) for name, _ in question.call.query.pairs if name in filters}
+        matching = [session for session in everything if _fits(session, wanted)]
+        start = max(question.integer("start", 0), 0)
+        count = min(max(question.integer("count", 20), 20), 1000)
+        result: Row = {"details": [_session(question, item) for item in matching[start : start + count]]}
+        if question.call.query.flag("summary"):
+            result["summary"] = {
+                "matched_count": len(matching),
+                "session_count": len(everything),
+                "setup_rate": 0,
+            }
+        return result
+
+    return answer
 
 
-def _wanted(question: Question, session: Session) -> bool:
-    for name, _ in question.call.query.pairs:
-        value_of = _FILTERS.get(_SYNONYMS.get(name, name))
-        if value_of is None:
-            continue
-        wanted = question.parameter(name)
-        if name == "protocol" and wanted.isdigit():
-            wanted = _PROTOCOL_NAMES.get(int(wanted), wanted)
-        if value_of(session).lower() != wanted.lower():
+def _fits(session: Session, wanted: Mapping[str, str]) -> bool:
+    for what, text in wanted.items():
+        value = _PROTOCOL_NAMES.get(int(text), text) if what == "protocol" and text.isdigit() else text
+        if _VALUES[what](session).lower() != value.lower():
             return False
     return True
 
@@ -163,7 +175,7 @@ def _session(question: Question, session: Session) -> Row:
     now = question.device.clock.now()
     packet, verdict = session.packet, session.verdict
     return {
-        "proto": _FILTERS["protocol"](session),
+        "proto": _VALUES["protocol"](session),
         "srcintf": verdict.ingress,
         "saddr": str(packet.source),
         "sport": packet.source_port,
@@ -193,7 +205,8 @@ def _close(question: Question) -> None:
         int(str(body.get("dport", 0))),
     )
     sessions = question.device.sessions(question.vdom)
-    if session := sessions.find(packet, question.device.clock.now()):
+    session = sessions.find(packet, question.device.clock.now())
+    if session is not None and flow_key(session.packet) == flow_key(packet):
         sessions.close(session)
 
 
@@ -202,7 +215,7 @@ ENDPOINTS = {
     "firewall/policy": Endpoint(_counters, POLICY_RIGHT),
     "firewall/policy/clear_counters": Endpoint(_clear, POLICY_RIGHT, "POST", writes=True),
     "firewall/policy/reset": Endpoint(_reset, POLICY_RIGHT, "POST", writes=True),
-    "firewall/session": Endpoint(_sessions, SESSION_RIGHT),
-    "firewall/sessions": Endpoint(_sessions, SESSION_RIGHT, since=(7, 6)),
+    "firewall/session": Endpoint(_session_list(_SESSION_FILTERS), SESSION_RIGHT),
+    "firewall/sessions": Endpoint(_session_list(_SESSIONS_FILTERS), SESSION_RIGHT, since=(7, 6)),
     "firewall/session/close": Endpoint(_close, SESSION_RIGHT, "POST", writes=True),
 }

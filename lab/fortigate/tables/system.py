@@ -99,6 +99,7 @@ TABLES = [
             number("vlanid", 0, 4094),
             switch("device-identification"),
             switch("monitor-bandwidth"),
+            switch("preserve-session-route"),
             choice("defaultgw", "enable disable"),
             child_table("secondaryip", number("id", 0, 4294967295, is_key=True),
                         Attribute("ip", Kind.HOST, "0.0.0.0 0.0.0.0")),

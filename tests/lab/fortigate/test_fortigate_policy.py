@@ -217,7 +217,7 @@ async def test_sessions_are_listed_and_filtered(lab, clock):
     lab.device.forward(flow(80).reply(), "Test", opens=False, size=1500)
     clock.advance(5)
     path = "/api/v2/monitor/firewall/session"
-    body = (await lab.get(f"{path}?count=20&summary=true&dport=80")).json()["results"]
+    body = (await lab.get(f"{path}?count=20&summary=true&destport=80")).json()["results"]
     assert body["summary"] == {"matched_count": 1, "session_count": 2, "setup_rate": 0}
     [session] = body["details"]
     assert session["policyid"] == 1
