@@ -34,7 +34,6 @@ app = typer.Typer(
 def run(config: Config = DEFAULT) -> None:
     """Run the bot until it is told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # every request at INFO would bury what matters
     _finish(_run(config))
 
 

@@ -7,10 +7,9 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from hashlib import sha256
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import httpx
+import httpcore
 
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
@@ -19,27 +18,34 @@ LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
 _IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
 
 
+# Everything that can go wrong between us and the device; the library gives these no common ancestor.
+_ERRORS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ConnectionNotAvailable,
+)
+
+
 class Transport:
     """A pool of kept-alive connections to one device. `headers` go with each request.
 
-    Raises OSError when the CA file cannot be used.
+    HTTP's lower half only: no cookies (a session cookie would ask for CSRF headers), no redirects, no proxy and no
+    .netrc of the environment between us and the firewall. Raises OSError when the CA file cannot be used.
     """
 
     def __init__(self, settings: FortiGateSettings, headers: dict[str, str]) -> None:
+        self._url = settings.url.rstrip("/")
         self._total_s = settings.request_timeout_s
-        self._http = httpx.AsyncClient(
-            base_url=settings.url,
-            verify=tls_context(settings.tls),
-            headers={**headers, "Accept": "application/json", "Accept-Encoding": "identity"},
-            timeout=httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s),
-            limits=httpx.Limits(
-                max_connections=settings.connections,
-                max_keepalive_connections=settings.connections,
-                keepalive_expiry=_IDLE_S,
-            ),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session cookie would ask for CSRF headers
-            follow_redirects=False,
-            trust_env=False,  # no proxy and no .netrc of the environment gets between us and the firewall
+        self._limits = dict.fromkeys(("read", "write", "pool"), settings.request_timeout_s)
+        self._limits["connect"] = settings.connect_timeout_s
+        self._headers = {**headers, "Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"}
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls_context(settings.tls),
+            max_connections=settings.connections,
+            max_keepalive_connections=settings.connections,
+            keepalive_expiry=_IDLE_S,
         )
 
     async def exchange(
@@ -62,25 +68,34 @@ class Transport:
         try:
             async with asyncio.timeout(self._total_s):
                 return await self._answer(method, url, body, {"trace": trace})
-        except (httpx.HTTPError, TimeoutError, _Unacceptable) as error:
-            again = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and _tls_problem(error) is None
+        except (*_ERRORS, TimeoutError, _Unacceptable) as error:
+            cut = isinstance(error, httpcore.NetworkError | httpcore.RemoteProtocolError)
+            again = cut and _tls_problem(error) is None
             problem = self._explained(error)
             raise (NoAnswer if sent else NotSent)(problem, again) from None
 
     async def _answer(self, method: str, url: str, body: bytes | None, extensions: dict[str, Any]) -> Answer:
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        async with self._http.stream(method, url, content=body, headers=headers, extensions=extensions) as response:
-            if response.headers.get("content-encoding", "identity") != "identity":
+        headers: dict[bytes | str, bytes | str] = {**self._headers}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        elif method in ("POST", "PUT"):
+            headers["Content-Length"] = "0"
+        extensions = {**extensions, "timeout": self._limits}
+        async with self._pool.stream(
+            method, self._url + url, headers=headers, content=body, extensions=extensions
+        ) as response:
+            told = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+            if told.get(b"content-encoding", "identity") != "identity":
                 raise _Unacceptable("its answer came compressed, which was not asked for")
             taken = bytearray()
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_stream():
                 taken += chunk
                 if len(taken) > LARGEST_ANSWER:
                     raise _Unacceptable(f"its answer is larger than {LARGEST_ANSWER // 1024**2} MiB")
             return Answer(
-                status=response.status_code,
-                content_type=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
-                retry_after=response.headers.get("retry-after", ""),
+                status=response.status,
+                content_type=told.get(b"content-type", "").partition(";")[0].strip().lower(),
+                retry_after=told.get(b"retry-after", ""),
                 body=bytes(taken),
             )
 
@@ -90,17 +105,17 @@ class Transport:
         match error:
             case _Unacceptable():
                 return str(error)
-            case httpx.ConnectTimeout():
+            case httpcore.ConnectTimeout():
                 return "it did not accept a connection in time: check address, port and the way there"
-            case TimeoutError() | httpx.TimeoutException():
+            case TimeoutError() | httpcore.TimeoutException():
                 return f"no complete answer within {self._total_s:g} s"
-            case httpx.ConnectError():
+            case httpcore.ConnectError():
                 return "no connection: check address, port (config system global / admin-sport) and the way there"
             case _:
                 return "the connection was cut"
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._pool.aclose()
 
 
 class _Unacceptable(Exception):
@@ -139,7 +154,7 @@ def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
 
 def _tls_problem(error: BaseException) -> str | None:
     """Why TLS failed, from anywhere in the chain of causes; None when TLS was not the reason."""
-    link: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
+    link: BaseException | None = error if isinstance(error, httpcore.ConnectError) else None
     while link is not None:
         if isinstance(link, ssl.SSLCertVerificationError):
             return (

@@ -1,13 +1,13 @@
 """The official client, which blocks, wrapped once: every call has a time limit, no call is repeated by the library.
 
-Answers are plain JSON: the typed models cost three to five times the time and reject what newer servers add.
+It brings kubeconfig, credentials, TLS and connections. Its API classes and typed models stay unused: to load them takes
+longer than a whole check, they cost three to five times the time, and they reject what newer servers add.
 """
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Rejected, Unreachable
@@ -17,14 +17,11 @@ _PAGE = 500
 _MAX_BYTES = 64 * 1024 * 1024  # of one page; 500 nodes with their images are about 4 MB
 
 
-@dataclass(frozen=True)
-class Read:
-    """One thing to ask: a method of the client's API classes, and the right it needs, in words for people."""
+class Read(NamedTuple):
+    """One thing to ask: its path below the server's address, and the right it needs, in words for people."""
 
-    api: str
-    method: str
+    path: str
     right: str
-    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 class Absent(Exception):
@@ -55,7 +52,6 @@ class Api:
 
         self._cluster = cluster
         self._settings = settings
-        self._classes = client
         configuration = client.Configuration()
         try:
             config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -104,21 +100,26 @@ class Api:
             items += found
             if not metadata.get("continue"):
                 return items
-            options["_continue"] = metadata["continue"]
+            options["continue"] = metadata["continue"]
 
     def _call(self, read: Read, deadline: float, options: Mapping[str, Any]) -> Json:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise self._late()
-        method: Callable[..., Any] = getattr(getattr(self._classes, read.api)(self._client), read.method)
         timeout = (min(self._settings.connect_timeout_s, remaining), min(self._settings.read_timeout_s, remaining))
         try:
-            response = method(**read.arguments, **options, _request_timeout=timeout, _preload_content=False)
-            body = self._body(response, deadline)
+            response = self._send(read, options, timeout)
+            if 200 <= response.status < 300:
+                body = self._body(response, deadline)
+            else:
+                response.drain_conn()
+                response.release_conn()
         except BackendError:
             raise
         except Exception as error:
-            raise self._translated(error, read) from error
+            raise self._unreachable(error) from error
+        if not 200 <= response.status < 300:
+            raise self._refused(response.status, read)
         try:
             document = json.loads(body)
         except ValueError:
@@ -126,6 +127,24 @@ class Api:
         if not isinstance(document, dict):
             raise self._garbled()
         return document
+
+    def _send(self, read: Read, options: Mapping[str, Any], timeout: tuple[float, float]) -> Any:
+        """The answer's head; its body is still to come."""
+        from urllib3 import Timeout
+
+        headers = {"Accept": "application/json", "User-Agent": "k8snet"}
+        # Asked for every time: a login command's token is renewed in here.
+        if token := self._client.configuration.auth_settings().get("BearerToken"):
+            headers[token["key"]] = token["value"]
+        return self._client.rest_client.pool_manager.request(
+            "GET",
+            self._host + read.path,
+            fields=options,
+            headers=headers,
+            timeout=Timeout(*timeout),
+            preload_content=False,
+            redirect=False,  # our credentials are for this server only
+        )
 
     def _body(self, response: Any, deadline: float) -> bytes:
         """The whole body. The read time-out only limits silence, so a dripping answer is cut here."""
@@ -149,10 +168,8 @@ class Api:
     def _garbled(self) -> Unreachable:
         return Unreachable(self._cluster, f"{self._host} answered, but not as a Kubernetes API server does")
 
-    def _translated(self, error: Exception, read: Read) -> Exception:
-        from urllib3 import exceptions
-
-        status = getattr(error, "status", None)
+    def _refused(self, status: int, read: Read) -> Exception:
+        """What a status that is no yes means."""
         match status:
             case 401:
                 problem = f"{self._host} does not accept our credentials; renew those in {self._settings.kubeconfig}"
@@ -163,12 +180,18 @@ class Api:
                 return Absent(read.right)
             case 410:
                 return Expired(read.right)
-            case int() if 400 <= status < 500 and status != 429:
+            case _ if 400 <= status < 500 and status != 429:
                 return Rejected(self._cluster, f"{self._host} refused to {read.right} (HTTP {status})")
-            case int() if status >= 500 or status == 429:
+            case _ if status >= 500 or status == 429:
                 return Unreachable(self._cluster, f"{self._host} could not {read.right} (HTTP {status}); try again")
+        return self._garbled()
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        """Why there was no whole answer."""
+        from urllib3 import exceptions
+
         match error:
-            case _ if status == 0:  # how the client wraps an SSLError
+            case exceptions.SSLError():
                 reason = "its certificate is not the one the kubeconfig trusts, or it does not speak TLS"
             case exceptions.TimeoutError() if not isinstance(error, exceptions.NewConnectionError):
                 reason = "no answer in time"

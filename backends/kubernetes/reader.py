@@ -11,37 +11,27 @@ from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Unreachable
 from bot.model.facts import ClusterFacts
 
-_CUSTOM = "CustomObjectsApi"  # reads any group, so it also reads kinds that the installed client does not know
-_CIDRS = {"group": "networking.k8s.io", "plural": "servicecidrs"}
-
 _LISTS = {
-    "namespaces": Read("CoreV1Api", "list_namespace", "list namespaces"),
-    "services": Read("CoreV1Api", "list_service_for_all_namespaces", "list services in all namespaces"),
-    "nodes": Read("CoreV1Api", "list_node", "list nodes"),
+    "namespaces": Read("/api/v1/namespaces", "list namespaces"),
+    "services": Read("/api/v1/services", "list services in all namespaces"),
+    "nodes": Read("/api/v1/nodes", "list nodes"),
     "leases": Read(
-        "CoordinationV1Api",
-        "list_namespaced_lease",
+        "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
         "list leases (coordination.k8s.io) in namespace kube-node-lease",
-        {"namespace": "kube-node-lease"},
     ),
     "endpointslices": Read(
-        "DiscoveryV1Api",
-        "list_endpoint_slice_for_all_namespaces",
-        "list endpointslices (discovery.k8s.io) in all namespaces",
+        "/apis/discovery.k8s.io/v1/endpointslices", "list endpointslices (discovery.k8s.io) in all namespaces"
     ),
 }
 _SERVICE_CIDRS = tuple(
-    Read(_CUSTOM, "list_cluster_custom_object", "list servicecidrs (networking.k8s.io)", {**_CIDRS, "version": version})
+    Read(f"/apis/networking.k8s.io/{version}/servicecidrs", "list servicecidrs (networking.k8s.io)")
     for version in ("v1", "v1beta1")  # 1.33 and newer; 1.31 and 1.32
 )
 _OBJECTS = {
-    "version": Read("VersionApi", "get_code", "get /version"),
+    "version": Read("/version", "get /version"),
     **{
         key: Read(
-            "CoreV1Api",
-            "read_namespaced_config_map",
-            f"get the configmap {name} in namespace kube-system",
-            {"namespace": "kube-system", "name": name},
+            f"/api/v1/namespaces/kube-system/configmaps/{name}", f"get the configmap {name} in namespace kube-system"
         )
         for key, name in (("coredns", "coredns"), ("kubeadm_config", "kubeadm-config"), ("kube_proxy", "kube-proxy"))
     },

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """A frozen, fully typed value; unknown fields are an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A command on the terminal uses a few of all the values there are: each is prepared when the first of it is made.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def canonical(data: Any) -> bytes:
