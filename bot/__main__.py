@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from bot.model.errors import BotError, Unreachable
+from bot.model.errors import BotError, ConfigurationError, Unreachable
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="K8SNET_CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -121,14 +121,26 @@ async def _run(config: Path) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     while not stopping.is_set():
         try:
-            async with bot(settings):
+            async with bot(settings) as dismissed:
                 log.info("at work; stop with Ctrl-C or SIGTERM")
-                await stopping.wait()
+                await _first_of(stopping, dismissed)
+            if dismissed.is_set():
+                raise ConfigurationError(
+                    "the app was removed from the Slack workspace. Install it again, then restart."
+                )
         except Unreachable as error:
             log.warning("cannot start yet: %s; trying again in %d s", error, START_PAUSE_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), START_PAUSE_S)
     return 0
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()
 
 
 async def _check(name: str, config: Path, cluster: str | None, as_json: bool) -> int:

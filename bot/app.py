@@ -1,5 +1,6 @@
 """The composition root: the only file that names concrete classes."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -57,8 +58,10 @@ async def terminal(settings: Settings) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def bot(settings: Settings) -> AsyncIterator[Engine]:
+async def bot(settings: Settings) -> AsyncIterator[asyncio.Event]:
     """The whole bot, connected and at work while inside. From here on it speaks the configured language.
+
+    The event is set when the app was removed from the workspace: there is no more work for it then.
 
     Raises ConfigurationError and BackendErrors when it cannot start; once inside, what fails is tried again.
     """
@@ -77,7 +80,7 @@ async def bot(settings: Settings) -> AsyncIterator[Engine]:
             async with edge.listening(engine) as ears, AsyncExitStack() as stack:
                 if settings.health is not None:
                     await stack.enter_async_context(health_served(settings.health.listen, engine, ears))
-                yield engine
+                yield ears.dismissed
         finally:
             await env.stop()
             await engine.stop()

@@ -1,5 +1,6 @@
 """Everything between Slack and the engine, put together once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,21 +47,25 @@ class Edge:
         self.env.spawn(listeners.homes.keep_current(), "home tabs")
         if self.settings.mode == "socket":
             async with socket_mode(self.settings, self.app, self.env, self.ping_interval_s) as connection:
-                yield Ears(None, lambda: connection.alive)
+                yield Ears(None, lambda: connection.alive, listeners.dismissed)
             return
         assert self.settings.signing_secret is not None, "the settings demand it for this mode"
         verifier = Verifier(self.settings.signing_secret.get_secret_value(), lambda: self.env.now().timestamp())
         endpoint = SlackEndpoint(self.app, verifier)
         async with serving(self.settings.listen, web.post(EVENTS_PATH, endpoint.handle)) as port:
-            yield Ears(port, lambda: True)
+            yield Ears(port, lambda: True, listeners.dismissed)
 
 
 @dataclass(frozen=True)
 class Ears:
-    """`port` is where Slack's requests are taken, None in Socket Mode; `alive` tells whether Slack can reach us."""
+    """`port` is where Slack's requests are taken, None in Socket Mode; `alive` tells whether Slack can reach us.
+
+    `dismissed` is set when the app was removed from the workspace.
+    """
 
     port: int | None
     alive: Callable[[], bool]
+    dismissed: asyncio.Event
 
 
 @asynccontextmanager

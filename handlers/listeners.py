@@ -1,5 +1,6 @@
 """Slack in: acknowledge first, work in a task of ours, answer the person who asked."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Coroutine
@@ -46,6 +47,7 @@ class Listeners:
         self._places = Places(client)
         self._commands = Commands(engine, client, self._places)
         self._form = Form(engine, client)
+        self.dismissed = asyncio.Event()  # the app was removed from the workspace: nothing can be heard or said
         self.homes = Homes(engine, client)
 
     def register(self, app: AsyncApp) -> None:
@@ -56,6 +58,8 @@ class Listeners:
         app.event("app_home_opened")(self.home_opened)
         app.event("user_change")(self.person_changed)
         app.event("subteam_members_changed")(self.group_changed)
+        app.event("tokens_revoked")(self.tokens_revoked)
+        app.event("app_uninstalled")(self.uninstalled)
 
     async def command(self, ack: AsyncAck, body: Body) -> None:
         await ack()  # Slack waits three seconds, a firewall may take thirty
@@ -96,6 +100,13 @@ class Listeners:
 
     async def group_changed(self) -> None:
         self._engine.forget()
+
+    async def tokens_revoked(self, body: Body) -> None:
+        if body["event"]["tokens"].get("bot"):
+            self.dismissed.set()
+
+    async def uninstalled(self) -> None:
+        self.dismissed.set()
 
     def _start(self, work: Coroutine[None, None, None], reply: Reply, name: str) -> None:
         self._spawn(self._guarded(work, reply), name)

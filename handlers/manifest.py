@@ -24,6 +24,8 @@ EVENTS = {
     "app_home_opened": "the Home tab",
     "user_change": "somebody left or became a guest",
     "subteam_members_changed": "a role was given or taken away",
+    "tokens_revoked": "the bot's token is worth nothing any more: it stops",
+    "app_uninstalled": "likewise",
 }
 HINT = "expose <namespace> | check <service>.<namespace> | help"
 

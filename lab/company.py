@@ -8,11 +8,14 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from lab import windows_dns
 from lab.breaking import Breaking
@@ -38,6 +41,10 @@ MANIFEST = Path(__file__).parent.parent / "deploy/slack/manifest.yaml"
 WINDOWS_USER = r"CORP\svc-k8snet"
 BOT_START_S = 20.0
 BOT_STOP_S = 10.0
+LOOK_AGAIN_S = 0.05
+
+
+Transport = Literal["socket", "http"]
 
 
 @dataclass
@@ -92,7 +99,7 @@ class Bot:
                 stdout=log,
                 stderr=log,
             )
-        connected = asyncio.ensure_future(self._company.slack.slack.sockets.until_connected())
+        connected = asyncio.ensure_future(self._connected())
         ended = asyncio.ensure_future(self._process.wait())
         try:
             await asyncio.wait((connected, ended), timeout=BOT_START_S, return_when=asyncio.FIRST_COMPLETED)
@@ -101,6 +108,26 @@ class Bot:
         finally:
             for waiting in (connected, ended):
                 waiting.cancel()
+
+    async def _connected(self) -> None:
+        """Until Slack's payloads reach it."""
+        slack = self._company.slack.slack
+        if (url := slack.delivery.request_url) is None:
+            await slack.sockets.until_connected()
+            return
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(LOOK_AGAIN_S)  # another process's socket: nothing tells when it listens
+            else:
+                writer.close()
+                return
+
+    async def ended(self) -> int:
+        """Its exit code, when it ends by itself."""
+        assert self._process is not None, "it was not started"
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """Ask it to stop, and insist when it does not."""
@@ -123,8 +150,10 @@ class Bot:
 
 
 @asynccontextmanager
-async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
+async def company(folder: Path, port: int = 0, transport: Transport = "socket") -> AsyncIterator[Company]:
     """The article's office with a fresh cluster, before anybody exposed anything. `folder` must exist.
+
+    `transport` is how Slack reaches the bot.
 
     Raises OSError when the page's port is taken.
     """
@@ -148,7 +177,15 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         socks, pc = await enter(serving_socks(network, BOT)), await enter(serving_socks(network, PC))
         breaking = Breaking(firewall, server, network)
         panel = Panel(device, server, network, breaking)
-        slack = await enter(running_slack(port=port, network=panel, manifest=Manifest.read(MANIFEST)))
+        listen = f"127.0.0.1:{_free_port()}" if transport == "http" else None
+        slack = await enter(
+            running_slack(
+                port=port,
+                network=panel,
+                manifest=Manifest.read(MANIFEST),
+                request_url=listen and f"http://{listen}/slack/events",
+            )
+        )
         breaking.slack = slack.slack
         firewall.write_ca(folder / "fortigate-ca.pem")
         qa.write_kubeconfig(folder / "qa.kubeconfig")
@@ -163,6 +200,7 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
                 windows_user=WINDOWS_USER,
                 kubeconfig=folder / "qa.kubeconfig",
                 vantage=f"socks5://{socks[0]}:{socks[1]}",
+                listen=listen,
             )
         )
         config = folder / "app.yaml"
@@ -171,7 +209,15 @@ async def company(folder: Path, port: int = 0) -> AsyncIterator[Company]:
         environ = {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
             "FORTIGATE_TOKEN": firewall_token,
             "WINRM_PASSWORD": password,
         }
         yield Company(folder, firewall, dns, qa, network, slack, config, environ, pc, breaking)
+
+
+def _free_port() -> int:
+    """A port that nobody listens on at this moment: whoever calls the bot has to know it before the bot starts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

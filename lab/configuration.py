@@ -22,23 +22,30 @@ class Places:
     windows_user: str
     kubeconfig: Path
     vantage: str = "direct"
+    listen: str | None = None  # where Slack's requests are taken; without it Socket Mode
 
 
 def bot_settings(places: Places) -> dict[str, Any]:
     """The content of an app.yaml.
 
-    It expects SLACK_BOT_TOKEN, SLACK_APP_TOKEN, FORTIGATE_TOKEN and WINRM_PASSWORD in the environment.
+    It expects SLACK_BOT_TOKEN, FORTIGATE_TOKEN, WINRM_PASSWORD and SLACK_APP_TOKEN, or in HTTP mode
+    SLACK_SIGNING_SECRET, in the environment.
     """
     dns = ARTICLE.host(DNS_SERVER).address
     dns_leg = next(segment for segment in ARTICLE.segments if dns in segment.network)
+    mode = (
+        {"mode": "http", "signing_secret": {"env": "SLACK_SIGNING_SECRET"}, "listen": places.listen}
+        if places.listen
+        else {"app_token": {"env": "SLACK_APP_TOKEN"}}
+    )
     return {
         "instance": "lab",
         "slack": {
             "team": TEAM,
             "bot_token": {"env": "SLACK_BOT_TOKEN"},
-            "app_token": {"env": "SLACK_APP_TOKEN"},
             "audit_channel": people.AUDIT,
             "api_url": places.slack_api,
+            **mode,
         },
         "store": {"url": f"sqlite:///{places.journal}"},
         "firewalls": {

@@ -6,6 +6,7 @@ from lab.slack import wire
 from lab.slack.core import Slack
 from lab.slack.errors import SlackError
 from lab.slack.model import TEAM, Json
+from lab.slack.people import BOT_USER
 
 FLAGS = {"deleted", "is_admin", "is_restricted", "is_ultra_restricted", "real_name", "name"}
 
@@ -66,6 +67,14 @@ def change_member(slack: Slack, channel: str, reference: str, *, join: bool) -> 
             "team": user.team_id,
         }
     )
+    return {"ok": True}
+
+
+def uninstall(slack: Slack) -> Json:
+    """Remove the app from the workspace: its tokens mean nothing any more. Emits tokens_revoked and app_uninstalled."""
+    slack.installed = False
+    slack.emit({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [BOT_USER]}})
+    slack.emit({"type": "app_uninstalled"})
     return {"ok": True}
 
 

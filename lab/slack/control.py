@@ -20,6 +20,7 @@ Set up (POST)
     /lab/user {"user","deleted"?,...}   /lab/group {"group","users"}   /lab/member {"channel","user","join"}
     /lab/channel {"channel","archived"} /lab/plan {"free"}             /lab/dump (GET)   /lab/load
     /lab/clock {"advance": seconds}     /lab/limits {"enabled"}        /lab/image_delay {"seconds"}
+    /lab/uninstall {}                   the app loses the workspace
     /lab/faults (GET, POST, DELETE)     see lab/slack/faults.py
     /lab/socket {"do":"warning"|"refresh_requested"|"link_disabled"|"reset"|"half_open","connection"?:number}
     /lab/sockets {"spread"?:"round_robin"|"random","foreign_acks"?:bool}   and GET for the open connections
@@ -72,6 +73,7 @@ class Control:
             "group": self.group,
             "member": self.member,
             "channel": self.channel,
+            "uninstall": self.uninstall,
             "plan": self.plan,
             "load": self.load,
             "clock": self.clock,
@@ -275,6 +277,10 @@ class Control:
 
     async def channel(self, body: Json) -> Json:
         return administration.change_channel(self.slack, body["channel"], archived=truth(body["archived"]))
+
+    async def uninstall(self, body: Json) -> Json:
+        del body
+        return administration.uninstall(self.slack)
 
     async def plan(self, body: Json) -> Json:
         self.slack.workspace.state.free_plan = truth(body["free"])

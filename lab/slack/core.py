@@ -65,6 +65,7 @@ class Slack:
         self.tokens = tokens or Tokens()
         self.manifest = manifest or Manifest()
         self.network = network
+        self.installed = True
         self.limits = Limits(self.clock, rate_limits)
         self.faults = Faults()
         self.transcript = Transcript(self.clock)

@@ -101,6 +101,8 @@ class Endpoints:
         kinds = {self.slack.tokens.bot: "bot", self.slack.tokens.app: "app"}
         if token not in kinds:
             raise SlackError("invalid_auth")
+        if not self.slack.installed:
+            raise SlackError("account_inactive")
         if kinds[token] != method.token:
             raise SlackError("not_allowed_token_type")
 

@@ -1,5 +1,7 @@
 """The app's manifest: the file is what the command prints, and it asks for nothing that nothing uses."""
 
+import asyncio
+
 import yaml
 from typer.testing import CliRunner
 
@@ -41,6 +43,8 @@ async def test_every_scope_and_event_is_used_and_none_is_missing() -> None:
         await room.slack.say("/k8snet whoami", by="dana")
         await room.slack.until(contains="Roles: developer, operator", by="dana")
         assert room.workspace.slack.demanded == set(SCOPES)
+        await room.slack.post("uninstall", None)
+        await asyncio.wait_for(room.ears.dismissed.wait(), 20)
         transcript = await room.slack.transcript()
         assert not [entry for entry in transcript if "missing_scope" in str(entry)]
         events = {entry["payload"]["event"]["type"] for entry in transcript if entry["name"] == "events_api"}
