@@ -18,6 +18,8 @@ LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
 _IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
 
 
+_Header = tuple[bytes | str, bytes | str]
+
 # Everything that can go wrong between us and the device; the library gives these no common ancestor.
 _ERRORS = (
     httpcore.TimeoutException,
@@ -40,7 +42,8 @@ class Transport:
         self._total_s = settings.request_timeout_s
         self._limits = dict.fromkeys(("read", "write", "pool"), settings.request_timeout_s)
         self._limits["connect"] = settings.connect_timeout_s
-        self._headers = {**headers, "Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"}
+        plain = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"}
+        self._headers: list[_Header] = [*headers.items(), *plain.items()]
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls_context(settings.tls),
             max_connections=settings.connections,
@@ -75,11 +78,9 @@ class Transport:
             raise (NoAnswer if sent else NotSent)(problem, again) from None
 
     async def _answer(self, method: str, url: str, body: bytes | None, extensions: dict[str, Any]) -> Answer:
-        headers: dict[bytes | str, bytes | str] = {**self._headers}
+        headers = list(self._headers)
         if body is not None:
-            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        elif method in ("POST", "PUT"):
-            headers["Content-Length"] = "0"
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         extensions = {**extensions, "timeout": self._limits}
         async with self._pool.stream(
             method, self._url + url, headers=headers, content=body, extensions=extensions
