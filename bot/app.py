@@ -12,6 +12,7 @@ from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
+from bot.engine.samples import Samples
 from bot.env import RealEnv
 from bot.locales import catalogue
 from bot.model.errors import Unreachable
@@ -109,6 +110,7 @@ async def _engine(
                 directory=directory,
                 announcer=announcer,
                 journal=Journal(store),
+                samples=Samples(store),
                 env=env,
                 vantage=_vantage(settings),
                 instance=settings.instance,

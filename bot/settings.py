@@ -114,6 +114,12 @@ class ClusterSettings(Value):
     channels: tuple[ChannelId, ...] = Field(
         default=(), description="Slack channels it is operated from; all that the bot was invited to."
     )
+    availability_s: int = Field(
+        default=60,
+        ge=0,
+        le=900,
+        description="Look at each exposure once in so many seconds: its names, and data to its services. 0: never.",
+    )
     watch: WatchSettings | None = Field(default=None, description="Watch the gateway node; without it nobody is asked.")
 
 
@@ -226,6 +232,7 @@ class Settings(Value):
                     plan_lifetime_s=cluster.plan_lifetime_s,
                     channels=frozenset(cluster.channels),
                     watch=WatchSite(**cluster.watch.model_dump()) if cluster.watch else None,
+                    availability_s=cluster.availability_s,
                 )
                 for name, cluster in self.clusters.items()
             ),

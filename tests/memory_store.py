@@ -8,7 +8,7 @@ from bot.model.errors import Unreachable
 
 
 class MemoryStore:
-    """`Store` in this process. `now` is its clock; two stores share what they hold by sharing `contents`."""
+    """`Store` and `SampleStore` in this process. `now` is its clock; stores share what they hold by `contents`."""
 
     def __init__(
         self, now: Callable[[], datetime] = lambda: datetime.now(UTC), contents: "Contents | None" = None
@@ -41,6 +41,19 @@ class MemoryStore:
         if self.contents.leases.get(name, ("", None))[0] == owner:
             del self.contents.leases[name]
 
+    async def keep_sample(self, stream: str, minute: int, body: str, oldest: int) -> None:
+        self._check_open()
+        kept = self.contents.samples.setdefault(stream, {})
+        kept[minute] = body
+        for old in [one for one in kept if one < oldest]:
+            del kept[old]
+
+    async def samples(self, stream: str, since: int) -> Sequence[tuple[int, str]]:
+        self._check_open()
+        return sorted(
+            (minute, body) for minute, body in self.contents.samples.get(stream, {}).items() if minute >= since
+        )
+
     async def now(self) -> datetime:
         self._check_open()
         return self._now()
@@ -59,3 +72,4 @@ class Contents:
     def __init__(self) -> None:
         self.streams: dict[str, list[Stored]] = {}
         self.leases: dict[str, tuple[str, datetime]] = {}
+        self.samples: dict[str, dict[int, str]] = {}

@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv4Network
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
-from bot.engine.ports import Store
+from bot.engine.ports import SampleStore, Store
+from bot.engine.samples import Samples
 from bot.model.errors import Unreachable
 from bot.model.facts import ClusterFacts, Endpoint, Node, Protocol, Service, ServicePort
 from bot.model.incident import Incident
@@ -255,11 +256,11 @@ class Company:
         self.lives = 0
         self.env = VirtualEnv()
 
-    def engine(self, store: Store | None = None, instance: str = "bot") -> Engine:
+    def engine(self, store: Store | None = None, instance: str = "bot", samples: SampleStore | None = None) -> Engine:
         """A bot that starts now, with the time and the journal as they are."""
         self.lives += 1
         self.env = VirtualEnv(self.env.time, prefix=f"l{self.lives}x")
-        journal = store or MemoryStore(self._clock, self.contents)
+        journal = store or MemoryStore(self.clock, self.contents)
         return Engine(
             Context(
                 site=self.site,
@@ -270,6 +271,7 @@ class Company:
                 directory=Book(),
                 announcer=self.wall,
                 journal=Journal(journal),
+                samples=Samples(samples or MemoryStore(self.clock, self.contents)),
                 env=self.env,
                 vantage="the test",
                 instance=instance,
@@ -281,5 +283,5 @@ class Company:
         """All that the devices hold."""
         return {"fw": dict(self.firewall.resources), "dc1": dict(self.dns_server.resources)}
 
-    def _clock(self) -> datetime:
+    def clock(self) -> datetime:
         return self.env.time

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from backends.store.settings import StoreSettings
 from backends.store.sqlite import SqliteStore, utc_now
-from bot.engine.ports import Store
+from bot.engine.ports import SampleStore, Store
 
 
-async def open_store(settings: StoreSettings, now: Callable[[], datetime] = utc_now) -> Store:
+class OpenedStore(Store, SampleStore, Protocol):
+    """One place for the log and for samples."""
+
+
+async def open_store(settings: StoreSettings, now: Callable[[], datetime] = utc_now) -> OpenedStore:
     """The store of `settings.url`, opened and fit for use.
 
     `now` is the clock of a SQLite store; Redis uses its own. Raises Rejected (with what to mend) or Unreachable.
@@ -20,4 +25,4 @@ async def open_store(settings: StoreSettings, now: Callable[[], datetime] = utc_
     return await RedisStore.open(settings)
 
 
-__all__ = ["StoreSettings", "open_store"]
+__all__ = ["OpenedStore", "StoreSettings", "open_store"]

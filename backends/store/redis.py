@@ -43,6 +43,12 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
+# A sorted set by minute; an element is "<minute> <body>".
+_SAMPLE = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[1] .. ' ' .. ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+"""
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
@@ -51,7 +57,7 @@ class _Unfit(exceptions.RedisError):
 
 
 class RedisStore:
-    """`Store` on one Redis primary, or on Valkey; the store's clock is the server's."""
+    """`Store` and `SampleStore` on one Redis primary, or on Valkey; the store's clock is the server's."""
 
     def __init__(self, settings: StoreSettings) -> None:
         """Connects nothing yet: use `open`."""
@@ -108,6 +114,14 @@ class RedisStore:
 
     async def release(self, name: str, owner: str) -> None:
         await self._ask("EVAL", _RELEASE, 1, self._key("lease", name), owner)
+
+    async def keep_sample(self, stream: str, minute: int, body: str, oldest: int) -> None:
+        await self._ask("EVAL", _SAMPLE, 1, self._key("sample", stream), minute, body, oldest, writes=True)
+
+    async def samples(self, stream: str, since: int) -> Sequence[tuple[int, str]]:
+        rows = await self._ask("ZRANGEBYSCORE", self._key("sample", stream), since, "+inf")
+        parts = (row.split(" ", 1) for row in rows)
+        return [(int(minute), body) for minute, body in parts]
 
     async def now(self) -> datetime:
         seconds, microseconds = await self._ask("TIME")

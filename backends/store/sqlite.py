@@ -28,6 +28,9 @@ _TABLES = (
         PRIMARY KEY (stream, seq))""",
     "CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL)",
 )
+# Not part of the schema's number: an older k8snet never looks at it, and so may open the file again.
+_SAMPLES = """CREATE TABLE IF NOT EXISTS sample (
+    stream TEXT NOT NULL, minute INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (stream, minute)) WITHOUT ROWID"""
 
 
 def utc_now() -> datetime:
@@ -35,7 +38,7 @@ def utc_now() -> datetime:
 
 
 class SqliteStore:
-    """`Store` in a file. Moments in the file are microseconds since 1970."""
+    """`Store` and `SampleStore` in a file. Moments in the file are microseconds since 1970."""
 
     def __init__(self, path: Path, timeout_s: float = 5.0, now: Callable[[], datetime] = utc_now) -> None:
         """Opens nothing yet: use `open`. `now` is the store's clock."""
@@ -99,6 +102,21 @@ class SqliteStore:
                 database.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (name, owner))
 
         await self._run(work, writes=True)
+
+    async def keep_sample(self, stream: str, minute: int, body: str, oldest: int) -> None:
+        def work() -> None:
+            with self._transaction() as database:
+                database.execute("INSERT OR REPLACE INTO sample VALUES (?, ?, ?)", (stream, minute, body))
+                database.execute("DELETE FROM sample WHERE stream = ? AND minute < ?", (stream, oldest))
+
+        await self._run(work, writes=True)
+
+    async def samples(self, stream: str, since: int) -> Sequence[tuple[int, str]]:
+        def work() -> Sequence[tuple[int, str]]:
+            query = "SELECT minute, body FROM sample WHERE stream = ? AND minute >= ? ORDER BY minute"
+            return self._database().execute(query, (stream, since)).fetchall()
+
+        return await self._run(work, writes=False)
 
     async def now(self) -> datetime:
         return self._now()
@@ -174,6 +192,7 @@ class SqliteStore:
                     database.execute(table)
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {_SCHEMA}")
+            database.execute(_SAMPLES)
 
     def _create(self) -> None:
         """Create the file before SQLite does, which would leave the mode to the umask. Touches no existing one."""

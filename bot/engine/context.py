@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Target
+from bot.engine.samples import Samples
 from bot.model.errors import UserError
 from bot.model.people import Grant
 from bot.model.resources import TargetId
@@ -24,6 +25,7 @@ class Context:
     directory: Directory
     announcer: Announcer
     journal: Journal
+    samples: Samples
     env: Env
     vantage: str
     instance: str  # this bot's name among its replicas; stable over restarts

@@ -7,6 +7,7 @@ from typing import TypeVar
 from bot.engine import answering, auditing, changing, checking, choosing, planning
 from bot.engine.announcing import deliver
 from bot.engine.auditing import AuditReport
+from bot.engine.availability import Availability
 from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
@@ -43,6 +44,9 @@ class Engine:
             for cluster in context.site.clusters
             if cluster.watch is not None
         }
+        self._availability = {
+            cluster.name: Availability(context, cluster) for cluster in context.site.clusters if cluster.availability_s
+        }
 
     async def start(self) -> None:
         """Begin to deliver what is unsaid and to take up what is unfinished, once no other bot bears our name."""
@@ -52,6 +56,8 @@ class Engine:
         self.context.env.spawn(self._recover_forever(), "recovery")
         for name, watch in self._watches.items():
             self.context.env.spawn(watch.run(), f"watch of {name}")
+        for name, availability in self._availability.items():
+            self.context.env.spawn(availability.run(), f"availability of {name}")
 
     async def stop(self) -> None:
         """Let the next bot of our name start at once."""
@@ -107,6 +113,10 @@ class Engine:
     def watch(self, cluster: str) -> GatewayWatch | None:
         """The watch over a cluster's gateway, if it is watched."""
         return self._watches.get(cluster)
+
+    def availability(self, cluster: str) -> Availability | None:
+        """Who looks at a cluster's exposures, if anybody does."""
+        return self._availability.get(cluster)
 
     async def check(self, command: Check) -> Report:
         """Raises UserError, BackendErrors."""

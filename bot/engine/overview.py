@@ -1,10 +1,13 @@
 """What `status` and `list` tell: a picture of the moment, as values."""
 
 import asyncio
+import logging
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.engine.context import Context
 from bot.engine.gateways import survey
+from bot.engine.samples import availability_of, signals_of
 from bot.model.candidates import Candidate, NodeHealth, candidates
 from bot.model.errors import BackendError
 from bot.model.incident import Incident
@@ -12,24 +15,46 @@ from bot.model.intent import Exposure
 from bot.model.operation import Operation
 from bot.model.people import Person
 from bot.model.plan import Plan
+from bot.model.samples import (
+    FAMILIES_OF_NODES,
+    Minute,
+    State,
+    Strip,
+    exposure_subject,
+    latest,
+    strip,
+    subjects,
+)
 from bot.model.site import ClusterSite
 from bot.model.value import Value
 from bot.model.world import World
 
+log = logging.getLogger(__name__)
+
+PAST_INCIDENTS = 5
+
 
 class ExposureState(Value):
-    """One exposure, with who asked for it and when it was done."""
+    """One exposure, with who asked for it and when it was done; whether it can be used now, and could all day.
+
+    `names` and `data` are the newest samples: whether the office's DNS servers know the names, and whether data came
+    back from a service.
+    """
 
     cluster: str
     exposure: Exposure
     since: datetime | None
     by: Person | None
+    names: State = "unknown"
+    data: State = "unknown"
+    day: Strip | None = None
 
 
 class ClusterState(Value):
     """A cluster as it answers now. `problem` is why it could not be asked.
 
-    `health` is what one look at the gateway found; `candidates` are the other nodes, the best first.
+    `health` is what one look at the gateway found; `candidates` are the other nodes, the best first. `days` are the
+    signals of the last day, the gateway's first.
     """
 
     name: str
@@ -42,36 +67,75 @@ class ClusterState(Value):
     incident: Incident | None = None
     health: NodeHealth = NodeHealth()
     candidates: tuple[Candidate, ...] = ()
+    days: tuple[Strip, ...] = ()
 
 
 class Overview(Value):
+    """`past` are incidents that are over, the newest first."""
+
     clusters: tuple[ClusterState, ...]
     exposures: tuple[ExposureState, ...]
     under_way: tuple[Operation, ...]
     records: int
     head: str
+    past: tuple[Incident, ...] = ()
 
 
 async def overview(context: Context) -> Overview:
     """Reads the clusters concurrently; a cluster that does not answer is part of the picture."""
     world = await context.journal.world()
-    clusters = await asyncio.gather(*(_cluster(context, world, cluster) for cluster in context.site.clusters))
-    exposures = [
-        _exposure(world, cluster.name, exposure)
-        for cluster in context.site.clusters
-        for exposure in world.intent(cluster.name).exposures
-    ]
+    now = await context.journal.now()
+    clusters = await asyncio.gather(*(_cluster(context, world, cluster, now) for cluster in context.site.clusters))
+    exposures = []
+    for cluster in context.site.clusters:
+        minutes = await _samples(context, availability_of(cluster.name), now)
+        exposures += [
+            _with_day(_exposure(world, cluster.name, exposure), minutes, now)
+            for exposure in world.intent(cluster.name).exposures
+        ]
+    over = [incident for incident in reversed(list(world.incidents.values())) if not incident.lasting]
     return Overview(
         clusters=tuple(clusters),
         exposures=tuple(exposures),
         under_way=tuple(world.unfinished()),
         records=world.seq,
         head=world.head,
+        past=tuple(over[:PAST_INCIDENTS]),
     )
 
 
-async def _cluster(context: Context, world: World, cluster: ClusterSite) -> ClusterState:
+async def _samples(context: Context, stream: str, now: datetime) -> Sequence[Minute]:
+    try:
+        return await context.samples.day(stream, now)
+    except BackendError as error:
+        log.warning("no samples of %s: %s", stream, error)
+        return ()
+
+
+def _with_day(state: ExposureState, minutes: Sequence[Minute], now: datetime) -> ExposureState:
+    subject = exposure_subject(state.exposure.namespace, state.exposure.office)
+    return state.model_copy(
+        update={
+            "names": latest(minutes, subject, "names", now),
+            "data": latest(minutes, subject, "data", now),
+            "day": strip(minutes, subject, "exposure", now),
+        }
+    )
+
+
+def _days(minutes: Sequence[Minute], gateway: str, nodes: Sequence[str], now: datetime) -> Iterator[Strip]:
+    """Of the gateway, then of the others in that order: data where there was any, and the machine."""
+    gone = [name for name in subjects(minutes) if name not in nodes and name != gateway]
+    for name in (gateway, *(node for node in nodes if node != gateway), *gone):
+        for family in FAMILIES_OF_NODES:
+            if (day := strip(minutes, name, family, now)).known:
+                yield day
+
+
+async def _cluster(context: Context, world: World, cluster: ClusterSite, now: datetime) -> ClusterState:
     gateway = world.intent(cluster.name).gateway or cluster.gateway
+    incident = world.incident(cluster.name)
+    minutes = await _samples(context, signals_of(cluster.name), now)
     try:
         facts = await context.clusters[cluster.name].facts()
     except BackendError as error:
@@ -83,10 +147,12 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite) -> Clus
             version="",
             problem=str(error),
             watched=cluster.watch is not None,
-            incident=world.incident(cluster.name),
+            incident=incident,
+            days=tuple(_days(minutes, gateway, (), now)),
         )
     node = facts.node(gateway)
     health = await survey(context, cluster, facts.nodes)
+    ranked = candidates(facts, gateway, health)
     return ClusterState(
         name=cluster.name,
         gateway=gateway,
@@ -94,9 +160,10 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite) -> Clus
         nodes=len(facts.nodes),
         version=facts.version,
         watched=cluster.watch is not None,
-        incident=world.incident(cluster.name),
+        incident=incident,
         health=health.get(gateway, NodeHealth()),
-        candidates=candidates(facts, gateway, health),
+        candidates=ranked,
+        days=tuple(_days(minutes, gateway, [one.node for one in ranked], now)),
     )
 
 

@@ -248,6 +248,21 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+class SampleStore(Protocol):
+    """What was seen lately, a minute at a time, for pictures: kept over restarts, forgotten after a day.
+
+    Nothing is decided by it and nobody vouches for it, so it is no part of the log.
+    """
+
+    async def keep_sample(self, stream: str, minute: int, body: str, oldest: int) -> None:
+        """Put the body of a minute (counted from 1970) in the place of an earlier one; forget those before `oldest`."""
+        ...
+
+    async def samples(self, stream: str, since: int) -> Sequence[tuple[int, str]]:
+        """The minutes from `since` on with their bodies, in order."""
+        ...
+
+
 class Directory(Protocol):
     """Who people are, as the chat system knows them at this moment (at most 60 s old)."""
 

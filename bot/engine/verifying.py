@@ -72,13 +72,14 @@ def _fresh(check: Check, attempt: int) -> Check:
 async def _result(context: Context, check: Check, timeout_s: float) -> CheckResult:
     """A probe that could not even be sent proves nothing, and so does not pass."""
     try:
-        return await _run(context, check, timeout_s)
+        return await run_check(context, check, timeout_s)
     except BackendError as error:
         sample = isinstance(check, CarriesData) and check.sample
         return CheckResult(what=check.kind.replace("-", " "), passed=False, evidence=str(error), sample=sample)
 
 
-async def _run(context: Context, check: Check, timeout_s: float) -> CheckResult:
+async def run_check(context: Context, check: Check, timeout_s: float) -> CheckResult:
+    """Ask once. Raises BackendErrors when the question could not even be sent."""
     match check:
         case Resolves():
             answer = await context.prober.dns(check.address, check.name, "udp", timeout_s)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.engine import answering
 from bot.engine.context import Context
 from bot.engine.planning import make_plan
+from bot.engine.samples import signals_of
 from bot.engine.sampling import Sampler
 from bot.model.candidates import Candidate, candidates
 from bot.model.commands import Failover
@@ -15,6 +16,7 @@ from bot.model.facts import ClusterFacts
 from bot.model.incident import Incident
 from bot.model.journal import AnyEntry, Escalated, Opened, Revised, Withdrawn
 from bot.model.picture import SEVERITIES, SHOWN_CANDIDATES, Picture, Severity
+from bot.model.samples import watched
 from bot.model.site import ClusterSite, WatchSite
 from bot.model.watch import SIGNALS, Rules, Signal, Watch, step
 from bot.model.world import World
@@ -79,7 +81,10 @@ class GatewayWatch:
             return await self._say_over("nothing of the cluster is exposed any more.")
         if self.facts is None:
             await self.sampler.refresh()
-        self.watch = step(self.watch, await self.sampler.round(gateway, intent))
+        seen = await self.sampler.round(gateway, intent)
+        self.watch = step(self.watch, seen)
+        readings = watched(gateway, seen, self.sampler.health)
+        await self._context.samples.note(signals_of(self._cluster.name), readings, await self._context.journal.now())
         if self.watch.health != "isolated":  # whoever cannot see says nothing, neither good nor bad
             await self._follow()
         return None

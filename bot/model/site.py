@@ -67,6 +67,7 @@ class ClusterSite(Value):
     plan_lifetime_s: int
     channels: frozenset[str] = frozenset()  # chat channels it may be operated from; empty: all that the bot is in
     watch: WatchSite | None = None
+    availability_s: float = 60.0  # the exposures are looked at once in so many seconds; 0: never
 
     def operated_from(self, channel: str) -> bool:
         """Whether commands for this cluster count in a channel. "" stands for no channel at all (App Home)."""

@@ -110,6 +110,20 @@ async def test_numbers_count_from_one_without_gaps(store: Store) -> None:
     assert list(await store.read("op/1")) == written
 
 
+async def test_samples_replace_each_other_stay_apart_are_kept_and_forgotten_after_a_day(subject: Subject) -> None:
+    store = await subject.store()
+    for minute, body in ((100, "a"), (102, "two words"), (101, '{"b":1}'), (101, "again")):
+        await store.keep_sample("signals/qa", minute, body, 0)
+    await store.keep_sample("availability/qa", 101, "other", 0)
+    other = await subject.store()
+    assert list(await other.samples("signals/qa", 0)) == [(100, "a"), (101, "again"), (102, "two words")]
+    assert list(await other.samples("signals/qa", 101)) == [(101, "again"), (102, "two words")]
+    await other.keep_sample("signals/qa", 103, "c", 102)
+    assert list(await store.samples("signals/qa", 0)) == [(102, "two words"), (103, "c")]
+    assert list(await store.samples("availability/qa", 0)) == [(101, "other")]
+    assert list(await store.samples("nobody", 0)) == []
+
+
 async def test_a_record_is_stamped_with_the_stores_clock_in_utc(store: Store) -> None:
     before = await store.now()
     record = await store.append("op/1", 0, "x")

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
+from bot.engine.samples import Samples
 from bot.env import RealEnv
 from bot.model.people import Grant, Person
 from handlers.edge import Ears, slack_edge
@@ -87,6 +88,7 @@ async def bot_in(slack: Running, company: Company, transport: str = "socket") ->
             directory=edge.directory,
             announcer=edge.announcer,
             journal=Journal(MemoryStore(env.now, company.contents)),
+            samples=Samples(MemoryStore(env.now, company.contents)),
             env=env,
             instance="scenario",
             process=env.new_id(),

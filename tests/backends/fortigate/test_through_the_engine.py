@@ -12,6 +12,7 @@ from backends.fortigate.target import FortiGate
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
+from bot.engine.samples import Samples
 from bot.model.commands import Expose, Unexpose
 from bot.model.facts import Protocol
 from bot.model.operation import Operation
@@ -129,6 +130,7 @@ async def work(server: Server, tmp_path: Path) -> AsyncIterator[Any]:
             directory=Book(),
             announcer=Wall(),
             journal=Journal(MemoryStore(env.now)),
+            samples=Samples(MemoryStore(env.now)),
             env=env,
             vantage="the test",
             instance="bot",

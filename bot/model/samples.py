@@ -1,0 +1,189 @@
+"""What was seen minute by minute over the last day: signals of nodes, availability of exposures. Pure.
+
+A sample is one look's answer to one question: good, bad, or (None) nothing that means anything. Samples are kept as
+one `Minute` for all questions of a stream, and shown as a `Strip` of buckets.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from bot.model.candidates import NodeHealth
+from bot.model.value import Value
+from bot.model.watch import Round
+
+DAY = timedelta(hours=24)
+BUCKETS = 96  # of a quarter of an hour
+TICKS = 24  # of a strip in words
+# A minute with so many of its looks bad is a bad one (as 5 of 8 make a failure), with so many a doubtful one. A single
+# lost packet in a minute of thirty looks is neither.
+BAD_SHARE, DOUBTFUL_SHARE = 5 / 8, 1 / 8
+
+State = Literal["good", "doubtful", "bad", "unknown"]
+Family = Literal["data", "machine", "names", "exposure"]
+FAMILIES_OF_NODES: tuple[Family, ...] = ("data", "machine")
+Reading = bool | None
+_FAMILIES: dict[Family, tuple[str, ...]] = {
+    "data": ("service", "pod"),
+    "machine": ("host", "proxy", "lease", "ready"),
+    "names": ("names",),
+    "exposure": ("service", "names"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One question that is asked again and again: `signal` about `subject` (a node, or `namespace@office`)."""
+
+    subject: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a question was answered how within a minute."""
+
+    good: int = 0
+    bad: int = 0
+
+    def plus(self, reading: Reading) -> "Tally":
+        return Tally(self.good + (reading is True), self.bad + (reading is False))
+
+    @property
+    def state(self) -> State:
+        known = self.good + self.bad
+        if not known:
+            return "unknown"
+        share = self.bad / known
+        return "bad" if share >= BAD_SHARE else "doubtful" if share >= DOUBTFUL_SHARE else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """All tallies of one stream in the minute `at`, counted from 1970."""
+
+    at: int
+    tallies: Mapping[Track, Tally] = field(default_factory=dict)
+
+    def noting(self, readings: Mapping[Track, Reading]) -> "Minute":
+        new = {track: self.tallies.get(track, Tally()).plus(reading) for track, reading in readings.items()}
+        return Minute(self.at, {**self.tallies, **new})
+
+
+class Strip(Value):
+    """The day before a moment, oldest bucket first; `share` is the part of known minutes that were not bad."""
+
+    subject: str
+    family: Family
+    states: tuple[State, ...]
+    share: float | None
+
+    @property
+    def known(self) -> bool:
+        return any(state != "unknown" for state in self.states)
+
+
+def minute_of(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def moment_of(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * 60, UTC)
+
+
+def oldest(moment: datetime) -> int:
+    """The first minute that still belongs to the day before this moment."""
+    return minute_of(moment - DAY)
+
+
+def encode(minute: Minute) -> str:
+    """Compact JSON: subject -> signal -> [good, bad]."""
+    told: dict[str, dict[str, list[int]]] = {}
+    for track, tally in minute.tallies.items():
+        told.setdefault(track.subject, {})[track.signal] = [tally.good, tally.bad]
+    return json.dumps(told, separators=(",", ":"), sort_keys=True)
+
+
+def decode(at: int, body: str) -> Minute:
+    """Raises ValueError for what `encode` never wrote."""
+    try:
+        told = json.loads(body)
+        return Minute(
+            at,
+            {
+                Track(subject, signal): Tally(int(good), int(bad))
+                for subject, signals in told.items()
+                for signal, (good, bad) in signals.items()
+            },
+        )
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"not a sample: {error}") from None
+
+
+def subjects(minutes: Iterable[Minute]) -> tuple[str, ...]:
+    """Everything that was asked about, in alphabetical order."""
+    return tuple(sorted({track.subject for minute in minutes for track in minute.tallies}))
+
+
+def strip(minutes: Iterable[Minute], subject: str, family: Family, until: datetime, buckets: int = BUCKETS) -> Strip:
+    """The day before the end of the bucket in which `until` lies. A minute is as bad as the worst of its signals."""
+    tracks = [Track(subject, signal) for signal in _FAMILIES[family]]
+    width = int(DAY.total_seconds()) // 60 // buckets
+    first = (minute_of(until) // width - buckets + 1) * width
+    seen: list[set[State]] = [set() for _ in range(buckets)]
+    known = fine = 0
+    for minute in minutes:
+        state = worst(minute.tallies[track].state for track in tracks if track in minute.tallies)
+        bucket = (minute.at - first) // width
+        if state == "unknown" or not 0 <= bucket < buckets:
+            continue
+        seen[bucket].add(state)
+        known, fine = known + 1, fine + (state != "bad")
+    return Strip(
+        subject=subject,
+        family=family,
+        states=tuple(worst(states) for states in seen),
+        share=fine / known if known else None,
+    )
+
+
+def worst(states: Iterable[State]) -> State:
+    """The worst of what is known; unknown only when nothing is."""
+    order: tuple[State, ...] = ("unknown", "good", "doubtful", "bad")
+    return max(states, key=order.index, default="unknown")
+
+
+def ticks(states: Sequence[State], count: int = TICKS) -> tuple[State, ...]:
+    """The same strip in fewer buckets."""
+    size = len(states) // count
+    return tuple(worst(states[start * size : (start + 1) * size]) for start in range(count))
+
+
+def latest(minutes: Sequence[Minute], subject: str, family: Family, now: datetime) -> State:
+    """What the newest minute that knows says, of the last five."""
+    tracks = [Track(subject, signal) for signal in _FAMILIES[family]]
+    for minute in reversed(minutes):
+        if minute.at < minute_of(now) - 5:
+            break
+        state = worst(minute.tallies[track].state for track in tracks if track in minute.tallies)
+        if state != "unknown":
+            return state
+    return "unknown"
+
+
+def watched(gateway: str, seen: Round, health: Mapping[str, NodeHealth]) -> dict[Track, Reading]:
+    """The samples of one round of the watch. Whoever cannot see has seen nothing."""
+    readings: dict[Track, Reading] = {Track(gateway, signal): reading.good for signal, reading in seen.signals.items()}
+    for node, known in health.items():
+        readings |= {
+            Track(node, "host"): known.host_answers,
+            Track(node, "proxy"): known.proxy_healthy,
+            Track(node, "lease"): known.lease_fresh,
+        }
+    return readings if seen.clear else dict.fromkeys(readings)
+
+
+def exposure_subject(namespace: str, office: str) -> str:
+    return f"{namespace}@{office}"
