@@ -27,9 +27,10 @@ corpus: $(READY) ## every fault the lab can make, checked; prints the confusion 
 drills: $(READY) ## gateway failures on real packets, timed (root or user namespaces; minutes)
 	$(BIN)/python -m lab.drills
 
-bench: $(READY) ## side-by-side measurements of the firewall and of check
+bench: $(READY) ## side-by-side measurements of the firewall, of check, and of acknowledging commands
 	$(BIN)/python -m bench.fortigate
 	$(BIN)/python -m bench.check
+	$(BIN)/python -m bench.acknowledging
 
 check: $(READY) ## lint, format, types, import contract
 	$(BIN)/ruff check .

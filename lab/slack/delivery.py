@@ -49,6 +49,7 @@ class Delivery:
     signing_secret: str = field(repr=False)
     request_url: str | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    session: aiohttp.ClientSession | None = None
 
     def __post_init__(self) -> None:
         if self.request_url:
@@ -124,16 +125,17 @@ class Delivery:
         return answer
 
     async def exchange(self, body: bytes, headers: dict[str, str], redirects: int) -> tuple[int, Answer]:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
-            session.post(
-                str(self.request_url),
-                data=body,
-                headers=headers,
-                allow_redirects=bool(redirects),
-                max_redirects=redirects + 1,
-            ) as response,
-        ):
+        if self.session is None:
+            self.session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(force_close=True, limit=0), timeout=aiohttp.ClientTimeout(total=None)
+            )
+        async with self.session.post(
+            str(self.request_url),
+            data=body,
+            headers=headers,
+            allow_redirects=bool(redirects),
+            max_redirects=redirects + 1,
+        ) as response:
             text = await response.text()
             if response.status != 200:
                 again = response.headers.get("X-Slack-No-Retry") != "1"
@@ -144,6 +146,8 @@ class Delivery:
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.session is not None:
+            await self.session.close()
 
 
 def answered(content_type: str, text: str) -> Any:
