@@ -105,13 +105,14 @@ async def bot(company: Company) -> AsyncIterator[Contestant]:
     settings = load(_config(company), {**os.environ, **company.environ})
     async with terminal(settings) as engine:
         await engine.start()
+        news = engine.context.journal.news()
 
         async def change(command: Expose | Unexpose, wanted: str) -> None:
             identifier = await engine.request(command, OMAR, "C0BENCH001", engine.context.env.new_id())
             operation = await _operation(engine, identifier)
             if operation.plan is not None and operation.state == "awaiting":
                 await engine.confirm(identifier, operation.plan.digest, OMAR)
-                operation = await _ended(engine, identifier)
+                operation = await _ended(engine, identifier, news)
             if operation.state != wanted:
                 raise SystemExit(f"k8snet: {operation.state}: {operation.entries[-1]}")
 
@@ -164,11 +165,12 @@ async def _operation(engine: Engine, identifier: str) -> Operation:
     return (await engine.context.journal.world()).operations[identifier]
 
 
-async def _ended(engine: Engine, identifier: str) -> Operation:
-    """The operation once nothing more will happen to it."""
+async def _ended(engine: Engine, identifier: str, news: asyncio.Event) -> Operation:
+    """The operation once nothing more will happen to it. Looks when there is news: asking in a loop takes time away."""
     operation = await _operation(engine, identifier)
     while not operation.final and operation.state != "stuck":
-        await asyncio.sleep(0.002)
+        await news.wait()
+        news.clear()
         operation = await _operation(engine, identifier)
     return operation
 

@@ -1,7 +1,7 @@
 """Writes, one at a time, each compared before and read back after."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -22,6 +22,9 @@ from bot.model.steps import Step
 
 _READ_BACK_PAUSES_S = (0.25, 0.5, 1.0)  # under load a fresh row may be invisible for a moment
 _GOOD = ("applied", "already")
+# Kinds of rows that never name each other. Whatever else comes next is begun only when what it may name was seen.
+_NAMED: Sequence[Kind] = ("address", "address-group", "policy")
+_INDEPENDENT = {(kind, "route") for kind in _NAMED} | {("route", kind) for kind in _NAMED}
 
 Write = Callable[[Callable[[], bool]], Awaitable[None]]
 """A prepared call; its argument is asked for leave as the last thing before it is sent."""
@@ -74,9 +77,8 @@ class Writer:
                 writes[step.key] = self._prepared(step, seen.get(step.key))
             except ValueError as problem:
                 done[step.key] = refused(f"{step.key}: {problem}")
-        for level in self._levels(step for step in steps if step.key in writes):
-            if all(outcome.kind in _GOOD for outcome in done.values()):
-                done |= await self._write_level(level, writes, anchor, may_go)
+        if all(outcome.kind in _GOOD for outcome in done.values()):
+            done |= await self._write_levels([step for step in steps if step.key in writes], writes, anchor, may_go)
         stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
         skipped = Outcome(kind="skipped", detail=f"not attempted because of {stopper}")
         return [done.get(step.key) or skipped for step in steps]
@@ -97,37 +99,65 @@ class Writer:
         names = [step.key.name for step in steps if self._placed(step)]
         return await self._position.look(names) if names else Placement(None, frozenset())
 
-    @staticmethod
-    def _levels(steps: Iterator[Step]) -> Iterator[Sequence[Step]]:
-        """Neighbours of one kind do not depend on each other: they are read back together."""
-        return (list(level) for _, level in groupby(steps, key=lambda step: step.key.kind))
+    async def _write_levels(
+        self, steps: Sequence[Step], writes: Mapping[Key, Write], anchor: int | None, may_go: Callable[[], bool]
+    ) -> dict[Key, Outcome]:
+        """Neighbours of one kind are read back together, beside the writes of a kind that does not build on theirs."""
+        levels = [(kind, list(level)) for kind, level in groupby(steps, key=lambda step: step.key.kind)]
+        done: dict[Key, Outcome] = {}
+        reading: dict[Kind, asyncio.Task[dict[Key, Outcome]]] = {}
 
-    async def _write_level(
+        def in_order() -> bool:
+            """No read-back that is there already tells of a write that went wrong."""
+            seen = [done, *(task.result() for task in reading.values() if task.done())]
+            return all(outcome.kind in _GOOD for outcomes in seen for outcome in outcomes.values())
+
+        async with asyncio.TaskGroup() as group:
+            for kind, level in levels:
+                for before in [other for other in reading if (kind, other) not in _INDEPENDENT]:
+                    done |= await reading.pop(before)
+                if not in_order():
+                    break
+                answers, unsent = await self._send(level, writes, anchor, may_go, in_order)
+                done |= unsent
+                written = [step for step in level if step.key in answers]
+                reading[kind] = group.create_task(self._read_back(written, answers, may_go))
+                if any(self._placed(step) for step in level):  # it may take one back, and there is one writer
+                    done |= await reading.pop(kind)
+                if unsent or any(answered != "yes" for answered, _ in answers.values()):
+                    break
+        for task in reading.values():
+            done |= task.result()
+        return done
+
+    async def _send(
         self,
         level: Sequence[Step],
         writes: Mapping[Key, Write],
         anchor: int | None,
         may_go: Callable[[], bool],
-    ) -> dict[Key, Outcome]:
-        done: dict[Key, Outcome] = {}
+        in_order: Callable[[], bool],
+    ) -> tuple[dict[Key, tuple[Answered, str]], dict[Key, Outcome]]:
+        """What the device answered to each write up to the first that it did not take, and what needs no read-back."""
         answers: dict[Key, tuple[Answered, str]] = {}
         for step in level:
+            if not in_order():
+                break
             try:
                 await writes[step.key](may_go)
                 answers[step.key] = ("yes", "" if anchor is None else await self._moved(step, anchor, may_go))
             except Unreachable as unsent:
-                done[step.key] = refused(unsent.problem)
-                break
+                return answers, {step.key: refused(unsent.problem)}
             except Refused as no:
-                answers[step.key] = ("no", await self._reason(step, no))
+                reason = await self._reason(step, no)
                 if no.final:
-                    done[step.key] = refused(no.problem)
+                    return answers, {step.key: refused(no.problem)}
+                answers[step.key] = ("no", reason)
                 break
             except OutcomeUnknown as lost:
                 answers[step.key] = ("nothing", lost.problem)
                 break
-        written = [step for step in level if step.key in answers and step.key not in done]
-        return done | await self._read_back(written, answers, may_go)
+        return answers, {}
 
     def _prepared(self, step: Step, now: Seen) -> Write:
         """The one call that this step is. Raises ValueError when the mark has no room beside a person's comment."""

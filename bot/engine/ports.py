@@ -85,8 +85,9 @@ class AppliesTogether(Protocol):
     async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
         """The steps in their order, one outcome for each.
 
-        When one can be seen to be refused beforehand, nothing is written at all; the first one that ends neither
-        applied nor already ends the rest, which are `skipped`. Otherwise as `Target.apply`.
+        When one can be seen to be refused beforehand, nothing is written at all. As soon as one is known to have ended
+        neither applied nor already, no other is begun: the rest are `skipped`. A step that does not build on the one
+        before may be begun while that is still being read back. Otherwise as `Target.apply`.
         """
         ...
 

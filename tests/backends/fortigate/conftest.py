@@ -16,6 +16,7 @@ from lab.fortigate.audit import Entry
 from lab.fortigate.device import Device
 from lab.fortigate.server import Latency, Server, running
 from tests.backends.fortigate.clock import ManualClock
+from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN, settings
 
 
@@ -49,11 +50,14 @@ Open = Callable[..., Awaitable[Office]]
 @pytest.fixture
 async def office_with(tmp_path: Path) -> AsyncIterator[Open]:
     """Starts the office; keyword `state` changes the device, `arriving` is called before each request is answered,
-    all others are settings of the target."""
+    `rounds` makes it wait for others, all others are settings of the target."""
     async with AsyncExitStack() as stack:
 
         async def opened(
-            state: dict[str, Any] | None = None, arriving: Callable[[int], None] = lambda _: None, **changes: Any
+            state: dict[str, Any] | None = None,
+            arriving: Callable[[int], None] = lambda _: None,
+            rounds: Rounds | None = None,
+            **changes: Any,
         ) -> Office:
             requests = 0
 
@@ -61,6 +65,8 @@ async def office_with(tmp_path: Path) -> AsyncIterator[Open]:
                 nonlocal requests
                 requests += 1
                 arriving(requests)
+                if rounds is not None:
+                    await rounds.complete()
 
             device = Device.from_json({**article.state(TOKEN), **(state or {})})
             # A latency makes the server call `sleep` before each answer, which is where a test can step in.

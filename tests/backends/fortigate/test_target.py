@@ -9,6 +9,7 @@ from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource, Route, fingerprint
 from lab.fortigate import article
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN, refs
 
 PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
@@ -291,14 +292,56 @@ def everything() -> list[Resource]:
     ]
 
 
-async def test_a_first_exposure_costs_its_writes_and_five_round_trips(office: Office) -> None:
+async def test_a_first_exposure_costs_its_writes_and_three_round_trips(office_with: Open) -> None:
     wishes = everything()
     steps = [step(None, wish) for wish in wishes]
+    release, look, four_addresses = [1], [3], [1] * 4
+    # The addresses are read back beside the first route, the routes beside the first policy.
+    rounds = Rounds([*release, *look, *four_addresses, 2, 1, 2, 1, 1, 1])
+    assert len(rounds.left) == len(wishes) + 3
+    office = await office_with(rounds=rounds)
     assert {outcome.kind for outcome in await office.target.apply_all(steps)} == {"applied"}
-    # One for the release, side by side one look for each table, and one read-back for each table.
-    assert office.requests() == 1 + 3 + len(wishes) + 3
+    assert rounds.left == []
     assert len(office.writes) == len(wishes)
+
+
+async def test_what_a_first_exposure_wrote_is_there(office: Office) -> None:
+    wishes = everything()
+    assert {outcome.kind for outcome in await office.target.apply_all([step(None, wish) for wish in wishes])} == {
+        "applied"
+    }
+    # One for the release, one look for each table, and one read-back for each table.
+    assert office.requests() == 1 + 3 + len(wishes) + 3
     assert await office.target.read([wish.key for wish in wishes]) == {wish.key: wish for wish in wishes}
+
+
+async def test_taking_it_all_back_costs_the_writes_and_two_round_trips(office_with: Open) -> None:
+    steps = [step(None, wish) for wish in everything()]
+    expose, look, three_policies = [1, 3, *[1] * 4, 2, 1, 2, 1, 1, 1], [3], [1] * 3
+    rounds = Rounds([*expose, *look, *three_policies, 2, 1, 2, 1, 1, 1, 1])
+    assert len(rounds.left) - len(expose) == len(steps) + 2
+    office = await office_with(rounds=rounds)
+    await office.target.apply_all(steps)
+    outcomes = await office.target.apply_all([one.inverse() for one in reversed(steps)])
+    assert {outcome.kind for outcome in outcomes} == {"applied"}
+    assert rounds.left == []
+
+
+async def test_a_policy_is_not_begun_before_its_addresses_were_seen(office: Office) -> None:
+    office.server.faults.arm("no-effect", method="POST", path="*/firewall/address")
+    outcomes = await office.target.apply_all([step(None, wish) for wish in everything()])
+    assert outcomes[0].kind == "unknown"
+    assert {outcome.kind for outcome in outcomes[6:]} == {"skipped"}
+    assert not any("firewall/policy" in entry.target for entry in office.writes)
+
+
+async def test_nothing_more_is_begun_once_a_read_back_tells_of_trouble(office: Office) -> None:
+    """The last address is not there, which comes to light while the routes are written."""
+    office.server.faults.arm("no-effect", method="POST", path="*/firewall/address", after=3)
+    outcomes = await office.target.apply_all([step(None, wish) for wish in everything()])
+    assert [outcome.kind for outcome in outcomes[:4]] == ["applied"] * 3 + ["unknown"]
+    assert {outcome.kind for outcome in outcomes[4:6]} <= {"applied", "skipped"}
+    assert {outcome.kind for outcome in outcomes[6:]} == {"skipped"}
 
 
 async def test_doing_it_again_looks_once_and_writes_nothing(office: Office) -> None:

@@ -1,0 +1,25 @@
+"""How many round trips deep something is, whatever the speed of the machine."""
+
+import asyncio
+from collections.abc import Sequence
+
+
+class Rounds:
+    """Lets requests be answered only in rounds of these sizes: all of one round must have arrived before the first of
+    them is answered. What needs more rounds than that waits until its own time limit; one request too many fails.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.left = list(sizes)
+        self._arrived = 0
+        self._whole = asyncio.Event()
+
+    async def complete(self) -> None:
+        """Wait until the round of this request is whole."""
+        whole = self._whole
+        self._arrived += 1
+        if self._arrived == self.left[0]:
+            self.left.pop(0)
+            self._arrived, self._whole = 0, asyncio.Event()
+            whole.set()
+        await whole.wait()
