@@ -244,9 +244,13 @@ class Company:
     """Devices, cluster and journal outlive a bot; `engine` is one life of a bot among them."""
 
     def __init__(
-        self, self_confirm: bool = False, channels: frozenset[str] = frozenset(), watch: WatchSite | None = None
+        self,
+        self_confirm: bool = False,
+        channels: frozenset[str] = frozenset(),
+        watch: WatchSite | None = None,
+        firewall: MemoryTarget | None = None,
     ) -> None:
-        self.firewall = MemoryTarget("fw", keeps_marks=True)
+        self.firewall = firewall or MemoryTarget("fw", keeps_marks=True)
         self.dns_server = MemoryTarget("dc1", keeps_marks=False)
         self.cluster = StillCluster()
         self.wire = Wire(self.firewall, self.dns_server, self.cluster)

@@ -1,26 +1,28 @@
 """One round of looking at a gateway: its data path, its machine, the other nodes, and whether we can see at all."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from bot.engine.context import Context
 from bot.engine.gateways import MOST_NODES, host_answers, on_link, proxy_healthy
-from bot.engine.ports import PathOracle
+from bot.engine.ports import PathOracle, Target
 from bot.engine.verifying import knock
 from bot.model.candidates import NodeHealth
-from bot.model.errors import BackendError
+from bot.model.errors import BackendError, Rejected
 from bot.model.facts import ClusterFacts, Node
-from bot.model.findings import STALE_LEASE_S, Finding, control_plane_silent, findings
+from bot.model.findings import STALE_LEASE_S, Finding, RoutesSeen, control_plane_silent, findings
 from bot.model.intent import ClusterIntent
 from bot.model.move import DOORS, pod_doors, service_doors
 from bot.model.plan import Door
 from bot.model.probes import RouteAnswer
+from bot.model.resources import Key, Route
 from bot.model.site import ClusterSite, DnsServer, WatchSite
 from bot.model.watch import Reading, Round, Signal
 
 FACTS_FRESH_S = 15.0  # older ones say nothing about leases and readiness any more
 REFERENCE_MEMORY_S = 60.0  # whoever has been silent for longer is down, and no reference
+MOST_LOOKUPS = 8  # of a cluster with many networks: each is one request
 UNKNOWN = Reading(None)
 
 
@@ -35,7 +37,8 @@ class Sampler:
         self._leases: dict[str, tuple[object, float]] = {}
         self._answered_at: dict[str, float] = {}
         self._on_link: dict[str, bool | None] = {}
-        self._routes: tuple[RouteAnswer, ...] = ()
+        self._routes = RoutesSeen()
+        self._routes_asked_at = 0.0
         self._silent: tuple[str, ...] = ()
         self._asked = 0
         self._said: Mapping[Signal, Reading] = {}
@@ -48,11 +51,8 @@ class Sampler:
             if self._leases.get(node.name, (None, 0.0))[0] != node.lease_renewed:
                 self._leases[node.name] = (node.lease_renewed, now)
         self.facts, self.facts_at = facts, now
-        firewall = self._context.targets[self._cluster.firewall]
-        if isinstance(firewall, PathOracle):
-            networks = (*facts.service_networks, *facts.pod_networks)
-            answers = await asyncio.gather(*(self._route(firewall, network[1]) for network in networks))
-            self._routes = tuple(answer for answer in answers if answer is not None)
+        self._routes, self._routes_asked_at = await self._routes_now(facts), now
+        if isinstance(self._context.targets[self._cluster.firewall], PathOracle):
             nodes = [node for node in facts.nodes[:MOST_NODES] if node.internal_ip is not None]
             links = await asyncio.gather(*(on_link(self._context, self._cluster, _address(node)) for node in nodes))
             self._on_link = {node.name: link for node, link in zip(nodes, links, strict=True)}
@@ -93,10 +93,11 @@ class Sampler:
         at = self._context.env.monotonic()
         return Round(at, signals, len(references), sum(answered[name] for name in references), good)
 
-    def findings(self, gateway: str) -> tuple[Finding, ...]:
-        """What API and firewall say that people should know."""
+    def findings(self, gateway: str, since: float) -> tuple[Finding, ...]:
+        """What API and firewall say that people should know about what has been the gateway `since` (monotonic)."""
         facts = self.facts if self._fresh() else None
-        return findings(facts, gateway, self.lease_ages(), self._routes)
+        routes = self._routes if self._routes_asked_at >= since else RoutesSeen()
+        return findings(facts, gateway, self.lease_ages(), routes)
 
     def said(self, signal: Signal) -> str:
         """What this signal said in the last round; empty when nothing."""
@@ -158,10 +159,24 @@ class Sampler:
         return tuple([*one_each, *(door for _, door in remote if door not in one_each)][:DOORS])
 
     async def _knock(self, doors: tuple[Door, ...]) -> Reading:
+        """Whether data comes back, within the rules' time-out; asked twice in that time before it counts as bad.
+
+        A lost first packet is sent again only after a second, and of a service's endpoints one may be gone: a
+        connection made anew meets neither again by itself.
+        """
         if not doors:
             return UNKNOWN
-        good, evidence = await knock(self._context, doors, self._rules.timeout_s)
-        return Reading(good, evidence)
+        half = self._rules.timeout_s / 2
+        first = asyncio.ensure_future(knock(self._context, doors, self._rules.timeout_s))
+        try:
+            await asyncio.wait({first}, timeout=half)
+            if first.done() and first.result()[0]:
+                return Reading(*first.result())
+            again = await knock(self._context, doors, half)
+            return Reading(*again) if again[0] else Reading(*await first)
+        finally:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
 
     async def _look(self, node: Node | None) -> tuple[Reading, Reading]:
         if node is None or node.internal_ip is None:
@@ -178,6 +193,27 @@ class Sampler:
         except BackendError:
             return False
         return reply.outcome in ("data", "refused", "reset")
+
+    async def _routes_now(self, facts: ClusterFacts) -> RoutesSeen:
+        """What the firewall holds and does for our routes; nothing where it cannot be asked."""
+        firewall = self._context.targets[self._cluster.firewall]
+        owned = (await self._context.journal.world()).owned(self._cluster.name)
+        keys = [key for target, key in owned if target == self._cluster.firewall and key.kind == "route"]
+        held, problem = await self._held(firewall, keys)
+        if not isinstance(firewall, PathOracle):
+            return RoutesSeen(held=held, problem=problem)
+        networks = (*facts.service_networks, *facts.pod_networks)[:MOST_LOOKUPS]
+        answers = await asyncio.gather(*(self._route(firewall, network[1]) for network in networks))
+        return RoutesSeen(held=held, problem=problem, answers=tuple(one for one in answers if one is not None))
+
+    async def _held(self, firewall: Target, keys: Sequence[Key]) -> tuple[tuple[Route, ...], str]:
+        try:
+            there = await firewall.read(keys)
+        except Rejected as error:
+            return (), str(error)
+        except BackendError:
+            return (), ""
+        return tuple(one for one in there.values() if isinstance(one, Route)), ""
 
     async def _route(self, firewall: PathOracle, destination: IPv4Address) -> RouteAnswer | None:
         try:

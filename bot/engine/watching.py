@@ -13,6 +13,7 @@ from bot.model.candidates import Candidate, candidates
 from bot.model.commands import Failover
 from bot.model.errors import BackendError, BotError
 from bot.model.facts import ClusterFacts
+from bot.model.findings import Finding
 from bot.model.incident import Incident
 from bot.model.journal import AnyEntry, Escalated, Opened, Revised, Withdrawn
 from bot.model.picture import SEVERITIES, SHOWN_CANDIDATES, Picture, Severity
@@ -47,6 +48,7 @@ class GatewayWatch:
         self.sampler = Sampler(context, cluster, rules)
         self.watch = Watch(rules=Rules(bad=rules.bad, window=rules.window))
         self._gateway = ""
+        self._since = 0.0
 
     @property
     def facts(self) -> ClusterFacts | None:
@@ -73,9 +75,11 @@ class GatewayWatch:
         world = await self._context.journal.world()
         intent = world.intent(self._cluster.name)
         gateway = intent.gateway or self._cluster.gateway
-        if gateway != self._gateway:
+        if gateway != self._gateway or world.rerouting(self._cluster.name):
             self._forget()
             self._gateway = gateway
+            if world.rerouting(self._cluster.name):
+                return None
         if not intent.exposures:
             self._forget()
             return await self._say_over("nothing of the cluster is exposed any more.")
@@ -107,8 +111,7 @@ class GatewayWatch:
     def _severity(self) -> Severity | None:
         if self.watch.trouble in ("down", "degraded"):
             return "down" if self.watch.trouble == "down" else "degraded"
-        advisable = any(finding.advisable for finding in self.sampler.findings(self._gateway))
-        return "notice" if advisable else None
+        return "notice" if any(finding.advisable for finding in self._findings()) else None
 
     async def _open(self, severity: Severity) -> None:
         picture = await self._picture(severity)
@@ -205,7 +208,10 @@ class GatewayWatch:
 
     def _texts(self) -> tuple[str, ...]:
         flapping = ("It comes and goes: moving may help for good, waiting will not.",) if self.watch.flapping else ()
-        return (*(finding.text for finding in self.sampler.findings(self._gateway)), *flapping)
+        return (*(finding.text for finding in self._findings()), *flapping)
+
+    def _findings(self) -> tuple[Finding, ...]:
+        return self.sampler.findings(self._gateway, self._since)
 
     def _evidence(self, now: datetime) -> list[str]:
         lines = []
@@ -233,6 +239,7 @@ class GatewayWatch:
     def _forget(self) -> None:
         """Begin to look anew: what was seen of another gateway, or long ago, is no evidence."""
         self.watch = Watch(rules=self.watch.rules)
+        self._since = self._context.env.monotonic()
 
     async def _keep_facts(self) -> None:
         while True:

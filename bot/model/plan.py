@@ -12,7 +12,7 @@ from bot.model.diff import Found
 from bot.model.facts import Protocol
 from bot.model.intent import ClusterIntent
 from bot.model.people import Person
-from bot.model.resources import Policy, TargetId
+from bot.model.resources import Policy, Route, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value, digest
 
@@ -126,6 +126,11 @@ class Plan(Value):
     def substance(self) -> str:
         """Digest of what is written and opened. Warnings and checks are not part of it: pods come and go meanwhile."""
         return digest([self.cluster, self.intent_before, self.intent_after, *self.steps, "found", *self.found])
+
+    @property
+    def reroutes(self) -> bool:
+        """Whether a route that is there gets another next hop or goes away."""
+        return any(isinstance(step.before, Route) for step in self.steps)
 
     @property
     def targets(self) -> tuple[TargetId, ...]:

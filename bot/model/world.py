@@ -68,6 +68,16 @@ class World:
                 return operation
         return None
 
+    def rerouting(self, cluster: str) -> bool:
+        """Whether a change is at work that gives the cluster's routes another next hop, or takes them all away."""
+        return any(
+            operation.state in ("running", "undoing")
+            and operation.plan is not None
+            and operation.plan.cluster == cluster
+            and operation.plan.reroutes
+            for operation in self._operations.values()
+        )
+
     def unfinished(self) -> Iterator[Operation]:
         return (operation for operation in self._operations.values() if not operation.final)
 

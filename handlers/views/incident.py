@@ -26,7 +26,7 @@ BUTTONS = 3
 HEADLINES = {
     "down": ":rotating_light: *The gateway of {cluster} is down: {gateway}*",
     "degraded": ":warning: *No data passes as it should through the gateway of {cluster}: {gateway}*",
-    "notice": ":construction: *The gateway of {cluster} may be about to go: {gateway}*",
+    "notice": ":construction: *The gateway of {cluster} needs a look: {gateway}*",
 }
 
 

@@ -1,13 +1,15 @@
 """The watch over the gateway: who is asked, when, how often, and what an answer does."""
 
 import asyncio
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from bot.engine.announcing import Outbox
-from bot.model.commands import Failover
+from bot.model.commands import Failover, Unexpose
 from bot.model.errors import UserError
-from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT, ROUTES, RULES, Watched, watched, watched_facts
+from tests.memory import Fault
 from tests.office import ADA, DANA, OLGA, OMAR
 
 HOST = ADDRESS[GATEWAY]
@@ -232,7 +234,7 @@ async def test_most_leases_stale_at_once_is_the_control_plane_and_no_reason_to_m
     await leases(office, 20, *ADDRESS)
     await leases(office, 120)
     assert await office.incident() is None
-    assert "the control plane is in trouble" in office.watch.sampler.findings(GATEWAY)[0].text
+    assert "the control plane is in trouble" in office.watch.sampler.findings(GATEWAY, 0.0)[0].text
 
 
 @pytest.mark.parametrize(
@@ -255,6 +257,110 @@ async def test_a_gateway_about_to_go_is_noticed_before_it_goes_and_a_move_is_off
     await office.click(incident, OLGA)
     assert office.gateways() == {ADDRESS[NEXT]}
     assert (await office.asked()).state == "resolved"
+
+
+async def test_a_finished_move_leaves_no_notice_behind() -> None:
+    """What the firewall said before the move is no evidence about the new gateway."""
+    office = await watched()
+    await dead(office)
+    await office.click(await office.asked(), OLGA)
+    office.company.wire.dead.clear()
+    for _ in range(10):  # the API and the firewall are not read again, as between two of the watch's own readings
+        await office.watch.tick()
+        office.pass_time(RULES.interval_s)
+    await office.rounds(10)
+    world = await office.engine.context.journal.world()
+    assert [one.state for one in world.incidents.values()] == ["resolved"]
+
+
+async def test_nobody_is_asked_about_routes_while_a_change_is_moving_them() -> None:
+    office = await watched()
+    identifier = await office.engine.request(Failover(node=NEXT), OLGA, "C1", "d7")
+    plan = (await office.engine.context.journal.world()).operations[identifier].plan
+    assert plan is not None
+    office.company.firewall.fail("apply", Fault.HANG_AFTER)
+    await office.engine.confirm(identifier, plan.digest, ADA)
+    await office.company.firewall.hanging.wait()
+    await office.rounds(20)
+    assert await office.incident() is None
+    office.company.firewall.release()
+    await office.company.env.idle()
+    await office.rounds(20)
+    assert await office.incident() is None
+    assert office.gateways() == {ADDRESS[NEXT]}
+
+
+async def test_nobody_is_asked_while_the_last_exposure_is_taken_away() -> None:
+    office = await watched()
+    identifier = await office.engine.request(Unexpose(namespace="default"), DANA, "C1", "d7")
+    plan = (await office.engine.context.journal.world()).operations[identifier].plan
+    assert plan is not None
+    office.company.firewall.fail("apply", Fault.HANG_AFTER, nth=3)
+    await office.engine.confirm(identifier, plan.digest, OMAR)
+    await office.company.firewall.hanging.wait()
+    await office.rounds(20)
+    assert await office.incident() is None
+    office.company.firewall.release()
+    await office.company.env.idle()
+    assert not office.company.firewall.resources
+
+
+# --- findings about the routes
+
+
+async def test_a_node_that_came_back_with_another_address_is_told_with_the_way_to_follow_it() -> None:
+    office = await watched()
+    office.company.cluster.now = watched_facts(node_02={"internal_ip": IPv4Address("172.16.1.116")})
+    await office.rounds(1)
+    incident = await office.asked()
+    assert incident.picture.severity == "notice"
+    assert incident.picture.findings == (
+        f"{GATEWAY} has another address now: 172.16.1.116. The routes 10.68.0.0/16, 172.20.0.0/16 still lead to "
+        f"{HOST}. `failover to {GATEWAY}` makes them follow.",
+    )
+    identifier = await office.engine.request(Failover(node=GATEWAY), OLGA, "C1", "d7")
+    plan = (await office.engine.context.journal.world()).operations[identifier].plan
+    assert plan is not None
+    await office.engine.confirm(identifier, plan.digest, ADA)
+    await office.company.env.idle()
+    assert office.gateways() == {IPv4Address("172.16.1.116")}
+    await office.rounds(6)
+    assert (await office.asked()).state == "withdrawn"
+
+
+async def test_routes_that_somebody_pointed_elsewhere_are_told() -> None:
+    office = await watched()
+    for key in ROUTES:
+        route = office.company.firewall.resources[key]
+        office.company.firewall.resources[key] = route.model_copy(update={"gateway": ADDRESS["k8s-qa-node-05"]})
+    await office.rounds(1)
+    (finding,) = (await office.asked()).picture.findings
+    assert finding == (
+        f"The routes 10.68.0.0/16, 172.20.0.0/16 lead to k8s-qa-node-05 (172.16.1.109), not to the gateway {GATEWAY}."
+    )
+
+
+async def test_a_second_route_left_behind_is_told_and_no_move_is_promised_over_it() -> None:
+    office = await watched()
+    office.firewall.doubled.add(ROUTES[0])
+    await office.rounds(1)
+    picture = (await office.asked()).picture
+    assert picture.severity == "notice"
+    assert "share the connections between them (ECMP). fw: 2 rows of router/static" in picture.findings[0]
+    assert (picture.steps, "2 rows of router/static" in picture.problem) == ((), True)
+    office.firewall.doubled.clear()
+    await office.rounds(6)
+    assert (await office.asked()).state == "withdrawn"
+
+
+async def test_a_route_that_is_preferred_to_ours_is_told() -> None:
+    office = await watched()
+    office.firewall.preferred[IPv4Network("10.68.0.0/17")] = ADDRESS["k8s-qa-node-06"]
+    await office.rounds(1)
+    (finding,) = (await office.asked()).picture.findings
+    assert finding == (
+        f"The firewall sends 10.68.0.1 to 172.16.1.110, although our route says {HOST}: another route is preferred."
+    )
 
 
 async def test_nothing_exposed_means_nothing_to_watch() -> None:

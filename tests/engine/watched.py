@@ -11,6 +11,7 @@ from bot.model.incident import Incident
 from bot.model.operation import Operation
 from bot.model.resources import Key, Route
 from bot.model.site import WatchSite
+from tests.memory_firewall import MemoryFirewall
 from tests.office import DANA, OMAR, Company, cluster_facts
 
 RULES = WatchSite(channel="C0NETOPS01", oncall=("S0ONCALL01",), fallback=("S0NETOPER1",))
@@ -59,7 +60,8 @@ class Watched:
     """One company, one bot in it, and a hand on the clock."""
 
     def __init__(self, rules: WatchSite = RULES) -> None:
-        self.company = Company(watch=rules)
+        self.firewall = MemoryFirewall()
+        self.company = Company(watch=rules, firewall=self.firewall)
         self.company.cluster.now = watched_facts()
         self.engine: Engine = self.company.engine()
         self.rules = rules
