@@ -47,7 +47,7 @@ texts: $(READY) ## collect every text that people read, for the translations to 
 	$(BIN)/pybabel -q extract -k tr -k tr_n:1,2 -k marked --no-location --sort-output --omit-header \
 	    -o $(TEXTS)/k8snet.pot bot handlers backends
 	$(BIN)/pybabel -q update -l zh_Hans_CN -i $(TEXTS)/k8snet.pot -o $(TEXTS)/zh-CN.po \
-	    --no-fuzzy-matching --ignore-obsolete --omit-header
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

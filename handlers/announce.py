@@ -10,10 +10,11 @@ from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.plan import Plan
+from bot.model.wording import tr
 from handlers.views.audit import audit_line
 from handlers.views.blocks import Block, section
 from handlers.views.incident import incident_view, said_below
-from handlers.views.operation import NOT_YET, fits, operation_view, plan_file
+from handlers.views.operation import fits, operation_view, plan_file
 from handlers.web_api import SYSTEM, call
 
 EVENT = "k8snet_operation"
@@ -42,7 +43,7 @@ class SlackAnnouncer:
             timestamp = await self._post_card(operation, thread)
             if long is None:
                 return Message(channel=channel, id=timestamp, upto=operation.last_seq)
-        attached = await self._attached(channel, timestamp, long) if long else NOT_YET
+        attached = await self._attached(channel, timestamp, long) if long else None
         text, blocks = operation_view(operation, attached)
         update = self._client.chat_update(channel=channel, ts=timestamp, text=text, blocks=blocks)
         await self._write("chat.update", update)
@@ -108,7 +109,7 @@ class SlackAnnouncer:
                     ),
                 )
         except Rejected as error:
-            return f"the whole plan could not be put into the thread ({error.problem})."
+            return tr("the whole plan could not be put into the thread ({problem}).", problem=error.problem)
         return ""
 
     async def _in_thread(self, channel: str, timestamp: str, name: str) -> bool:
@@ -128,7 +129,7 @@ class SlackAnnouncer:
         await self._post(
             {
                 "channel": self._audit_channel,
-                "text": "\n".join([*lines, f"_sealed up to #{last.seq} by {last.hash}_"]),
+                "text": "\n".join([*lines, tr("_sealed up to #{seq} by {hash}_", seq=last.seq, hash=last.hash)]),
                 "metadata": {
                     "event_type": AUDIT_EVENT,
                     "event_payload": {"first": records[0].seq, "last": last.seq, "hash": last.hash},

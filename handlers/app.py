@@ -12,6 +12,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import ConfigurationError, Rejected
+from bot.model.wording import tr
 from handlers.settings import SlackSettings
 from handlers.web_api import TIMEOUT, call
 
@@ -33,11 +34,17 @@ async def bolt_app(settings: SlackSettings, client: AsyncWebClient) -> AsyncApp:
     try:
         identity = await call("auth.test", client.auth_test())
     except Rejected as error:
-        raise ConfigurationError(f"slack.bot_token: {error}. Reinstall the app or give its current token.") from None
+        raise ConfigurationError(
+            tr("slack.bot_token: {error}. Reinstall the app or give its current token.", error=error)
+        ) from None
     if identity["team_id"] != settings.team:
         raise ConfigurationError(
-            f"slack.bot_token belongs to workspace {identity['team_id']} ({identity.get('team')}), "
-            f"but slack.team is {settings.team}."
+            tr(
+                "slack.bot_token belongs to workspace {theirs} ({name}), but slack.team is {ours}.",
+                theirs=identity["team_id"],
+                name=identity.get("team"),
+                ours=settings.team,
+            )
         )
 
     async def authorize(**_: Any) -> AuthorizeResult:

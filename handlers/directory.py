@@ -8,19 +8,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.people import Person, Profile
+from bot.model.wording import marked, tr
 from handlers.web_api import SYSTEM, call
 
 FRESH_S = 60.0
 # users.info flags that bar somebody from everything, and how to say it.
 BARRED = {
-    "deleted": "your account is deactivated",
-    "is_bot": "bots may not",
-    "is_workflow_bot": "workflows may not",
-    "is_connector_bot": "connectors may not",
-    "is_restricted": "guests may not",
-    "is_ultra_restricted": "guests may not",
-    "is_stranger": "you belong to another workspace",
-    "is_invited_user": "your invitation is not accepted yet",
+    "deleted": marked("your account is deactivated"),
+    "is_bot": marked("bots may not"),
+    "is_workflow_bot": marked("workflows may not"),
+    "is_connector_bot": marked("connectors may not"),
+    "is_restricted": marked("guests may not"),
+    "is_ultra_restricted": marked("guests may not"),
+    "is_stranger": marked("you belong to another workspace"),
+    "is_invited_user": marked("your invitation is not accepted yet"),
 }
 Answer = TypeVar("Answer")
 
@@ -37,7 +38,7 @@ class SlackDirectory:
     async def profile(self, person: Person) -> Profile:
         """Raises Unreachable."""
         if person.team != self._team:
-            return Profile(person=person, refused="you belong to another workspace")
+            return Profile(person=person, refused=tr("you belong to another workspace"))
         refused, members = await asyncio.gather(self._of(person.user).get(), self._members.get())
         groups = frozenset(group for group, users in members.items() if person.user in users)
         return Profile(person=person, refused=refused, groups=groups)
@@ -56,8 +57,8 @@ class SlackDirectory:
         try:
             found = (await _read("users.info", self._client.users_info(user=user)))["user"]
         except Rejected:
-            return "Slack does not know you here"
-        return next((text for flag, text in BARRED.items() if found.get(flag)), None)
+            return tr("Slack does not know you here")
+        return next((tr(text) for flag, text in BARRED.items() if found.get(flag)), None)
 
     async def _read_members(self) -> dict[str, frozenset[str]]:
         """Group id -> members, for the groups of app.yaml that exist and are enabled, in one call."""

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.engine.engine import Engine
 from bot.model.errors import BackendError, UserError
 from bot.model.people import Person
+from bot.model.wording import tr
 from handlers import parse
 from handlers.form import Form
 from handlers.home import HomeReply, Homes
@@ -121,7 +122,9 @@ class Listeners:
             number = self._engine.context.env.new_id()
             log.exception("error %s", number)
             await reply.tell(
-                answers.sentence_view(f"Something went wrong inside k8snet; the log has it as error {number}.")
+                answers.sentence_view(
+                    tr("Something went wrong inside k8snet; the log has it as error {number}.", number=number)
+                )
             )
 
     async def _clicked(self, click: parse.Click, reply: Reply) -> None:
@@ -156,4 +159,4 @@ class Listeners:
             case "release":
                 await self._engine.release(operation, click.actor)
             case _:
-                raise UserError("I do not know this button (any more); nothing was done.")
+                raise UserError(tr("I do not know this button (any more); nothing was done."))

@@ -21,6 +21,7 @@ from bot.model.commands import (
 from bot.model.errors import BackendError, BotError
 from bot.model.people import Person
 from bot.model.value import Value
+from bot.model.wording import tr
 from handlers import parse
 from handlers.places import Places, is_direct
 from handlers.replies import Reply
@@ -72,20 +73,20 @@ class Commands:
         match command:
             case DryPlan():
                 plan = await engine.dry_plan(command, actor)
-                return answers.plan_view(plan), f"{len(plan.steps)} steps"
+                return answers.plan_view(plan), tr("{count} steps", count=len(plan.steps))
             case Status():
-                return answers.overview_view(await engine.overview()), "shown"
+                return answers.overview_view(await engine.overview()), tr("shown")
             case ListExposures():
-                return answers.exposures_view(await engine.overview()), "shown"
+                return answers.exposures_view(await engine.overview()), tr("shown")
             case History():
-                return history.history_view(await engine.history(command.namespace), command.namespace), "shown"
+                return history.history_view(await engine.history(command.namespace), command.namespace), tr("shown")
             case Audit():
                 report = await engine.audit()
-                return history.audit_view(report), report.problem or "intact"
+                return history.audit_view(report), report.problem or tr("intact")
             case WhoAmI():
-                return answers.whoami_view(actor, await engine.roles(actor)), "shown"
+                return answers.whoami_view(actor, await engine.roles(actor)), tr("shown")
             case Help():
-                return answers.help_view(await engine.permissions(actor)), "shown"
+                return answers.help_view(await engine.permissions(actor)), tr("shown")
         raise AssertionError(f"{command.verb} has no answer")
 
     async def _check(self, command: Check, asked: Asked, reply: Reply) -> str:
@@ -114,4 +115,4 @@ class Commands:
 
 def sentence(error: Exception) -> str:
     """An error as a person should read it: what a backend could not do is nobody's change."""
-    return f"{error}. Nothing was changed." if isinstance(error, BackendError) else str(error)
+    return tr("{error}. Nothing was changed.", error=error) if isinstance(error, BackendError) else str(error)

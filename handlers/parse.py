@@ -26,6 +26,7 @@ from bot.model.errors import UserError
 from bot.model.people import Person
 from bot.model.suggest import suggestion
 from bot.model.value import Value
+from bot.model.wording import listed, tr
 from handlers.views import form
 
 MAX_LENGTH = 1000
@@ -56,22 +57,35 @@ def command(text: str) -> Command:
     Raises UserError that says what is wrong and how to type it; an unknown verb gets the nearest known one.
     """
     if len(text) > MAX_LENGTH:
-        raise UserError(f"That is {len(text)} characters long; a command has at most {MAX_LENGTH}.")
+        raise UserError(
+            tr("That is {count} characters long; a command has at most {most}.", count=len(text), most=MAX_LENGTH)
+        )
     verb, _, rest = clean(text).partition(" ")
     verb = verb.lower()
     if not verb:
         return Help()
     if verb not in SPEC:
-        known = ", ".join(spec.verb for spec in COMMANDS)
-        raise UserError(f"I do not know {verb[:40]!r}.{suggestion(verb, SPEC)} Commands: {known}.")
+        known = listed(spec.verb for spec in COMMANDS)
+        raise UserError(
+            tr(
+                "I do not know {word!r}.{suggestion} Commands: {commands}.",
+                word=verb[:40],
+                suggestion=suggestion(verb, SPEC),
+                commands=known,
+            )
+        )
     return _BUILD[verb](rest)
+
+
+def _usage(verb: str) -> str:
+    return tr(SPEC[verb].usage)
 
 
 def _words(verb: str, rest: str) -> dict[str, str]:
     """`<object> [from <office>] [on <cluster>] [because <reason>]` as a mapping of what is there."""
     first = rest.split(maxsplit=1)
     if not first or first[0] in ("from", "on", "because"):
-        raise UserError(f"`{verb}` needs to know what. Type: {SPEC[verb].usage}")
+        raise UserError(tr("`{verb}` needs to know what. Type: {usage}", verb=verb, usage=_usage(verb)))
     return {"object": first[0], **_options(verb, " ".join(first[1:]), {"from": "office", "on": "cluster"})}
 
 
@@ -84,11 +98,11 @@ def _options(verb: str, rest: str, fields: dict[str, str]) -> dict[str, str]:
         word = words.pop(0)
         field = fields.get(word)
         if field is None or not words or field in found:
-            raise UserError(f"I do not understand {word[:40]!r} there. Type: {SPEC[verb].usage}")
+            raise UserError(tr("I do not understand {word!r} there. Type: {usage}", word=word[:40], usage=_usage(verb)))
         found[field] = words.pop(0)
     if because:
         if not reason.strip():
-            raise UserError(f"`because` needs a reason after it. Type: {SPEC[verb].usage}")
+            raise UserError(tr("`because` needs a reason after it. Type: {usage}", usage=_usage(verb)))
         found["reason"] = reason.strip()
     return found
 
@@ -115,28 +129,32 @@ def _plan(rest: str) -> Command:
 def _check(rest: str) -> Command:
     words = _without_reason("check", rest)
     if "office" in words:
-        raise UserError(f"`check` looks from every office. Type: {SPEC['check'].usage}")
+        raise UserError(tr("`check` looks from every office. Type: {usage}", usage=_usage("check")))
     return Check.model_validate({"name": words.pop("object"), **words})
 
 
 def _history(rest: str) -> Command:
     words = rest.split()
     if len(words) > 1:
-        raise UserError(f"I do not understand {words[1][:40]!r} there. Type: {SPEC['history'].usage}")
+        raise UserError(
+            tr("I do not understand {word!r} there. Type: {usage}", word=words[1][:40], usage=_usage("history"))
+        )
     return History(namespace=words[0] if words else None)
 
 
 def _without_reason(verb: str, rest: str) -> dict[str, str]:
     words = _words(verb, rest)
     if "reason" in words:
-        raise UserError(f"`{verb}` changes nothing and takes no reason. Type: {SPEC[verb].usage}")
+        raise UserError(
+            tr("`{verb}` changes nothing and takes no reason. Type: {usage}", verb=verb, usage=_usage(verb))
+        )
     return words
 
 
 def _plain(build: Callable[[], Command], verb: str) -> Callable[[str], Command]:
     def parse(rest: str) -> Command:
         if rest and verb != "help":
-            raise UserError(f"`{verb}` takes nothing after it.")
+            raise UserError(tr("`{verb}` takes nothing after it.", verb=verb))
         return build()
 
     return parse

@@ -3,6 +3,7 @@
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.errors import Rejected, UserError
+from bot.model.wording import tr
 from handlers.web_api import call
 
 _SHARED = ("is_ext_shared", "is_pending_ext_shared")
@@ -18,11 +19,14 @@ class Places:
         """Raises UserError unless changes may be asked for, confirmed and seen here; Unreachable."""
         if is_direct(channel):
             raise UserError(
-                "Changes are made in the open: ask in a channel. In direct messages I only look (status, check, plan)."
+                tr(
+                    "Changes are made in the open: ask in a channel. In direct messages I only "
+                    "look (status, check, plan)."
+                )
             )
         info = await self._info(channel)
         if any(info.get(flag) for flag in _SHARED):
-            raise UserError("This channel is shared with another organisation: nothing is changed from here.")
+            raise UserError(tr("This channel is shared with another organisation: nothing is changed from here."))
 
     async def joined(self, channel: str) -> None:
         """Raises UserError unless the bot is in the channel; Unreachable."""
@@ -37,7 +41,7 @@ class Places:
         except Rejected:
             info = {}
         if not info.get("is_member"):
-            raise UserError("I am not in this channel. Type `/invite @k8snet` here, then try again.")
+            raise UserError(tr("I am not in this channel. Type `/invite @k8snet` here, then try again."))
         return info
 
 

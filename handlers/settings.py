@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 
 from bot.model.secrets import Secret
 from bot.model.value import Value
+from bot.model.wording import tr
 
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,}$")]
 Notified = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]{2,}$")]  # a user group or a person
@@ -16,7 +17,7 @@ TeamId = Annotated[str, StringConstraints(pattern=r"^[TE][A-Z0-9]{2,}$")]
 def _beginning(prefix: str) -> Callable[[SecretStr], SecretStr]:
     def check(token: SecretStr) -> SecretStr:
         if not token.get_secret_value().startswith(prefix):
-            raise ValueError(f"must begin with {prefix}: was another token put in its place?")
+            raise ValueError(tr("must begin with {prefix}: was another token put in its place?", prefix=prefix))
         return token
 
     return check
@@ -34,7 +35,7 @@ class Listen(Value):
             return text
         host, _, port = text.rpartition(":")
         if not host or not port.isdecimal():
-            raise ValueError(f"{text!r} must be host:port, such as 127.0.0.1:8086")
+            raise ValueError(tr("{text!r} must be host:port, such as 127.0.0.1:8086", text=text))
         return {"host": host.strip("[]"), "port": int(port)}
 
 
@@ -65,7 +66,7 @@ class SlackSettings(Value):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.mode == "socket" and self.app_token is None:
-            raise ValueError("slack.app_token: is missing (slack.mode is socket)")
+            raise ValueError(tr("slack.app_token: is missing (slack.mode is socket)"))
         if self.mode == "http" and self.signing_secret is None:
-            raise ValueError("slack.signing_secret: is missing (slack.mode is http)")
+            raise ValueError(tr("slack.signing_secret: is missing (slack.mode is http)"))
         return self

@@ -17,6 +17,7 @@ from websockets.exceptions import WebSocketException
 
 from bot.engine.ports import Env
 from bot.model.errors import ConfigurationError, Unreachable
+from bot.model.wording import tr
 from handlers.settings import SlackSettings
 from handlers.web_api import SYSTEM
 
@@ -89,9 +90,13 @@ async def _connect(handler: AsyncSocketModeHandler) -> None:
         code = str(error.response.get("error"))
         if code in REFUSED:
             raise ConfigurationError(
-                f"slack.app_token: {SYSTEM}: apps.connections.open: {code}. "
-                "Give the app's current xapp- token with connections:write."
+                tr(
+                    "slack.app_token: {system}: apps.connections.open: {code}. Give the app's "
+                    "current xapp- token with connections:write.",
+                    system=SYSTEM,
+                    code=code,
+                )
             ) from None
         raise Unreachable(SYSTEM, f"apps.connections.open: {code}") from None
     except (WebSocketException, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        raise Unreachable(SYSTEM, f"no socket connection ({type(error).__name__})") from None
+        raise Unreachable(SYSTEM, tr("no socket connection ({error})", error=type(error).__name__)) from None

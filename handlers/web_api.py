@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.model.wording import tr
 from handlers.settings import SlackSettings
 
 SYSTEM = "Slack"
@@ -45,14 +46,18 @@ async def call(what: str, request: Awaitable[AsyncSlackResponse]) -> dict[str, A
         answer = error.response
         if answer.status_code == 429:
             wait = _retry_after(answer)
-            raise Unreachable(SYSTEM, f"{what}: too many requests; it asks to wait {wait} s", wait) from None
+            raise Unreachable(
+                SYSTEM, tr("{what}: too many requests; it asks to wait {wait} s", what=what, wait=wait), wait
+            ) from None
         if answer.status_code >= 500 or answer.get("error") in ("ratelimited", "internal_error", "fatal_error"):
             raise Unreachable(SYSTEM, f"{what}: {answer.get('error') or answer.status_code}") from None
-        needed = f" (needs scope {answer['needed']})" if answer.get("needed") else ""
+        needed = tr(" (needs scope {scope})", scope=answer["needed"]) if answer.get("needed") else ""
         raise Rejected(SYSTEM, f"{what}: {answer.get('error')}{needed}") from None
     except aiohttp.ClientConnectorError as error:
-        raise Unreachable(SYSTEM, f"{what}: cannot connect ({error.strerror})") from None
+        raise Unreachable(SYSTEM, tr("{what}: cannot connect ({reason})", what=what, reason=error.strerror)) from None
     except (aiohttp.ClientError, SlackClientError, TimeoutError, ValueError) as error:
-        raise OutcomeUnknown(SYSTEM, f"{what}: no usable answer ({type(error).__name__})") from None
+        raise OutcomeUnknown(
+            SYSTEM, tr("{what}: no usable answer ({error})", what=what, error=type(error).__name__)
+        ) from None
     data = response.data
     return data if isinstance(data, dict) else {}

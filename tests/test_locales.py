@@ -3,13 +3,20 @@
 from itertools import chain
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from bot.locales import FOLDER, catalogue
+from bot.model.diagnosis import HopName
+from bot.model.journal import AnyEntry
+from bot.model.operation import State
+from bot.model.picture import Severity
+from bot.model.resources import Kind
 from bot.model.wording import Catalogue, speaking, spoken, tr, tr_n
+from bot.model.words import WORDS
 
 ROOT = Path(__file__).parent.parent
 KEYWORDS = {"tr": None, "tr_n": (1, 2), "marked": None}
@@ -65,3 +72,9 @@ def test_english_counts_and_braces_without_values_stay() -> None:
     assert tr("write {env: NAME}") == "write {env: NAME}"
     with speaking(Catalogue(locale="zh-CN")):
         assert tr("of no catalogue") == "of no catalogue"
+
+
+def test_every_code_that_people_see_as_a_word_has_one() -> None:
+    kinds = {entry.model_fields["kind"].default for entry in get_args(AnyEntry)}
+    codes = {code for words in (HopName, State, Severity, Kind) for code in get_args(words)}
+    assert not (kinds | codes) - set(WORDS)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.model.diagnosis import Evidence, Finding, Fix, HopName, Verdict
+from bot.model.wording import tr
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class Row:
     symptom: bool = False
 
     def finding(self, proof: Sequence[str]) -> Finding:
+        """In the language in force; the table's texts are marked for the catalogues."""
         return Finding(
             code=self.code,
             hop=self.hop,
             verdict=self.verdict,
-            explanation=self.explanation,
+            explanation=tr(self.explanation),
             evidence=tuple(proof),
-            remedy=self.remedy,
+            remedy=tr(self.remedy),
             fix=self.fix,
         )

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bot.model.people import Permission
 from bot.model.value import Value
+from bot.model.wording import marked
 
 
 class Expose(Value):
@@ -99,69 +100,69 @@ class CommandSpec(Value):
 COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         verb="expose",
-        usage="expose <namespace> [from <office>] [on <cluster>] [because …]",
-        summary="make a namespace's services reachable from the office by name",
+        usage=marked("expose <namespace> [from <office>] [on <cluster>] [because …]"),
+        summary=marked("make a namespace's services reachable from the office by name"),
         permission=Permission.REQUEST,
         mutating=True,
     ),
     CommandSpec(
         verb="unexpose",
-        usage="unexpose <namespace> [from <office>] [on <cluster>] [because …]",
-        summary="take that back; firewall and DNS read as before",
+        usage=marked("unexpose <namespace> [from <office>] [on <cluster>] [because …]"),
+        summary=marked("take that back; firewall and DNS read as before"),
         permission=Permission.REQUEST,
         mutating=True,
     ),
     CommandSpec(
         verb="failover",
-        usage="failover [to <node>] [on <cluster>] [because …]",
-        summary="move the routes to another gateway node, the best one if none is named",
+        usage=marked("failover [to <node>] [on <cluster>] [because …]"),
+        summary=marked("move the routes to another gateway node, the best one if none is named"),
         permission=Permission.FAIL_OVER,
         mutating=True,
     ),
     CommandSpec(
         verb="check",
-        usage="check <service>.<namespace>[:port] [on <cluster>]",
-        summary="walk the path to a service and name the broken hop",
+        usage=marked("check <service>.<namespace>[:port] [on <cluster>]"),
+        summary=marked("walk the path to a service and name the broken hop"),
         permission=Permission.LOOK,
         mutating=False,
     ),
     CommandSpec(
         verb="plan",
-        usage="plan <namespace> [from <office>] [on <cluster>]",
-        summary="show what expose would change, without asking anybody",
+        usage=marked("plan <namespace> [from <office>] [on <cluster>]"),
+        summary=marked("show what expose would change, without asking anybody"),
         permission=Permission.LOOK,
         mutating=False,
     ),
     CommandSpec(
         verb="status",
         usage="status",
-        summary="clusters, gateways, changes under way",
+        summary=marked("clusters, gateways, changes under way"),
         permission=Permission.LOOK,
         mutating=False,
     ),
     CommandSpec(
         verb="list",
         usage="list",
-        summary="what is exposed, since when, by whom",
+        summary=marked("what is exposed, since when, by whom"),
         permission=Permission.LOOK,
         mutating=False,
     ),
     CommandSpec(
         verb="history",
-        usage="history [<namespace>]",
-        summary="the latest changes: who asked, who said yes, what came of it",
+        usage=marked("history [<namespace>]"),
+        summary=marked("the latest changes: who asked, who said yes, what came of it"),
         permission=Permission.LOOK,
         mutating=False,
     ),
     CommandSpec(
         verb="audit",
         usage="audit",
-        summary="verify the journal's hash chain and its anchor in the audit channel",
+        summary=marked("verify the journal's hash chain and its anchor in the audit channel"),
         permission=Permission.LOOK,
         mutating=False,
     ),
-    CommandSpec(verb="whoami", usage="whoami", summary="your roles here", permission=None, mutating=False),
-    CommandSpec(verb="help", usage="help", summary="this list", permission=None, mutating=False),
+    CommandSpec(verb="whoami", usage="whoami", summary=marked("your roles here"), permission=None, mutating=False),
+    CommandSpec(verb="help", usage="help", summary=marked("this list"), permission=None, mutating=False),
 )
 
 SPEC = {spec.verb: spec for spec in COMMANDS}

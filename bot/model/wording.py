@@ -5,13 +5,14 @@ looked up here. The catalogue in force travels with the context, so that tasks i
 may speak two languages.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 Locale = Literal["en", "zh-CN"]
+Text = TypeVar("Text", bound=str)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,17 @@ def tr_n(one: str, many: str, count: int, /, **values: object) -> str:
     return tr(one if count == 1 else many, count=count, **values)
 
 
-def marked(text: str) -> str:
+def listed(items: Iterable[object]) -> str:
+    """Things one after the other, as the language in force separates them."""
+    return tr(", ").join(map(str, items))
+
+
+def clauses(items: Iterable[object]) -> str:
+    """Half-sentences one after the other."""
+    return tr("; ").join(map(str, items))
+
+
+def marked(text: Text) -> Text:
     """Marks a text of a table for the catalogues; it is translated by `tr` where it is shown."""
     return text
 

@@ -8,6 +8,7 @@ from bot.model.commands import SPEC, Check, Expose, typed
 from bot.model.diagnosis import Report
 from bot.model.people import Permission, Person, RoleName
 from bot.model.plan import Plan
+from bot.model.wording import listed, tr
 from handlers.views import lines
 from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
 
@@ -24,7 +25,7 @@ def report_view(report: Report, command: Check) -> View:
         section(escape(lines.path_line(report))),
         *preformatted(details),
         context(escape(lines.vantage_line(report))),
-        actions(*_remedies(report), button("Check again", "check", typed(command))),
+        actions(*_remedies(report), button(tr("Check again"), "check", typed(command))),
     ]
     return escape("\n".join(text)), blocks
 
@@ -35,62 +36,71 @@ def _remedies(report: Report) -> list[Block]:
     buttons = []
     if "expose" in fixes and report.namespace:
         change = Expose(namespace=report.namespace, cluster=report.cluster)
-        buttons.append(button(f"Expose {report.namespace}"[:75], "ask", typed(change), "primary"))
+        buttons.append(
+            button(tr("Expose {namespace}", namespace=report.namespace)[:75], "ask", typed(change), "primary")
+        )
     if "fail over" in fixes and "failover" in SPEC:
-        buttons.append(button("Fail over", "ask", f"failover on {report.cluster}", "primary"))
+        buttons.append(button(tr("Fail over"), "ask", f"failover on {report.cluster}", "primary"))
     return buttons
 
 
 def checking_view(command: Check) -> View:
     """Shown while the path is being walked."""
-    text = f":hourglass_flowing_sand: Checking {escape(command.name)} …"
+    text = tr(":hourglass_flowing_sand: Checking {name} …", name=escape(command.name))
     return text, [section(text)]
 
 
 def plan_view(plan: Plan) -> View:
     """A dry plan: no buttons, nothing to confirm."""
     text = lines.plan_lines(plan)
-    head = f"*{escape(typed(plan.command))}* would do this; nothing is changed:"
+    head = tr("*{command}* would do this; nothing is changed:", command=escape(typed(plan.command)))
     if not plan.steps:
-        head = f"*{escape(typed(plan.command))}* would change nothing: it is so already."
+        head = tr("*{command}* would change nothing: it is so already.", command=escape(typed(plan.command)))
     return escape("\n".join(text)), [section(head), *preformatted(text)]
 
 
 def overview_view(picture: Overview) -> View:
     text = lines.overview_lines(picture)
-    return escape("\n".join(text)), [section("*Status*"), *preformatted(text)]
+    return escape("\n".join(text)), [section(tr("*Status*")), *preformatted(text)]
 
 
 def exposures_view(picture: Overview) -> View:
     text = lines.exposure_lines(picture)
-    return escape("\n".join(text)), [section("*Exposed namespaces*"), *exposure_blocks(picture)]
+    return escape("\n".join(text)), [section(tr("*Exposed namespaces*")), *exposure_blocks(picture)]
 
 
 def exposure_blocks(picture: Overview) -> list[Block]:
     """What is exposed, in a few paragraphs with people's names."""
-    told = [_exposure(state) for state in picture.exposures] or ["Nothing is exposed."]
+    told = [_exposure(state) for state in picture.exposures] or [tr("Nothing is exposed.")]
     return [section("\n".join(told[start : start + PER_PARAGRAPH])) for start in range(0, len(told), PER_PARAGRAPH)]
 
 
 def _exposure(state: ExposureState) -> str:
     exposure = state.exposure
-    since = f" · since {moment(state.since)}" if state.since else ""
-    by = f" · asked by {mention(state.by)}" if state.by else ""
-    return f"*{escape(exposure.namespace)}* on {escape(state.cluster)} → office {escape(exposure.office)}{since}{by}"
+    since = tr(" · since {since}", since=moment(state.since)) if state.since else ""
+    by = tr(" · asked by {by}", by=mention(state.by)) if state.by else ""
+    return tr(
+        "*{namespace}* on {cluster} → office {office}{since}{by}",
+        namespace=escape(exposure.namespace),
+        cluster=escape(state.cluster),
+        office=escape(exposure.office),
+        since=since,
+        by=by,
+    )
 
 
 def help_view(allowed: frozenset[Permission]) -> View:
     """The commands that this person may give, then who may give the others."""
     text, rest = lines.help_lines(allowed), lines.elsewhere_lines(allowed)
-    blocks = [section("*What I can do for you*  (`/k8snet` alone opens a form)"), *preformatted(text)]
+    blocks = [section(tr("*What I can do for you*  (`/k8snet` alone opens a form)")), *preformatted(text)]
     if rest:
-        blocks += [section("*Not for you*"), *preformatted(rest)]
+        blocks += [section(tr("*Not for you*")), *preformatted(rest)]
     return escape("\n".join([*text, *rest])), blocks
 
 
 def whoami_view(actor: Person, roles: Sequence[RoleName]) -> View:
-    held = ", ".join(roles) if roles else "none; ask an admin to add you to roles: in app.yaml"
-    text = f"You are {mention(actor)} ({actor}). Roles: {held}."
+    held = listed(roles) if roles else tr("none; ask an admin to add you to roles: in app.yaml")
+    text = tr("You are {mention} ({person}). Roles: {held}.", mention=mention(actor), person=actor, held=held)
     return text, [section(text)]
 
 

@@ -28,6 +28,8 @@ from bot.model.journal import (
     Withdrawn,
 )
 from bot.model.operation import Operation
+from bot.model.wording import clauses, tr
+from bot.model.words import word
 from handlers.views.blocks import escape
 from handlers.views.lines import step_line
 
@@ -39,7 +41,7 @@ def audit_line(record: Record, operations: Mapping[str, Operation]) -> str:
     """
     identifier = getattr(record.entry, "operation", "")
     operation = operations.get(identifier)
-    change = f" · change {identifier}" if identifier else ""
+    change = tr(" · change {change}", change=identifier) if identifier else ""
     head, *more = _what(record.entry, operation).split("\n")
     return escape("\n".join([f"#{record.seq} {record.at:%Y-%m-%d %H:%M:%S} UTC · {head}{change}", *more]))
 
@@ -47,52 +49,87 @@ def audit_line(record: Record, operations: Mapping[str, Operation]) -> str:
 def _what(entry: AnyEntry, operation: Operation | None) -> str:
     match entry:
         case Asked(actor=actor, command=command, answer=answer, allowed=allowed):
-            return f"{actor} asked: {typed(command)} · {'answered' if allowed else 'refused'}: {answer}"
+            if allowed:
+                return tr(
+                    "{actor} asked: {command} · answered: {answer}", actor=actor, command=typed(command), answer=answer
+                )
+            return tr(
+                "{actor} asked: {command} · refused: {answer}", actor=actor, command=typed(command), answer=answer
+            )
         case Requested(actor=actor, command=command):
-            return f"{actor} asked: {typed(command)}"
+            return tr("{actor} asked: {command}", actor=actor, command=typed(command))
         case Unplannable(reason=reason):
-            return f"no plan: {reason}"
+            return tr("no plan: {reason}", reason=reason)
         case Confirmed(actor=actor, digest=digest):
-            return f"{actor} said yes to {digest[:12]}"
+            return tr("{actor} said yes to {digest}", actor=actor, digest=digest[:12])
         case Denied(actor=actor, reason=reason):
-            return f"{actor} was refused: {reason}"
+            return tr("{actor} was refused: {reason}", actor=actor, reason=reason)
         case Cancelled(actor=actor):
-            return f"{actor} cancelled"
+            return tr("{actor} cancelled", actor=actor)
         case Stale(actor=actor, differences=differences, successor=successor):
-            return f"{actor} said yes too late ({'; '.join(differences)}); new card: {successor}"
+            return tr(
+                "{actor} said yes too late ({differences}); new card: {successor}",
+                actor=actor,
+                differences=clauses(differences),
+                successor=successor,
+            )
         case Attempted(direction=direction, results=results):
-            return "\n".join(["wrote to a device", *(f"    {_result(operation, direction, one)}" for one in results)])
+            return "\n".join(
+                [tr("wrote to a device"), *(f"    {_result(operation, direction, one)}" for one in results)]
+            )
         case Verified(results=results):
-            return f"{sum(result.passed for result in results)} of {len(results)} checks passed"
+            return tr(
+                "{passed} of {count} checks passed",
+                passed=sum(result.passed for result in results),
+                count=len(results),
+            )
         case TurnedBack(reason=reason) | Stuck(reason=reason):
-            return f"{entry.kind}: {reason}"
+            return tr("{event}: {reason}", event=word(entry.kind), reason=reason)
         case Resumed(actor=actor):
-            return f"{actor} lets it try again"
+            return tr("{actor} lets it try again", actor=actor)
         case Opened(picture=picture, incident=incident):
-            return f"incident {incident}: {picture.gateway} of {picture.cluster}: {picture.severity}"
+            return tr(
+                "incident {incident}: {gateway} of {cluster}: {severity}",
+                incident=incident,
+                gateway=picture.gateway,
+                cluster=picture.cluster,
+                severity=word(picture.severity),
+            )
         case Revised(picture=picture, incident=incident):
-            return f"incident {incident}, now: {picture.gateway} of {picture.cluster}: {picture.severity}"
+            return tr(
+                "incident {incident}, now: {gateway} of {cluster}: {severity}",
+                incident=incident,
+                gateway=picture.gateway,
+                cluster=picture.cluster,
+                severity=word(picture.severity),
+            )
         case Escalated(incident=incident, level=level):
-            return f"incident {incident}: nobody answered, call {level}"
+            return tr("incident {incident}: nobody answered, call {level}", incident=incident, level=level)
         case Snoozed(incident=incident, actor=actor, planned=planned):
-            return f"incident {incident}: {actor} {'says that it is planned' if planned else 'snoozed it'}"
+            if planned:
+                return tr("incident {incident}: {actor} says that it is planned", incident=incident, actor=actor)
+            return tr("incident {incident}: {actor} snoozed it", incident=incident, actor=actor)
         case Withdrawn(incident=incident, reason=reason):
-            return f"incident {incident} is over: {reason}"
+            return tr("incident {incident} is over: {reason}", incident=incident, reason=reason)
         case Finished(result=result, reason=reason):
-            return f"ended: {result}{f' ({reason})' if reason else ''}"
+            if reason:
+                return tr("ended: {result} ({reason})", result=word(result), reason=reason)
+            return tr("ended: {result}", result=word(result))
         case _:
-            return entry.kind
+            return word(entry.kind)
 
 
 def _result(operation: Operation | None, direction: Direction, result: StepResult) -> str:
-    made = "made so" if direction == "forward" else "undone"
-    words = {"wrote": made, "was-so": "found so", "not-written": "not written"}
-    reason = f" ({result.reason})" if result.reason else ""
-    return f"{words.get(result.ending, result.ending)}: {_step(operation, result.step)}{reason}"
+    made = tr("made so") if direction == "forward" else tr("undone")
+    words = {"wrote": made, "was-so": tr("found so"), "not-written": tr("not written")}
+    ending, step = words.get(result.ending, word(result.ending)), _step(operation, result.step)
+    if result.reason:
+        return tr("{ending}: {step} ({reason})", ending=ending, step=step, reason=result.reason)
+    return tr("{ending}: {step}", ending=ending, step=step)
 
 
 def _step(operation: Operation | None, index: int) -> str:
     if operation is None or operation.plan is None:
-        return f"step {index + 1}"
+        return tr("step {number}", number=index + 1)
     step = operation.plan.steps[index]
     return f"{step.target} {step_line(step)}"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.model.people import Person
+from bot.model.wording import tr
 
 Block = dict[str, Any]
 
@@ -66,7 +67,7 @@ def clip_lines(lines: Sequence[str], limit: int) -> list[str]:
     for line in lines:
         left -= len(line) + 1
         if left < 0:
-            return [*kept, f"… and {len(lines) - len(kept)} more lines"]
+            return [*kept, tr("… and {count} more lines", count=len(lines) - len(kept))]
         kept.append(line)
     return kept
 
@@ -74,7 +75,10 @@ def clip_lines(lines: Sequence[str], limit: int) -> list[str]:
 def sendable(text: str, blocks: Sequence[Block]) -> tuple[str, list[Block]]:
     """The same, within what Slack takes: whatever is too long says that something is missing."""
     if len(blocks) > BLOCKS_LIMIT:
-        blocks = [*blocks[: BLOCKS_LIMIT - 1], context(f"… and {len(blocks) - BLOCKS_LIMIT + 1} more paragraphs")]
+        blocks = [
+            *blocks[: BLOCKS_LIMIT - 1],
+            context(tr("… and {count} more paragraphs", count=len(blocks) - BLOCKS_LIMIT + 1)),
+        ]
     return clip_escaped(text, TEXT_LIMIT), list(blocks)
 
 
@@ -142,7 +146,7 @@ def button(
             "title": plain_text(title, 100),
             "text": plain_text(question, 300),
             "confirm": plain_text(label, 30),
-            "deny": plain_text("Not now", 30),
+            "deny": plain_text(tr("Not now"), 30),
         }
     return block
 

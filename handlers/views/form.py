@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.engine.choosing import Choice
+from bot.model.wording import marked, tr
 from handlers.views.blocks import Block, plain_text, section
 
 CALLBACK = "change"
 REASON_LIMIT = 300
 OPTIONS_LIMIT = 100  # of one group, and of groups: Slack's
-VERBS = {"expose": "Expose to the office", "unexpose": "Take it back"}
+VERBS = {"expose": marked("Expose to the office"), "unexpose": marked("Take it back")}
 
 
 def loading() -> Block:
     """Shown at once, while the clusters are asked."""
-    return _modal([section("Asking the clusters for their namespaces …")])
+    return _modal([section(tr("Asking the clusters for their namespaces …"))])
 
 
 def refusal(text: str) -> Block:
@@ -25,27 +26,34 @@ def refusal(text: str) -> Block:
 def filled(choices: Sequence[Choice], offices: Sequence[str], channel: str) -> Block:
     """The form itself; `channel` is where it was asked for, "" or a direct message for none."""
     blocks: list[Block] = [
-        {"type": "context", "elements": [plain_text(f"{choice.cluster} does not answer: {choice.problem}")]}
+        {
+            "type": "context",
+            "elements": [
+                plain_text(tr("{cluster} does not answer: {problem}", cluster=choice.cluster, problem=choice.problem))
+            ],
+        }
         for choice in choices
         if choice.problem
     ]
     groups = list(_groups(choices))
     if not groups:
-        return _modal([*blocks, {"type": "section", "text": plain_text("There is no namespace that you may ask for.")}])
-    what = [_option(label, verb) for verb, label in VERBS.items()]
+        return _modal(
+            [*blocks, {"type": "section", "text": plain_text(tr("There is no namespace that you may ask for."))}]
+        )
+    what = [_option(tr(label), verb) for verb, label in VERBS.items()]
     blocks += [
-        _input("what", "What", {"type": "radio_buttons", "options": what, "initial_option": what[0]}),
-        _input("namespace", "Namespace", {"type": "static_select", "option_groups": groups}),
+        _input("what", tr("What"), {"type": "radio_buttons", "options": what, "initial_option": what[0]}),
+        _input("namespace", tr("Namespace"), {"type": "static_select", "option_groups": groups}),
     ]
     if len(offices) > 1:
         options = [_option(office, office) for office in offices]
-        blocks.append(_input("office", "From which office", {"type": "static_select", "options": options}))
+        blocks.append(_input("office", tr("From which office"), {"type": "static_select", "options": options}))
     reason = {"type": "plain_text_input", "max_length": REASON_LIMIT}
     blocks += [
-        _input("reason", "Why", reason, optional=True),
-        _input("channel", "Where the plan is shown", _where(channel)),
+        _input("reason", tr("Why"), reason, optional=True),
+        _input("channel", tr("Where the plan is shown"), _where(channel)),
     ]
-    return _modal(blocks, submit="Show the plan")
+    return _modal(blocks, submit=tr("Show the plan"))
 
 
 def _where(channel: str) -> Block:
@@ -66,9 +74,15 @@ def _groups(choices: Sequence[Choice]) -> Iterator[Block]:
         names = choice.namespaces
         for start in range(0, len(names), OPTIONS_LIMIT):
             some = names[start : start + OPTIONS_LIMIT]
-            label = choice.cluster if len(names) <= OPTIONS_LIMIT else f"{choice.cluster}: {some[0]} to {some[-1]}"
+            label = (
+                choice.cluster
+                if len(names) <= OPTIONS_LIMIT
+                else tr("{cluster}: {first} to {last}", cluster=choice.cluster, first=some[0], last=some[-1])
+            )
             options = [
-                _option(f"{name} (exposed)" if name in choice.exposed else name, f"{choice.cluster}/{name}")
+                _option(
+                    tr("{name} (exposed)", name=name) if name in choice.exposed else name, f"{choice.cluster}/{name}"
+                )
                 for name in some
             ]
             yield {"label": plain_text(label, 75), "options": options}
@@ -93,7 +107,7 @@ def _modal(blocks: Sequence[Block], submit: str | None = None) -> Block:
         "type": "modal",
         "callback_id": CALLBACK,
         "title": plain_text("k8snet"),
-        "close": plain_text("Not now"),
+        "close": plain_text(tr("Not now")),
         "blocks": list(blocks),
     }
     return {**view, "submit": plain_text(submit)} if submit else view

@@ -6,6 +6,7 @@ from bot.engine.overview import Overview
 from bot.model.operation import Operation
 from bot.model.people import Permission, RoleName
 from bot.model.value import Value
+from bot.model.wording import listed, tr
 from handlers.views import lines
 from handlers.views.answers import exposure_blocks
 from handlers.views.blocks import (
@@ -47,50 +48,57 @@ def home_view(
     if notice:
         blocks.append(section(f":information_source: {notice}"))
     blocks += [section(_roles(roles)), actions(*_own_buttons(permissions))]
-    blocks += [_header("Waiting for a yes"), *_waiting(waiting)]
-    blocks += [_header("Exposed namespaces"), *exposure_blocks(picture)]
-    blocks += [_header("Clusters and gateways"), *preformatted(lines.cluster_lines(picture))]
-    blocks += [_header("Last changes"), *(section(paragraph(operation)) for operation in latest)]
+    blocks += [_header(tr("Waiting for a yes")), *_waiting(waiting)]
+    blocks += [_header(tr("Exposed namespaces")), *exposure_blocks(picture)]
+    blocks += [_header(tr("Clusters and gateways")), *preformatted(lines.cluster_lines(picture))]
+    blocks += [_header(tr("Last changes")), *(section(paragraph(operation)) for operation in latest)]
     if not latest:
-        blocks.append(section("Nobody has asked for a change yet."))
+        blocks.append(section(tr("Nobody has asked for a change yet.")))
     return _home(blocks)
 
 
 def refused_view(why: str) -> Block:
     """For people who may not use k8snet at all."""
-    return _home([section(f"You may not use k8snet: {escape(why)}.")])
+    return _home([section(tr("You may not use k8snet: {why}.", why=escape(why)))])
 
 
 def _roles(roles: Sequence[RoleName]) -> str:
     if not roles:
-        return "You have no role here; ask an admin to add you to `roles:` in app.yaml."
-    return f"Your roles: *{', '.join(roles)}*"
+        return tr("You have no role here; ask an admin to add you to `roles:` in app.yaml.")
+    return tr("Your roles: *{roles}*", roles=listed(roles))
 
 
 def _own_buttons(permissions: frozenset[Permission]) -> Iterator[Block]:
     if Permission.REQUEST in permissions:
-        yield button("Ask for a change", "form", "form", "primary")
-    yield button("Refresh", "refresh", "refresh")
+        yield button(tr("Ask for a change"), "form", "form", "primary")
+    yield button(tr("Refresh"), "refresh", "refresh")
 
 
 def _waiting(waiting: Sequence[Waiting]) -> Iterator[Block]:
     if not waiting:
-        yield section("Nothing.")
+        yield section(tr("Nothing."))
     for one in waiting[:PLANS_SHOWN]:
         operation, plan = one.operation, one.operation.plan
         assert plan is not None
         yield section(f"*{escape(lines.title(operation))}*")
         yield from preformatted(lines.plan_lines(plan) if fits(plan) else lines.plan_summary(plan))
-        until = f"until {moment(plan.expires_at)}"
-        yield context(f"asked by {mention(operation.request.actor)} · {until} · change {operation.id}")
+        until = tr("until {moment}", moment=moment(plan.expires_at))
+        yield context(
+            tr(
+                "asked by {person} · {until} · change {change}",
+                person=mention(operation.request.actor),
+                until=until,
+                change=operation.id,
+            )
+        )
         if one.why_not:
             yield {"type": "context", "elements": [plain_text(one.why_not)]}
         elif fits(plan):
             yield actions(*decision_buttons(plan, operation.id))
         else:
-            yield context("Too long to be confirmed here: its card has the whole plan in the thread.")
+            yield context(tr("Too long to be confirmed here: its card has the whole plan in the thread."))
     if len(waiting) > PLANS_SHOWN:
-        yield context(f"… and {len(waiting) - PLANS_SHOWN} more")
+        yield context(tr("… and {count} more", count=len(waiting) - PLANS_SHOWN))
 
 
 def _header(text: str) -> Block:

@@ -18,15 +18,17 @@ from bot.model.journal import (
     Withdrawn,
 )
 from bot.model.picture import Picture
+from bot.model.wording import listed, marked, tr, tr_n
+from bot.model.words import word
 from handlers.views.blocks import Block, actions, button, context, escape, mention, notify, preformatted, section
 from handlers.views.lines import candidate_line, step_line
 
 View = tuple[str, list[Block]]
 BUTTONS = 3
 HEADLINES = {
-    "down": ":rotating_light: *The gateway of {cluster} is down: {gateway}*",
-    "degraded": ":warning: *No data passes as it should through the gateway of {cluster}: {gateway}*",
-    "notice": ":construction: *The gateway of {cluster} needs a look: {gateway}*",
+    "down": marked(":rotating_light: *The gateway of {cluster} is down: {gateway}*"),
+    "degraded": marked(":warning: *No data passes as it should through the gateway of {cluster}: {gateway}*"),
+    "notice": marked(":construction: *The gateway of {cluster} needs a look: {gateway}*"),
 }
 
 
@@ -41,26 +43,30 @@ def said_below(record: Record, incident: Incident) -> str | None:
     """What a record says in the thread, because an edited message notifies nobody; None: nothing."""
     match record.entry:
         case Revised(mention=called) if called:
-            return f"{notify(called)} it got worse. {_headline(incident.picture)}"
+            return tr("{called} it got worse. {headline}", called=notify(called), headline=_headline(incident.picture))
         case Escalated(mention=called, level=level):
-            return f"{notify(called)} nobody has answered yet (call {level}). Please look at the message above."
+            return tr(
+                "{called} nobody has answered yet (call {level}). Please look at the message above.",
+                called=notify(called),
+                level=level,
+            )
         case Snoozed(actor=actor, planned=True):
-            return f"{mention(actor)} says that it is planned; nobody is called any more."
+            return tr("{person} says that it is planned; nobody is called any more.", person=mention(actor))
         case Snoozed(actor=actor, until=until):
-            return f"{mention(actor)} snoozed this until {_clock(until)}."
+            return tr("{person} snoozed this until {time}.", person=mention(actor), time=_clock(until))
         case Withdrawn(reason=reason):
-            return f"Over: {escape(reason)}"
+            return tr("Over: {reason}", reason=escape(reason))
         case Finished(result="done"):
-            return "\n".join(["Moved and proven.", *timeline(incident)])
+            return "\n".join([tr("Moved and proven."), *timeline(incident)])
         case Finished(reason=reason):
-            return f"Not moved: {escape(reason)}. The buttons above are new."
+            return tr("Not moved: {reason}. The buttons above are new.", reason=escape(reason))
     return None
 
 
 def timeline(incident: Incident) -> list[str]:
     """Detected, asked, clicked, moved, proven; with seconds since it began."""
     began = incident.picture.began
-    lines = [f"{_clock(began)}  it began"]
+    lines = [tr("{time}  it began", time=_clock(began))]
     for record in incident.records:
         if what := _milestone(record):
             lines.append(f"{_clock(record.at)}  {what} (+{(record.at - began).total_seconds():.1f} s)")
@@ -70,46 +76,48 @@ def timeline(incident: Incident) -> list[str]:
 def _milestone(record: Record) -> str:
     match record.entry:
         case Opened():
-            return "detected and asked"
+            return tr("detected and asked")
         case Escalated(level=level):
-            return f"asked again ({level})"
+            return tr("asked again ({level})", level=level)
         case Snoozed(planned=planned):
-            return "said to be planned" if planned else "snoozed"
+            return tr("said to be planned") if planned else tr("snoozed")
         case Confirmed(actor=actor):
-            return f"clicked by {mention(actor)}"
+            return tr("clicked by {person}", person=mention(actor))
         case Attempted(direction="forward", results=results):
-            return "moved" if all(one.ending in ("wrote", "was-so") for one in results) else "not written"
+            return tr("moved") if all(one.ending in ("wrote", "was-so") for one in results) else tr("not written")
         case Verified():
-            return "proven" if record.entry.passed else "not proven"
+            return tr("proven") if record.entry.passed else tr("not proven")
         case TurnedBack():
-            return "going back"
+            return tr("going back")
         case Finished(result=result):
-            return {"done": "done", "rolled-back": "moved back"}.get(result, result)
+            return tr("moved back") if result == "rolled-back" else word(result)
         case Withdrawn():
-            return "over by itself"
+            return tr("over by itself")
     return ""
 
 
 def _headline(picture: Picture) -> str:
     address = f" ({picture.address})" if picture.address else ""
-    return HEADLINES[picture.severity].format(
-        cluster=escape(picture.cluster), gateway=escape(picture.gateway) + address
+    return tr(
+        HEADLINES[picture.severity],
+        cluster=escape(picture.cluster),
+        gateway=escape(picture.gateway) + address,
     )
 
 
 def _state(incident: Incident) -> str:
     match incident.state:
         case "withdrawn":
-            return f":white_check_mark: Over: {_why_over(incident)}"
+            return tr(":white_check_mark: Over: {reason}", reason=_why_over(incident))
         case "resolved":
-            return ":white_check_mark: Moved and proven."
+            return tr(":white_check_mark: Moved and proven.")
         case "answered":
-            return f":gear: Being moved by change {incident.operation}."
+            return tr(":gear: Being moved by change {operation}.", operation=incident.operation)
     if incident.planned:
-        return "Planned, says somebody; nobody is called any more."
+        return tr("Planned, says somebody; nobody is called any more.")
     if incident.silenced_until is not None:
-        return f"Snoozed until {_clock(incident.silenced_until)}."
-    return "Waits for an answer. Nothing is moved without one; if it recovers, this ends by itself."
+        return tr("Snoozed until {time}.", time=_clock(incident.silenced_until))
+    return tr("Waits for an answer. Nothing is moved without one; if it recovers, this ends by itself.")
 
 
 def _why_over(incident: Incident) -> str:
@@ -125,24 +133,28 @@ def _called(incident: Incident) -> list[str]:
 def _body(incident: Incident) -> Iterator[str]:
     """Every line that a decision needs, plain."""
     picture = incident.picture
-    yield "Evidence:"
+    yield tr("Evidence:")
     yield from (f"  {line}" for line in picture.evidence)
     yield from (f"  {line}" for line in picture.findings)
-    yield f"  self-check: {picture.self_check}"
+    yield tr("  self-check: {self_check}", self_check=picture.self_check)
     if picture.recently:
-        yield f"  last move: {picture.recently}"
-    yield "Candidates:"
+        yield tr("  last move: {move}", move=picture.recently)
+    yield tr("Candidates:")
     yield from (f"  {candidate_line(one)}" for one in picture.candidates)
     if not picture.eligible:
-        yield "  none can carry the routes now: this needs a person at the cluster"
+        yield tr("  none can carry the routes now: this needs a person at the cluster")
     if picture.steps:
-        yield f"Moving to {picture.eligible[0]} changes exactly this, on {', '.join(_targets(picture))}:"
+        yield tr(
+            "Moving to {node} changes exactly this, on {targets}:",
+            node=picture.eligible[0],
+            targets=listed(_targets(picture)),
+        )
         yield from (f"  {step_line(step)}" for step in picture.steps)
     if picture.problem:
-        yield f"What a move would change cannot be told now: {picture.problem}"
+        yield tr("What a move would change cannot be told now: {problem}", problem=picture.problem)
     yield from (f"! {warning}" for warning in picture.warnings)
-    yield "Not changed: names, DNS servers, policies, other clusters."
-    yield "Proven with data through the new gateway, or moved back."
+    yield tr("Not changed: names, DNS servers, policies, other clusters.")
+    yield tr("Proven with data through the new gateway, or moved back.")
 
 
 def _targets(picture: Picture) -> list[str]:
@@ -155,25 +167,32 @@ def _blocks(incident: Incident) -> Iterator[Block]:
     if incident.lasting:
         yield from preformatted(list(_body(incident)))
     yield context("\n".join(timeline(incident)))
-    yield context(f"incident {incident.id}, version {incident.version}")
+    yield context(tr("incident {id}, version {version}", id=incident.id, version=incident.version))
     if incident.state == "open":
         yield _buttons(incident)
 
 
 def _buttons(incident: Incident) -> Block:
     value = f"{incident.id}.{incident.version}"
-    steps = f"{len(incident.picture.steps)} route{'s' * (len(incident.picture.steps) != 1)}"
     moves = [
         button(
-            f"Fail over to {node}"[:75],
+            tr("Fail over to {node}", node=node)[:75],
             f"failover-{number}",
             f"{value}.{node}",
             "primary" if number == 0 else None,
-            ("Move the routes?", f"{steps} will point at {node}; open connections to service addresses are reset."),
+            (
+                tr("Move the routes?"),
+                tr_n(
+                    "{count} route will point at {node}; open connections to service addresses are reset.",
+                    "{count} routes will point at {node}; open connections to service addresses are reset.",
+                    len(incident.picture.steps),
+                    node=node,
+                ),
+            ),
         )
         for number, node in enumerate(incident.picture.eligible[:BUTTONS])
     ]
-    return actions(*moves, button("Snooze", "snooze", value), button("It's planned", "planned", value))
+    return actions(*moves, button(tr("Snooze"), "snooze", value), button(tr("It's planned"), "planned", value))
 
 
 def _clock(at: datetime) -> str:

@@ -15,7 +15,8 @@ from bot.model.picture import SHOWN_CANDIDATES
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
-from bot.model.wording import tr, tr_n
+from bot.model.wording import clauses, listed, tr, tr_n
+from bot.model.words import key_line, word
 from handlers.views.blocks import clip
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
@@ -27,28 +28,40 @@ def resource_line(resource: Resource) -> str:
     """What a resource does, on one line."""
     match resource:
         case Address():
-            return f"address {resource.name} = {resource.network}"
+            return tr("address {name} = {network}", name=resource.name, network=resource.network)
         case AddressGroup():
-            return f"address group {resource.name} = {', '.join(resource.members)}"
+            return tr("address group {name} = {members}", name=resource.name, members=", ".join(resource.members))
         case Route():
-            row = f" (row {resource.row})" if resource.row else ""
-            return f"route {resource.destination} via {resource.gateway} on {resource.device}{row}"
+            row = tr(" (row {row})", row=resource.row) if resource.row else ""
+            return tr(
+                "route {destination} via {gateway} on {device}{row}",
+                destination=resource.destination,
+                gateway=resource.gateway,
+                device=resource.device,
+                row=row,
+            )
         case Policy():
-            row = f" (row {resource.row})" if resource.row else ""
-            return (
-                f"policy {resource.name}: {', '.join(resource.sources)} ({', '.join(resource.source_interfaces)}) "
-                f"→ {', '.join(resource.destinations)} ({', '.join(resource.destination_interfaces)}), "
-                f"{', '.join(resource.services)}, {resource.action}{row}"
+            row = tr(" (row {row})", row=resource.row) if resource.row else ""
+            return tr(
+                "policy {name}: {sources} ({entering}) → {destinations} ({leaving}), {services}, {action}{row}",
+                name=resource.name,
+                sources=", ".join(resource.sources),
+                entering=", ".join(resource.source_interfaces),
+                destinations=", ".join(resource.destinations),
+                leaving=", ".join(resource.destination_interfaces),
+                services=", ".join(resource.services),
+                action=word(resource.action),
+                row=row,
             )
         case Forwarder():
-            return f"forwarder {resource.zone} → {', '.join(map(str, resource.masters))}"
+            return tr("forwarder {zone} → {masters}", zone=resource.zone, masters=", ".join(map(str, resource.masters)))
 
 
 def step_line(step: Step) -> str:
     """`+ route 10.68.0.0/16 via 172.16.1.106 on Test` and for changes the way it was."""
     shown = step.after or step.before
     assert shown is not None
-    was = f"  (was: {resource_line(step.before)})" if step.before and step.after else ""
+    was = tr("  (was: {resource})", resource=resource_line(step.before)) if step.before and step.after else ""
     return f"{SIGNS[step.verb]} {resource_line(shown)}{was}"
 
 
@@ -67,26 +80,38 @@ def steps_by_target(plan: Plan) -> Iterator[tuple[str, list[str]]]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """A plan, whole: what opens, every step, what was found, warnings, and how it will be proven."""
-    lines = [f"opens   {flow_line(flow)}" for flow in plan.opens]
-    lines += [f"closes  {flow_line(flow)}" for flow in plan.closes]
+    lines = [tr("opens   {flow}", flow=flow_line(flow)) for flow in plan.opens]
+    lines += [tr("closes  {flow}", flow=flow_line(flow)) for flow in plan.closes]
     for target, steps in steps_by_target(plan):
-        lines += [f"on {target}:", *(f"  {line}" for line in steps)]
-    lines += [f"= {found.key} on {found.target} (found, made by hand, left alone)" for found in plan.found]
+        lines += [tr("on {target}:", target=target), *(f"  {line}" for line in steps)]
+    lines += [
+        tr("= {key} on {target} (found, made by hand, left alone)", key=key_line(found.key), target=found.target)
+        for found in plan.found
+    ]
     lines += [f"! {warning}" for warning in plan.warnings]
-    count = len(plan.checks)
-    lines.append(f"Proven afterwards by {count} check{'s' * (count != 1)} on the wire." if count else "")
-    return [line for line in lines if line]
+    if plan.checks:
+        lines.append(
+            tr_n(
+                "Proven afterwards by {count} check on the wire.",
+                "Proven afterwards by {count} checks on the wire.",
+                len(plan.checks),
+            )
+        )
+    return lines
 
 
 def plan_summary(plan: Plan) -> list[str]:
     """What a long plan comes to: what opens, how many things of each kind change where, warnings."""
-    lines = [f"opens   {flow_line(flow)}" for flow in plan.opens]
-    lines += [f"closes  {flow_line(flow)}" for flow in plan.closes]
+    lines = [tr("opens   {flow}", flow=flow_line(flow)) for flow in plan.opens]
+    lines += [tr("closes  {flow}", flow=flow_line(flow)) for flow in plan.closes]
     counts = Counter((step.target, SIGNS[step.verb], step.key.kind) for step in plan.steps)
-    lines += [f"on {target}: {sign} {count} × {kind}" for (target, sign, kind), count in counts.items()]
+    lines += [
+        tr("on {target}: {sign} {count} × {kind}", target=target, sign=sign, count=count, kind=word(kind))
+        for (target, sign, kind), count in counts.items()
+    ]
     lines += [f"! {warning}" for warning in plan.warnings]
     lines = [clip(line, SUMMARY_LINE) for line in lines]
-    return [*lines, f"{len(plan_lines(plan))} lines in all: see the file in the thread."]
+    return [*lines, tr("{count} lines in all: see the file in the thread.", count=len(plan_lines(plan)))]
 
 
 def flow_line(flow: Flow) -> str:
@@ -193,10 +218,18 @@ def finding_lines(report: Report) -> list[str]:
     lines = []
     for finding in report.findings:
         mark = "!" if finding.verdict == "passed" else MARKS[finding.verdict]
-        lines.append(f"{mark} {finding.code} at the {finding.hop}: {finding.explanation}")
-        lines += [f"    seen: {seen}" for seen in finding.evidence]
+        lines.append(
+            tr(
+                "{mark} {code} at the {hop}: {explanation}",
+                mark=mark,
+                code=finding.code,
+                hop=word(finding.hop),
+                explanation=finding.explanation,
+            )
+        )
+        lines += [tr("    seen: {seen}", seen=seen) for seen in finding.evidence]
         if finding.remedy:
-            lines.append(f"    do:   {finding.remedy}")
+            lines.append(tr("    do:   {remedy}", remedy=finding.remedy))
     return lines
 
 
@@ -210,33 +243,44 @@ def part_lines(report: Report) -> list[str]:
         f"{MARKS[part.verdict]} {part.name}{f'  {part.code}' if part.code else ''}" for part in shown[:PARTS_SHOWN]
     ]
     if left := len(report.parts) - len(lines):
-        lines.append(f"… and {left} more")
+        lines.append(tr("… and {count} more", count=left))
     return lines
 
 
 def asked_lines(report: Report) -> list[str]:
     """What was asked, of whom, and the answers."""
-    asked = ["What was asked:", *(f"    {said}" for said in report.proof)] if report.proof else []
+    asked = [tr("What was asked:"), *(f"    {said}" for said in report.proof)] if report.proof else []
     return [*asked, *report.notes]
 
 
 def path_line(report: Report) -> str:
-    return " → ".join(f"{name} {MARKS[verdict]}" for name, verdict in report.hops)
+    return " → ".join(f"{word(name)} {MARKS[verdict]}" for name, verdict in report.hops)
 
 
 def vantage_line(report: Report) -> str:
     """From where it was looked, whether that is the office, how long it took, and when."""
-    place = {True: ", which is in the office's network", False: ", which is NOT in the office's network", None: ""}
-    at = f" on {report.at:%Y-%m-%d at %H:%M:%S} UTC" if report.at else ""
+    place = {
+        True: tr(", which is in the office's network"),
+        False: tr(", which is NOT in the office's network"),
+        None: "",
+    }
+    at = tr(" on {at:%Y-%m-%d at %H:%M:%S} UTC", at=report.at) if report.at else ""
     source = f" ({report.source})" if report.source else ""
-    return f"Checked from {report.vantage}{source}{place[report.in_office]}, in {report.elapsed_ms} ms{at}."
+    return tr(
+        "Checked from {vantage}{source}{place}, in {elapsed_ms} ms{at}.",
+        vantage=report.vantage,
+        source=source,
+        place=place[report.in_office],
+        elapsed_ms=report.elapsed_ms,
+        at=at,
+    )
 
 
 def overview_lines(picture: Overview) -> list[str]:
     """Clusters, exposures, changes under way."""
     lines = [*cluster_lines(picture), *exposure_lines(picture)]
     lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
-    lines.append(f"journal: {picture.records} records, head {picture.head[:12]}")
+    lines.append(tr("journal: {records} records, head {head}", records=picture.records, head=picture.head[:12]))
     return lines
 
 
@@ -245,24 +289,47 @@ def cluster_lines(picture: Overview) -> list[str]:
     lines = []
     for cluster in picture.clusters:
         if cluster.incident is not None:
-            lines.append(f"✗ incident {cluster.incident.id}: {cluster.gateway} is {cluster.incident.picture.severity}")
+            lines.append(
+                tr(
+                    "✗ incident {id}: {gateway} is {severity}",
+                    id=cluster.incident.id,
+                    gateway=cluster.gateway,
+                    severity=word(cluster.incident.picture.severity),
+                )
+            )
         if cluster.problem:
-            lines.append(f"✗ cluster {cluster.name}: {cluster.problem}")
+            lines.append(tr("✗ cluster {name}: {problem}", name=cluster.name, problem=cluster.problem))
             continue
-        lines.append(f"cluster {cluster.name} {cluster.version}: {cluster.nodes} nodes")
+        lines.append(
+            tr(
+                "cluster {name} {version}: {count} nodes",
+                name=cluster.name,
+                version=cluster.version,
+                count=cluster.nodes,
+            )
+        )
         lines += _gateway_lines(cluster)
     return lines
 
 
 def _gateway_lines(cluster: ClusterState) -> Iterator[str]:
     """The node that carries the routes, and who could carry them instead."""
-    ready = "Ready" if cluster.gateway_ready else "NOT Ready"
-    said = {True: "answers", False: "DOES NOT ANSWER", None: "not known whether it answers"}[
+    ready = tr("Ready") if cluster.gateway_ready else tr("NOT Ready")
+    said = {True: tr("answers"), False: tr("DOES NOT ANSWER"), None: tr("not known whether it answers")}[
         cluster.health.host_answers
     ]
-    proxy = {True: ", kube-proxy healthy", False: ", kube-proxy NOT healthy", None: ""}[cluster.health.proxy_healthy]
-    watched = "watched" if cluster.watched else "not watched (see watch: in app.yaml)"
-    yield f"  gateway {cluster.gateway}: {ready}, {said}{proxy}; {watched}"
+    proxy = {True: tr(", kube-proxy healthy"), False: tr(", kube-proxy NOT healthy"), None: ""}[
+        cluster.health.proxy_healthy
+    ]
+    watched = tr("watched") if cluster.watched else tr("not watched (see watch: in app.yaml)")
+    yield tr(
+        "  gateway {gateway}: {ready}, {said}{proxy}; {watched}",
+        gateway=cluster.gateway,
+        ready=ready,
+        said=said,
+        proxy=proxy,
+        watched=watched,
+    )
     for one in cluster.candidates[:SHOWN_CANDIDATES]:
         yield f"  {candidate_line(one)}"
 
@@ -271,40 +338,70 @@ def candidate_line(one: Candidate) -> str:
     """A node that could carry the routes, or what speaks against it."""
     address = f" {one.address}" if one.address else ""
     if one.eligible:
-        return f"✓ {one.node}{address}: {', '.join(one.notes) or 'nothing speaks against it'}"
-    return f"✗ {one.node}{address}: {'; '.join(one.against)}"
+        return f"✓ {one.node}{address}: {listed(one.notes) or tr('nothing speaks against it')}"
+    return f"✗ {one.node}{address}: {clauses(one.against)}"
 
 
 def exposure_lines(picture: Overview) -> list[str]:
     """One line an exposure."""
     lines = []
     for state in picture.exposures:
-        since = f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.by}" if state.since else ""
-        lines.append(f"{state.exposure.namespace} on {state.cluster} → office {state.exposure.office}{since}")
-    return lines or ["Nothing is exposed."]
+        since = tr(" since {since:%Y-%m-%d %H:%M} UTC by {by}", since=state.since, by=state.by) if state.since else ""
+        lines.append(
+            tr(
+                "{namespace} on {cluster} → office {office}{since}",
+                namespace=state.exposure.namespace,
+                cluster=state.cluster,
+                office=state.exposure.office,
+                since=since,
+            )
+        )
+    return lines or [tr("Nothing is exposed.")]
 
 
 def facts_lines(facts: ClusterFacts) -> list[str]:
     """What was read from a cluster, and where each value comes from."""
     lines = [
-        f"cluster {facts.cluster} {facts.version}, domain {facts.domain} ({facts.domain_source})",
-        f"services {', '.join(map(str, facts.service_networks))} ({facts.service_networks_source})",
-        f"pods     {', '.join(map(str, facts.pod_networks))} ({facts.pod_networks_source})",
-        f"kube-dns {facts.kube_dns or 'not found'}",
+        tr(
+            "cluster {cluster} {version}, domain {domain} ({source})",
+            cluster=facts.cluster,
+            version=facts.version,
+            domain=facts.domain,
+            source=facts.domain_source,
+        ),
+        tr(
+            "services {networks} ({source})",
+            networks=", ".join(map(str, facts.service_networks)),
+            source=facts.service_networks_source,
+        ),
+        tr(
+            "pods     {networks} ({source})",
+            networks=", ".join(map(str, facts.pod_networks)),
+            source=facts.pod_networks_source,
+        ),
+        tr("kube-dns {address}", address=facts.kube_dns or tr("not found")),
     ]
     for node in facts.nodes:
-        health = "Ready" if node.ready else "NOT Ready"
-        lines.append(f"node {node.name} {node.internal_ip or '-'} {health}{'' if node.schedulable else ', cordoned'}")
+        health = tr("Ready") if node.ready else tr("NOT Ready")
+        lines.append(
+            tr(
+                "node {name} {address} {health}{cordoned}",
+                name=node.name,
+                address=node.internal_ip or "-",
+                health=health,
+                cordoned="" if node.schedulable else tr(", cordoned"),
+            )
+        )
     for namespace in facts.namespaces:
         names = ", ".join(service.name for service in facts.services_in(namespace))
-        lines.append(f"namespace {namespace}: {names or 'no services'}")
-    return [*lines, *(f"! could not read {problem}" for problem in facts.unreadable)]
+        lines.append(tr("namespace {namespace}: {services}", namespace=namespace, services=names or tr("no services")))
+    return [*lines, *(tr("! could not read {problem}", problem=problem) for problem in facts.unreadable)]
 
 
 def help_lines(allowed: frozenset[Permission]) -> list[str]:
     """One line for each command that needs no more than these permissions."""
     return [
-        f"/k8snet {spec.usage} – {spec.summary}"
+        tr("/k8snet {usage} – {summary}", usage=tr(spec.usage), summary=tr(spec.summary))
         for spec in COMMANDS
         if spec.permission is None or spec.permission in allowed
     ]
@@ -313,7 +410,7 @@ def help_lines(allowed: frozenset[Permission]) -> list[str]:
 def elsewhere_lines(allowed: frozenset[Permission]) -> list[str]:
     """Who may give the other commands."""
     return [
-        f"{spec.verb} – for the role {' or '.join(able_roles(spec.permission))}"
+        tr("{verb} – for the role {roles}", verb=spec.verb, roles=tr(" or ").join(able_roles(spec.permission)))
         for spec in COMMANDS
         if spec.permission is not None and spec.permission not in allowed
     ]

@@ -8,6 +8,7 @@ from bot.model.commands import Failover, typed
 from bot.model.journal import Cancelled, Confirmed, Stale
 from bot.model.operation import Operation
 from bot.model.plan import Plan
+from bot.model.wording import listed, tr, tr_n
 from handlers.views import lines
 from handlers.views.blocks import (
     Block,
@@ -35,7 +36,6 @@ ICONS = {
 }
 OTHER_ICON = ":no_entry_sign:"
 FITS = 3000  # characters of a list that a message shows whole
-NOT_YET = "the whole plan is on its way into the thread."
 
 
 def fits(plan: Plan) -> bool:
@@ -45,15 +45,23 @@ def fits(plan: Plan) -> bool:
 
 def plan_file(plan: Plan) -> tuple[str, str]:
     """Name and content of the file that holds a long plan whole; another plan has another name."""
-    head = [f"{typed(plan.command)}  (change {plan.operation}, plan {plan.digest})", ""]
+    head = [
+        tr(
+            "{command}  (change {change}, plan {plan})",
+            command=typed(plan.command),
+            change=plan.operation,
+            plan=plan.digest,
+        ),
+        "",
+    ]
     return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join([*head, *lines.plan_lines(plan), ""])
 
 
-def operation_view(operation: Operation, attached: str = NOT_YET) -> tuple[str, list[Block]]:
+def operation_view(operation: Operation, attached: str | None = None) -> tuple[str, list[Block]]:
     """Fallback text that says everything a decision needs, and the blocks.
 
-    `attached`, for a plan that does not fit: "" once the thread has it whole, otherwise why not (yet). Until then
-    there is no button that says yes.
+    `attached`, for a plan that does not fit: "" once the thread has it whole, otherwise why not, None for not yet.
+    Until then there is no button that says yes.
     """
     return sendable(_text(operation), list(_blocks(operation, attached)))
 
@@ -67,7 +75,7 @@ def _text(operation: Operation) -> str:
     return escape("\n".join(clip_lines([part for part in parts if part], FITS)))
 
 
-def _blocks(operation: Operation, attached: str) -> Iterator[Block]:
+def _blocks(operation: Operation, attached: str | None) -> Iterator[Block]:
     icon = ICONS.get(operation.state, OTHER_ICON)
     yield section(f"{icon} *{escape(lines.title(operation))}*\n{escape(lines.state_line(operation))}")
     reason = lines.reason_line(operation)
@@ -107,33 +115,41 @@ def _progress_lines(operation: Operation, plan: Plan) -> Sequence[str]:
 
 def _people(operation: Operation) -> Iterator[str]:
     """Who and when, in the order it happened."""
-    yield f"asked by {mention(operation.request.actor)} {moment(operation.records[0].at)}"
+    yield tr(
+        "asked by {person} {moment}", person=mention(operation.request.actor), moment=moment(operation.records[0].at)
+    )
     for record in operation.records:
         match record.entry:
             case Confirmed(actor=actor):
-                yield f"confirmed by {mention(actor)} {moment(record.at)}"
+                yield tr("confirmed by {person} {moment}", person=mention(actor), moment=moment(record.at))
             case Cancelled(actor=actor):
-                yield f"cancelled by {mention(actor)}"
+                yield tr("cancelled by {person}", person=mention(actor))
             case Stale(actor=actor):
-                yield f"{mention(actor)} said yes too late"
+                yield tr("{person} said yes too late", person=mention(actor))
     if operation.state == "awaiting" and operation.plan is not None:
-        yield f"needs a yes of {_who(operation.plan)} until {moment(operation.plan.expires_at)}"
+        yield tr(
+            "needs a yes of {who} until {moment}", who=_who(operation.plan), moment=moment(operation.plan.expires_at)
+        )
     elif operation.final:
-        yield f"ended {moment(operation.records[-1].at)}{_took(operation)}"
-    yield f"change {operation.id}"
+        yield tr("ended {moment}{took}", moment=moment(operation.records[-1].at), took=_took(operation))
+    yield tr("change {id}", id=operation.id)
 
 
 def _took(operation: Operation) -> str:
     """How long it took from the yes to the end."""
     begun: datetime | None = next((one.at for one in operation.records if isinstance(one.entry, Confirmed)), None)
-    return f", {(operation.records[-1].at - begun).total_seconds():.0f} s after the yes" if begun else ""
+    return (
+        tr(", {seconds:.0f} s after the yes", seconds=(operation.records[-1].at - begun).total_seconds())
+        if begun
+        else ""
+    )
 
 
 def _who(plan: Plan) -> str:
-    return "on-call or an admin" if isinstance(plan.command, Failover) else "an operator or admin"
+    return tr("on-call or an admin") if isinstance(plan.command, Failover) else tr("an operator or admin")
 
 
-def _buttons(operation: Operation, attached: str) -> Iterator[Block]:
+def _buttons(operation: Operation, attached: str | None) -> Iterator[Block]:
     plan = operation.plan
     if plan is None:
         return
@@ -142,22 +158,28 @@ def _buttons(operation: Operation, attached: str) -> Iterator[Block]:
     elif operation.state == "stuck":
         value = _value(plan, operation.id)
         yield actions(
-            button("Try again to undo", "resume", value, "primary"),
+            button(tr("Try again to undo"), "resume", value, "primary"),
             button(
-                "I take over",
+                tr("I take over"),
                 "release",
                 value,
                 "danger",
-                ("Take over?", "k8snet gives up its locks and leaves the devices as they are."),
+                (tr("Take over?"), tr("k8snet gives up its locks and leaves the devices as they are.")),
             ),
         )
 
 
-def _decision(plan: Plan, operation: str, attached: str) -> Iterator[Block]:
+def _decision(plan: Plan, operation: str, attached: str | None) -> Iterator[Block]:
     """Confirm and Cancel; no Confirm while a long plan cannot be seen whole."""
     seen = fits(plan) or attached == ""
     if not fits(plan):
-        note = "The whole plan is a file in the thread." if seen else f"It cannot be confirmed yet: {attached}"
+        note = (
+            tr("The whole plan is a file in the thread.")
+            if seen
+            else tr(
+                "It cannot be confirmed yet: {why}", why=attached or tr("the whole plan is on its way into the thread.")
+            )
+        )
         yield {"type": "context", "elements": [plain_text(note)]}
     buttons = decision_buttons(plan, operation)
     yield actions(*(buttons if seen else buttons[1:]))
@@ -166,10 +188,14 @@ def _decision(plan: Plan, operation: str, attached: str) -> Iterator[Block]:
 def decision_buttons(plan: Plan, operation: str) -> list[Block]:
     """Confirm and Cancel."""
     value = _value(plan, operation)
-    count = f"{len(plan.steps)} step{'s' * (len(plan.steps) != 1)}"
-    question = f"{count} on {', '.join(plan.targets)} will be applied now."
-    confirm = button("Confirm", "confirm", value, "primary", ("Apply this plan?", question))
-    return [confirm, button("Cancel", "cancel", value)]
+    question = tr_n(
+        "{count} step on {targets} will be applied now.",
+        "{count} steps on {targets} will be applied now.",
+        len(plan.steps),
+        targets=listed(plan.targets),
+    )
+    confirm = button(tr("Confirm"), "confirm", value, "primary", (tr("Apply this plan?"), question))
+    return [confirm, button(tr("Cancel"), "cancel", value)]
 
 
 def _value(plan: Plan, operation: str) -> str:
