@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bot.engine.checking_surroundings import Surroundings
 from bot.model.causes import diagnose
 from bot.model.desired import Placed, zone_of
-from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample
+from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
 from bot.model.facts import Service, ServicePort
 from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 from bot.model.proof import addresses_of
@@ -192,12 +192,13 @@ class One:
 
     async def _second(self) -> "_Second":
         servers = self.around.context.site.dns_servers if self.subject.address is None else ()
-        local, forwarders, samples, neighbours, pod_route = await asyncio.gather(
+        local, forwarders, samples, neighbours, pod_route, traffic = await asyncio.gather(
             asyncio.gather(*(self.around.dns(server.address, LOCAL_NAME) for server in servers)),
             self._forwarders(servers),
             self.around.samples(self.subject.service),
             self.around.neighbours(),
             self.around.route(self._some_pod()),
+            self._traffic(),
         )
         return _Second(
             local={server.name: answer for server, answer in zip(servers, local, strict=True)},
@@ -205,6 +206,7 @@ class One:
             samples=samples,
             neighbours=neighbours,
             route=pod_route,
+            traffic=traffic,
         )
 
     async def _forwarders(self, servers: Sequence[DnsServer]) -> tuple[Held, ...]:
@@ -212,6 +214,14 @@ class One:
             return ()
         wish = Forwarder(zone=self.zone.rstrip("."), masters=(self.known.kube_dns,))
         return await self.around.held([Placed(target=server.name, resource=wish) for server in servers])
+
+    async def _traffic(self) -> Traffic | None:
+        """What the firewall sees of a connection to the first address and port."""
+        ports = [port for port in self.subject.ports if _can_probe(port)]
+        if not self.subject.expected or not ports:
+            return None
+        port = ports[0]
+        return await self.around.traffic(self.subject.expected[0], port.port, spoken_on(port) or "byte", port.protocol)
 
     def _some_pod(self) -> IPv4Address | None:
         """An address of the pod network, for its route."""
@@ -237,6 +247,7 @@ class One:
                 "routes": routes,
                 "gateway": gateway,
                 "samples": second.samples,
+                "traffic": second.traffic,
                 "unread": tuple(self.around.asking.unread),
                 "source": source,
                 "in_office": self._in_office(source),
@@ -319,6 +330,7 @@ class _Second(NamedTuple):
     samples: tuple[Sample, ...]
     neighbours: tuple[ConnectAnswer, ...]
     route: RouteAnswer | None
+    traffic: Traffic | None
 
 
 def _worth_more(report: Report) -> bool:

@@ -9,9 +9,9 @@ from bot.engine.checking_asking import Asking
 from bot.engine.checking_known import Known
 from bot.engine.checking_samples import Planned, planned
 from bot.engine.context import Context
-from bot.engine.ports import PathOracle, Target
+from bot.engine.ports import PathOracle, Target, TrafficOracle
 from bot.model.desired import Placed, desired
-from bot.model.diagnosis import GatewayEvidence, Held, Sample
+from bot.model.diagnosis import GatewayEvidence, Held, Sample, Traffic
 from bot.model.errors import Rejected, Unreachable, UserError
 from bot.model.facts import Node, Protocol, Service
 from bot.model.intent import ClusterIntent
@@ -34,6 +34,7 @@ class Surroundings:
         self.known, self.intent = known, intent
         firewall = context.targets[cluster.firewall]
         self._oracle = firewall if isinstance(firewall, PathOracle) else None
+        self._counters = firewall if isinstance(firewall, TrafficOracle) else None
 
     # --- single questions --------------------------------------------------------------------------------------
 
@@ -73,6 +74,24 @@ class Surroundings:
         if destination is None:
             return None
         return next(iter(await self.from_offices(destination, protocol, port)), None)
+
+    async def traffic(self, address: IPv4Address, port: int, speak: str, protocol: Protocol) -> Traffic | None:
+        """Try once more, and see what the firewall counts meanwhile at the policy that should let it through."""
+        policy = await self.from_office(address, protocol, port)
+        if self._counters is None or policy is None or not policy.allowed:
+            return None
+        what = ("the counter of policy", policy.policy)
+        before = await self.asking.ask(self.cluster.firewall, what, self._counters.hits(policy.policy))
+        answer = await self.connect(address, port, speak, protocol)
+        after, sessions = await asyncio.gather(
+            self.asking.ask(self.cluster.firewall, what, self._counters.hits(policy.policy)),
+            self.asking.ask(
+                self.cluster.firewall, ("sessions to", address), self._counters.sessions(address, protocol, port)
+            ),
+        )
+        if before is None or answer is None or after is None or sessions is None:
+            return None
+        return Traffic(answer=answer, before=before, after=after, sessions=sessions)
 
     def offices(self) -> Sequence[Office]:
         """Those that something of the cluster is exposed to; before anything is, all of them."""

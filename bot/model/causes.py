@@ -15,6 +15,7 @@ from bot.model.causes_names import NAMES
 from bot.model.causes_row import Row
 from bot.model.causes_service import SERVICE, SERVICE_SYMPTOMS
 from bot.model.causes_signals import allowed, direct_works, proven, route_right, spoke, tested
+from bot.model.causes_traffic import TRAFFIC_SYMPTOMS
 from bot.model.describe import connection_line, dns_line, policy_line, route_line
 from bot.model.diagnosis import HOPS, Evidence, Finding, HopName, Report, Verdict
 
@@ -26,6 +27,7 @@ CAUSES: tuple[Row, ...] = (
     *SERVICE,
     *DOUBTS,
     *DNS_SYMPTOMS,
+    *TRAFFIC_SYMPTOMS,
     *SERVICE_SYMPTOMS,
     DRIFT,
     *GATEWAY_NOTES,

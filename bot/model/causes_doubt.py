@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from bot.model.causes_row import Row
 from bot.model.causes_signals import allowed, leads_to_nodes, lines, proven, route_for
-from bot.model.describe import policy_line, route_line
+from bot.model.causes_traffic import conclusive
+from bot.model.describe import policy_line, route_line, traffic_lines
 from bot.model.diagnosis import Evidence, Unread
 
 PROBES = "probes"
@@ -79,7 +80,11 @@ def _cleared_yet_silent(e: Evidence) -> Sequence[str]:
     cleared = [policy for policy in e.policies if allowed(e, policy)]
     if len(cleared) < len(e.policies) or not cleared or e.samples:
         return ()
-    return [*(policy_line(e.firewall, policy) for policy in cleared[:2]), *lines(*e.connections)[:2]]
+    traffic = conclusive(e)
+    if traffic is not None and traffic.let_out is not None:
+        return ()  # the firewall's counters place it
+    counted = [] if traffic is None else traffic_lines(e.firewall, traffic)
+    return [*(policy_line(e.firewall, policy) for policy in cleared[:2]), *lines(*e.connections)[:2], *counted]
 
 
 def _quiet(e: Evidence) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """Answers from the wire as evidence: outcome, data, time. One wording for results, reports and audit lines."""
 
-from bot.model.diagnosis import Held
+from bot.model.diagnosis import Held, Traffic
 from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 from bot.model.resources import content
 
@@ -47,6 +47,20 @@ def policy_line(firewall: str, policy: PolicyAnswer) -> str:
     if policy.allowed is None:
         return f"{firewall} on {flow}: cannot tell: {policy.problem}"
     return f"{firewall} on {flow}: {'accepted' if policy.allowed else 'denied'} by {policy.policy or 'a policy'}"
+
+
+def traffic_lines(firewall: str, traffic: Traffic) -> list[str]:
+    """What the firewall counted and follows of a connection."""
+    before, after, sessions = traffic.before, traffic.after, traffic.sessions
+    if traffic.counted is None:
+        why = before.problem or after.problem or "it was reset"
+        counter = f"{firewall}'s counter of policy {before.policy}: cannot tell: {why}"
+    else:
+        counter = f"{firewall}'s counter of policy {before.policy}: {before.hits} before, {after.hits} after"
+    flow = f"{firewall}'s sessions to {sessions.destination}:{sessions.port}/{sessions.protocol}"
+    if sessions.count is None:
+        return [counter, f"{flow}: cannot tell: {sessions.problem}"]
+    return [counter, f"{flow}: {sessions.count}, answered {sessions.answered}"]
 
 
 def held_line(held: Held) -> str:

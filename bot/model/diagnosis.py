@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from bot.model.facts import Node, Service, ServicePort
-from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
+from bot.model.probes import ConnectAnswer, DnsAnswer, HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.value import Value
 
@@ -90,6 +90,28 @@ class Sample(Value):
     policy: PolicyAnswer | None = None
 
 
+class Traffic(Value):
+    """One more connection, and what the firewall counted meanwhile at the policy that its look-up named."""
+
+    answer: ConnectAnswer
+    before: HitsAnswer
+    after: HitsAnswer
+    sessions: SessionsAnswer
+
+    @property
+    def counted(self) -> bool | None:
+        """Whether connections began at the policy in that time; None when its counter cannot tell."""
+        if self.before.hits is None or self.after.hits is None or self.after.hits < self.before.hits:
+            return None
+        return self.after.hits > self.before.hits
+
+    @property
+    def let_out(self) -> bool | None:
+        """Whether the firewall let the connection out. No counter and no session: it cannot be told."""
+        waiting = self.sessions.count is not None and self.sessions.count > self.sessions.answered
+        return True if waiting else self.counted
+
+
 class Evidence(Value):
     """All that was gathered about one name or address. `None` and emptiness mean: not known; `unread` says why."""
 
@@ -127,6 +149,7 @@ class Evidence(Value):
     connections: tuple[ConnectAnswer, ...] = ()
     unprobed: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
+    traffic: Traffic | None = None  # asked for in doubt only
     held: tuple[Held, ...] = ()
     unread: tuple[Unread, ...] = ()
     source: IPv4Address | None = None  # the address that our probes start from

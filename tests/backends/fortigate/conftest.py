@@ -9,15 +9,25 @@ from typing import Any
 import pytest
 
 from backends.fortigate.target import FortiGate
+from bot.engine.context import Context
+from bot.engine.engine import Engine
+from bot.engine.journal import Journal
+from bot.engine.samples import Samples
 from bot.model.resources import Resource, marked
+from bot.model.site import Site
 from bot.model.steps import Step
 from lab.fortigate import article
 from lab.fortigate.audit import Entry
 from lab.fortigate.device import Device
 from lab.fortigate.server import Latency, Server, running
+from tests.backends.fortigate.at_work import FirewallWire, Work
 from tests.backends.fortigate.clock import ManualClock
 from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN, settings
+from tests.memory import MemoryTarget
+from tests.memory_store import MemoryStore
+from tests.office import GRANTS, Book, StillCluster, Wall, site
+from tests.virtual import VirtualEnv
 
 
 @dataclass
@@ -96,3 +106,43 @@ def ours(resource: Resource, row: int | None = None, operation: str = "op1") -> 
     if row is not None:
         resource = resource.model_copy(update={"row": row})
     return marked(resource, "qa", operation)
+
+
+# --- a whole bot
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with running(Device.from_json(article.state(TOKEN))) as server:
+        yield server
+
+
+@pytest.fixture
+async def work(server: Server, tmp_path: Path) -> AsyncIterator[Any]:
+    opened: list[FortiGate] = []
+
+    def start(office: Site | None = None, **changes: Any) -> Work:
+        env, cluster, dns_server = VirtualEnv(), StillCluster(), MemoryTarget("dc1", keeps_marks=False)
+        firewall = FortiGate("fw", settings(server, tmp_path, **changes), env)
+        opened.append(firewall)
+        wire = FirewallWire(server.device, dns_server, cluster)
+        context = Context(
+            site=office or site(self_confirm=True),
+            grants=GRANTS,
+            targets={"fw": firewall, "dc1": dns_server},
+            clusters={"qa": cluster},
+            prober=wire,
+            directory=Book(),
+            announcer=Wall(),
+            journal=Journal(MemoryStore(env.now)),
+            samples=Samples(MemoryStore(env.now)),
+            env=env,
+            vantage="the test",
+            instance="bot",
+            process="bot-1",
+        )
+        return Work(server, Engine(context), env, wire, cluster)
+
+    yield start
+    for firewall in opened:
+        await firewall.close()

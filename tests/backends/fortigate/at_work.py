@@ -1,0 +1,115 @@
+"""A bot at work on a simulated firewall: the engine, the real target, and packets by that firewall's own rules."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from bot.engine.engine import Engine
+from bot.model.commands import Expose, Unexpose
+from bot.model.facts import Protocol
+from bot.model.operation import Operation
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
+from bot.model.resources import Forwarder, Key
+from lab.fortigate.device import Device
+from lab.fortigate.packets import TCP, UDP, Packet
+from lab.fortigate.server import Server
+from tests.memory import MemoryTarget
+from tests.office import DC1, KUBE_DNS, OMAR, StillCluster
+from tests.virtual import VirtualEnv
+
+PC = IPv4Address("172.16.0.5")
+TABLES = ("firewall/address", "router/static", "firewall/policy")
+
+
+class FirewallWire:
+    """Implements Prober: a packet gets through when the simulated firewall lets it through, which counts it.
+
+    What is sent to the networks of `lost` passes the firewall and is never answered; packets to those of `astray` never
+    come to the firewall.
+    """
+
+    def __init__(self, device: Device, dns_server: MemoryTarget, cluster: StillCluster) -> None:
+        self._device, self._dns_server, self._cluster = device, dns_server, cluster
+        self._port = 50_000
+        self.lost: list[IPv4Network] = []
+        self.astray: list[IPv4Network] = []
+
+    async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
+        def answer(outcome: str, *addresses: IPv4Address) -> DnsAnswer:
+            return DnsAnswer.model_validate(
+                {"server": server, "name": name, "transport": transport, "outcome": outcome, "addresses": addresses,
+                 "elapsed_ms": 1}
+            )  # fmt: skip
+
+        host, _, zone = name.rstrip(".").partition(".")
+        key = Key(kind="forwarder", name=zone)
+        if not isinstance(self._dns_server.resources.get(key), Forwarder):
+            return answer("nxdomain")
+        if not self._passes(DC1, KUBE_DNS, 53, "dmz", "UDP"):
+            return answer("servfail")
+        service = self._cluster.now.service(zone.partition(".")[0], host)
+        if service is None:
+            return answer("nxdomain").model_copy(update={"soa_owner": "cluster.local."})
+        return answer("answer", service.cluster_ip or service.endpoints[0].address)
+
+    async def connect(
+        self, address: IPv4Address, port: int, protocol: Protocol, speak: str, timeout_s: float
+    ) -> ConnectAnswer:
+        works = self._passes(PC, address, port, "internal", protocol)
+        return ConnectAnswer(
+            address=address,
+            port=port,
+            protocol=protocol,
+            outcome="data" if works else "timeout",
+            source=PC if works else None,
+            elapsed_ms=1,
+        )
+
+    def _passes(self, source: IPv4Address, to: IPv4Address, port: int, leg: str, protocol: Protocol) -> bool:
+        if any(to in network for network in self.astray):
+            return False
+        self._port += 1
+        packet = Packet(source, to, UDP if protocol == "UDP" else TCP, self._port, port)
+        if not self._device.forward(packet, leg).accepted or any(to in network for network in self.lost):
+            return False
+        self._device.forward(packet.reply(), opens=False)
+        return True
+
+
+@dataclass
+class Work:
+    """A bot at work on a simulated firewall."""
+
+    server: Server
+    engine: Engine
+    env: VirtualEnv
+    wire: FirewallWire
+    cluster: StillCluster
+    asked: int = 0
+
+    @property
+    def device(self) -> Device:
+        return self.server.device
+
+    def rows(self) -> dict[str, Any]:
+        return {table: self.device.rows(table) for table in TABLES}
+
+    def policies(self) -> list[str]:
+        return [row["name"] for row in self.device.rows("firewall/policy")]
+
+    async def ask(self, command: Expose | Unexpose) -> Operation:
+        self.asked += 1
+        identifier = await self.engine.request(command, OMAR, "C1", f"d{self.asked}")
+        return await self._operation(identifier)
+
+    async def change(self, command: Expose | Unexpose) -> Operation:
+        """Ask, say yes, and wait for the end."""
+        operation = await self.ask(command)
+        assert operation.plan is not None, operation.entries[-1]
+        await self.engine.confirm(operation.id, operation.plan.digest, OMAR)
+        await self.env.idle()
+        assert self.env.failures == []
+        return await self._operation(operation.id)
+
+    async def _operation(self, identifier: str) -> Operation:
+        return (await self.engine.context.journal.world()).operations[identifier]
