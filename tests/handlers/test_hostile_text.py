@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from bot.engine.choosing import Choice
 from bot.engine.overview import Overview
 from bot.model.commands import Check, Expose
+from bot.model.diagnosis import Finding, Part, Report
+from bot.model.incident import Incident
 from bot.model.journal import Asked, Finished, Record, TurnedBack
 from bot.model.operation import Operation
 from bot.model.people import Permission
@@ -19,8 +21,11 @@ from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.blocks import escape, sendable
 from handlers.views.home import Waiting, home_view, refused_view
+from handlers.views.incident import incident_view
 from handlers.views.operation import operation_view
 from lab.slack.blocks import message_problems, view_problems
+from tests.handlers.test_incident_view import STATES as INCIDENT_STATES
+from tests.handlers.test_incident_view import story as incident_story
 from tests.handlers.test_views import story
 from tests.office import DANA
 
@@ -120,6 +125,61 @@ def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
     asked = Asked(actor=DANA, command=Expose(namespace=text, reason=text), channel="C1", answer=text, allowed=False)
     record = Record(seq=1, at="2026-03-02T09:00:00Z", entry=asked, previous="0" * 64)
     assert not re.search(r"[<>]", audit_line(record, {}))
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_a_check_cannot_be_told_wrongly(text: str) -> None:
+    finding = Finding(
+        code="K8SNET-DNS-01",
+        hop="office DNS",
+        verdict="failed",
+        explanation=text,
+        evidence=(text, text),
+        remedy=text,
+        fix="expose",
+    )
+    report = Report(
+        name=text,
+        cluster=text,
+        namespace=text,
+        verdict="failed",
+        summary=text,
+        hops=(("office DNS", "failed"),),
+        findings=(finding,) * 20,
+        proof=(text,) * 20,
+        notes=(text,) * 3,
+        parts=(Part(name=text, verdict="failed", code="K8SNET-DNS-01", sentence=text),) * 60,
+        vantage=text,
+    )
+    harmless(*sendable(*answers.report_view(report, Check(name=text))))
+
+
+@cache
+def incidents() -> tuple[Incident, ...]:
+    async def told() -> tuple[Incident, ...]:
+        return tuple([await incident_story(name) for name in INCIDENT_STATES])
+
+    return asyncio.run(told())
+
+
+def spoilt_incident(incident: Incident, text: str) -> Incident:
+    """The same incident as if nodes, devices and the cluster's API had said this text; names of nodes have 253 letters."""
+    picture = incident.picture
+    candidates = tuple(
+        one.model_copy(update={"node": text[:253] or "x", "against": (), "notes": (text,)})
+        for one in picture.candidates
+    )
+    said = {"gateway": text, "evidence": (text,) * 9, "self_check": text, "problem": text, "warnings": (text,)}
+    spoilt = picture.model_copy(update={**said, "candidates": candidates, "findings": (text,), "recently": text})
+    return incident.model_copy(update={"picture": spoilt})
+
+
+@given(text=hostile)
+@settings(deadline=None)
+def test_an_incident_cannot_be_told_wrongly(text: str) -> None:
+    for incident in incidents():
+        harmless(*incident_view(spoilt_incident(incident, text)))
 
 
 @given(text=hostile)
