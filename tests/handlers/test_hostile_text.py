@@ -164,7 +164,7 @@ def incidents() -> tuple[Incident, ...]:
 
 
 def spoilt_incident(incident: Incident, text: str) -> Incident:
-    """The same incident as if nodes, devices and the cluster's API had said this text; names of nodes have 253 letters."""
+    """The same incident as if nodes, devices and the API had said this; names of nodes have 253 letters at most."""
     picture = incident.picture
     candidates = tuple(
         one.model_copy(update={"node": text[:253] or "x", "against": (), "notes": (text,)})
