@@ -14,6 +14,7 @@ from bot.model.diagnosis import HopName
 from bot.model.journal import AnyEntry
 from bot.model.operation import State
 from bot.model.picture import Severity
+from bot.model.probes import ConnectOutcome, DnsOutcome
 from bot.model.resources import Kind
 from bot.model.wording import Catalogue, speaking, spoken, tr, tr_n
 from bot.model.words import WORDS
@@ -76,5 +77,5 @@ def test_english_counts_and_braces_without_values_stay() -> None:
 
 def test_every_code_that_people_see_as_a_word_has_one() -> None:
     kinds = {entry.model_fields["kind"].default for entry in get_args(AnyEntry)}
-    codes = {code for words in (HopName, State, Severity, Kind) for code in get_args(words)}
+    codes = {code for words in (HopName, State, Severity, Kind, DnsOutcome, ConnectOutcome) for code in get_args(words)}
     assert not (kinds | codes) - set(WORDS)

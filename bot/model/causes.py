@@ -18,6 +18,8 @@ from bot.model.causes_signals import allowed, direct_works, proven, route_right,
 from bot.model.causes_traffic import TRAFFIC_SYMPTOMS
 from bot.model.describe import connection_line, dns_line, policy_line, route_line
 from bot.model.diagnosis import HOPS, Evidence, Finding, HopName, Report, Verdict
+from bot.model.wording import listed, tr
+from bot.model.words import word
 
 CAUSES: tuple[Row, ...] = (
     *NAMES,
@@ -122,21 +124,36 @@ def _summary(
 ) -> str:
     name = e.full_name
     if verdict == "passed":
-        addresses = ", ".join(map(str, e.expected))
-        resolves = "" if e.address else f"the name resolves to {addresses} and "
-        return f"{name} works: {resolves}data comes back."
+        if e.address:
+            return tr("{name} works: data comes back.", name=name)
+        addresses = listed(e.expected)
+        return tr("{name} works: the name resolves to {addresses} and data comes back.", name=name, addresses=addresses)
     if causes:
-        return f"{name} is broken at the {causes[0].hop}: {causes[0].explanation}"
+        return tr(
+            "{name} is broken at the {hop}: {explanation}",
+            name=name,
+            hop=word(causes[0].hop),
+            explanation=causes[0].explanation,
+        )
     if symptoms and doubts:
-        return f"{name} does not work ({symptoms[0].explanation}); why cannot be told, because {doubts[0].explanation}"
+        return tr(
+            "{name} does not work ({explanation}); why cannot be told, because {doubt}",
+            name=name,
+            explanation=symptoms[0].explanation,
+            doubt=doubts[0].explanation,
+        )
     if symptoms:
-        return f"{name} does not work: {symptoms[0].explanation}"
+        return tr("{name} does not work: {explanation}", name=name, explanation=symptoms[0].explanation)
     if doubts and e.carried:
-        return f"{name}: data comes back, but not everything could be proven: {doubts[0].explanation}"
+        return tr(
+            "{name}: data comes back, but not everything could be proven: {explanation}",
+            name=name,
+            explanation=doubts[0].explanation,
+        )
     if doubts:
-        return f"{name}: cannot tell, because {doubts[0].explanation}"
-    unproven = ", ".join(hop for hop, of_hop in hops if of_hop != "passed")
-    return f"{name}: no fault found, but not everything could be proven ({unproven})."
+        return tr("{name}: cannot tell, because {explanation}", name=name, explanation=doubts[0].explanation)
+    unproven = listed(word(hop) for hop, of_hop in hops if of_hop != "passed")
+    return tr("{name}: no fault found, but not everything could be proven ({unproven}).", name=name, unproven=unproven)
 
 
 def _proof(e: Evidence) -> list[str]:
@@ -150,7 +167,9 @@ def _proof(e: Evidence) -> list[str]:
     for server in e.servers:
         said += [policy_line(e.firewall, p) for p in (server.policy_udp, server.policy_tcp) if p]
     if e.gateway.kubelet is not None:
-        said.append(f"gateway {e.gateway.name}: {connection_line(e.gateway.kubelet)}")
+        said.append(
+            tr("gateway {name}: {connection}", name=e.gateway.name, connection=connection_line(e.gateway.kubelet))
+        )
     return [*dict.fromkeys([*said, *map(connection_line, e.connections)])]
 
 
@@ -160,12 +179,18 @@ def _notes(e: Evidence) -> list[str]:
     if e.carried and e.service is not None and e.gateway.address is not None:
         if e.connections[0].address == e.service.cluster_ip:
             notes.append(
-                f"The pod sees an address of the gateway {e.gateway.name} (such as {e.gateway.address}), not the "
-                "client's: kube-proxy masquerades clients from outside."
+                tr(
+                    "The pod sees an address of the gateway {name} (such as {address}), not the "
+                    "client's: kube-proxy masquerades clients from outside.",
+                    name=e.gateway.name,
+                    address=e.gateway.address,
+                )
             )
         elif e.source is not None:
-            notes.append(f"The pod sees the client's own address ({e.source}), unless the CNI masquerades.")
+            notes.append(
+                tr("The pod sees the client's own address ({source}), unless the CNI masquerades.", source=e.source)
+            )
     asked = {c.address for c in e.connections}
     if asked and len(asked) < len(e.expected):
-        notes.append(f"{len(asked)} of {len(e.expected)} addresses were connected to.")
+        notes.append(tr("{asked} of {count} addresses were connected to.", asked=len(asked), count=len(e.expected)))
     return notes

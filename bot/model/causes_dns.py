@@ -21,6 +21,7 @@ from bot.model.causes_signals import (
 from bot.model.describe import dns_line, held_line
 from bot.model.diagnosis import DnsEvidence, Evidence
 from bot.model.probes import DnsAnswer
+from bot.model.wording import listed, marked, tr
 
 Says = Callable[[Evidence, DnsEvidence], Sequence[str]]
 
@@ -74,7 +75,12 @@ def _wrong_target(e: Evidence, s: DnsEvidence) -> Sequence[str]:
     if not s.forwards_to or e.kube_dns is None or e.kube_dns in s.forwards_to or proven(e, s):
         return ()
     return [
-        f"{s.server} forwards to {', '.join(map(str, s.forwards_to))}, kube-dns is {e.kube_dns}",
+        tr(
+            "{server} forwards to {masters}, kube-dns is {address}",
+            server=s.server,
+            masters=listed(s.forwards_to),
+            address=e.kube_dns,
+        ),
         *_asked(s, s.udp, s.fresh),
     ]
 
@@ -102,7 +108,7 @@ def _resolves_elsewhere(e: Evidence, s: DnsEvidence) -> Sequence[str]:
         return ()
     if s.udp.truncated and not s.udp.addresses:
         return ()
-    return [*_asked(s, s.udp), f"the cluster says {', '.join(map(str, e.expected))}"]
+    return [*_asked(s, s.udp), tr("the cluster says {addresses}", addresses=listed(e.expected))]
 
 
 def _unanswered(e: Evidence, s: DnsEvidence) -> Sequence[str]:
@@ -121,7 +127,7 @@ def _unanswered(e: Evidence, s: DnsEvidence) -> Sequence[str]:
 def _dns_pods_missing(e: Evidence) -> Sequence[str]:
     if e.kube_dns_ready != 0 or direct_works(e):
         return ()
-    return ("the API has no ready endpoint for kube-dns", *(dns_line(answer) for answer in e.direct))
+    return (tr("the API has no ready endpoint for kube-dns"), *(dns_line(answer) for answer in e.direct))
 
 
 def _not_synchronised(e: Evidence) -> Sequence[str]:
@@ -149,7 +155,7 @@ def _dns_lags(e: Evidence) -> Sequence[str]:
     wrong = [answer for answer in e.direct if negative(answer) or answer.outcome == "answer"]
     if not wrong:
         return ()
-    return [*map(dns_line, wrong), f"the API says {', '.join(map(str, e.expected))}"]
+    return [*map(dns_line, wrong), tr("the API says {addresses}", addresses=listed(e.expected))]
 
 
 def _unproven(e: Evidence, s: DnsEvidence) -> Sequence[str]:
@@ -178,24 +184,24 @@ DNS: tuple[Row, ...] = (
         "office DNS",
         _each(_server_down, exposed_only=False),
         "the DNS server answers nothing, not even a name that it knows by itself, and the firewall lets the office ask",
-        "the office DNS server does not answer",
-        "Look at the DNS server and its DNS service.",
+        marked("the office DNS server does not answer"),
+        marked("Look at the DNS server and its DNS service."),
     ),
     Row(
         "K8SNET-DNS-14",
         "office DNS",
         _each(_server_refuses),
         "the DNS server answers REFUSED",
-        "the office DNS server refuses to answer this host",
-        "Allow queries from the office's networks on the DNS server.",
+        marked("the office DNS server refuses to answer this host"),
+        marked("Allow queries from the office's networks on the DNS server."),
     ),
     Row(
         "K8SNET-DNS-11",
         "office DNS",
         _each(_other_zone),
         "the DNS server holds another kind of zone where the forwarder should be, or one above or below it",
-        "a zone of the DNS server's own answers in place of the cluster",
-        "Remove that zone, or the part of it that lies in the cluster's domain.",
+        marked("a zone of the DNS server's own answers in place of the cluster"),
+        marked("Remove that zone, or the part of it that lies in the cluster's domain."),
     ),
     Row(
         "K8SNET-DNS-01",
@@ -203,8 +209,8 @@ DNS: tuple[Row, ...] = (
         _each(_forwarder_missing),
         "the DNS server has no forwarder for the zone; or, where that could not be read, a fresh name gets a negative "
         "answer that is not the cluster's",
-        "the DNS server has no conditional forwarder for this zone",
-        "Apply the exposure again.",
+        marked("the DNS server has no conditional forwarder for this zone"),
+        marked("Apply the exposure again."),
         fix="expose",
     ),
     Row(
@@ -212,8 +218,8 @@ DNS: tuple[Row, ...] = (
         "office DNS",
         _each(_wrong_target),
         "the forwarder's masters do not have kube-dns' address among them, and names do not resolve",
-        "the DNS server forwards to another address than kube-dns",
-        "Apply the exposure again: it sets the address that kube-dns has now.",
+        marked("the DNS server forwards to another address than kube-dns"),
+        marked("Apply the exposure again: it sets the address that kube-dns has now."),
         fix="expose",
     ),
     Row(
@@ -221,8 +227,8 @@ DNS: tuple[Row, ...] = (
         "office DNS",
         _each(_stale_negative, exposed_only=False),
         "the name gets a negative answer that is not the cluster's, a fresh name below the same zone one that is",
-        "the DNS server remembers that the name did not exist",
-        "Clear the DNS server's cache, or wait up to 15 minutes; then `ipconfig /flushdns` on the machines.",
+        marked("the DNS server remembers that the name did not exist"),
+        marked("Clear the DNS server's cache, or wait up to 15 minutes; then `ipconfig /flushdns` on the machines."),
         fix="check again",
     ),
     Row(
@@ -230,40 +236,40 @@ DNS: tuple[Row, ...] = (
         "cluster",
         _dns_pods_missing,
         "kube-dns gives no right answer, and the API has no ready endpoint for it",
-        "no CoreDNS pod is ready",
-        "Look at the CoreDNS pods in kube-system.",
+        marked("no CoreDNS pod is ready"),
+        marked("Look at the CoreDNS pods in kube-system."),
     ),
     Row(
         "K8SNET-DNS-13",
         "cluster",
         _not_synchronised,
         "kube-dns answers SERVFAIL",
-        "CoreDNS cannot answer: it has not been able to read the cluster's API since it started",
-        "Look at the logs of CoreDNS and at the API server.",
+        marked("CoreDNS cannot answer: it has not been able to read the cluster's API since it started"),
+        marked("Look at the logs of CoreDNS and at the API server."),
     ),
     Row(
         "K8SNET-DNS-18",
         "cluster",
         _dns_lags,
         "kube-dns answers, but not with the addresses that the API has",
-        "CoreDNS does not know what the cluster's API knows",
-        "Look at CoreDNS: its Corefile, its logs, whether it still watches the API.",
+        marked("CoreDNS does not know what the cluster's API knows"),
+        marked("Look at CoreDNS: its Corefile, its logs, whether it still watches the API."),
     ),
     Row(
         "K8SNET-DNS-06",
         "cluster",
         _kube_dns_silent,
         "kube-dns gives no answer, has ready endpoints, and other services answer over the same way or it refuses",
-        "kube-dns does not answer, although the way to it works",
-        "Look at the CoreDNS pods, a node-local DNS cache on the gateway, and network policies in kube-system.",
+        marked("kube-dns does not answer, although the way to it works"),
+        marked("Look at the CoreDNS pods, a node-local DNS cache on the gateway, and network policies in kube-system."),
     ),
     Row(
         "K8SNET-DNS-16",
         "office DNS",
         _each(_late_negative, exposed_only=False),
         "the name gets a negative answer with the cluster's SOA, while kube-dns knows the name",
-        "the DNS server still remembers the cluster's own earlier answer that the name does not exist",
-        "Wait half a minute, or clear the DNS server's cache.",
+        marked("the DNS server still remembers the cluster's own earlier answer that the name does not exist"),
+        marked("Wait half a minute, or clear the DNS server's cache."),
         fix="check again",
     ),
     Row(
@@ -271,8 +277,8 @@ DNS: tuple[Row, ...] = (
         "office DNS",
         _each(_resolves_elsewhere, exposed_only=False),
         "the name resolves to addresses of which the cluster knows none",
-        "the name resolves to an address that the cluster does not know",
-        "Clear the DNS server's cache; if it stays, look for an old record or a zone of that name.",
+        marked("the name resolves to an address that the cluster does not know"),
+        marked("Clear the DNS server's cache; if it stays, look for an old record or a zone of that name."),
         fix="check again",
     ),
     Row(
@@ -281,16 +287,18 @@ DNS: tuple[Row, ...] = (
         _each(_unanswered),
         "the DNS server answers for itself but not for the zone, the firewall lets it ask, the forwarder is right, and "
         "kube-dns answers this host",
-        "the DNS server gets no answer from kube-dns",
-        "Look at the way back from the nodes to the DNS server, and whether the server has marked kube-dns as dead.",
+        marked("the DNS server gets no answer from kube-dns"),
+        marked(
+            "Look at the way back from the nodes to the DNS server, and whether the server has marked kube-dns as dead."
+        ),
     ),
     Row(
         "K8SNET-DNS-15",
         "cluster",
         _udp_lost,
         "kube-dns answers over one transport only, and the firewall lets both through",
-        "kube-dns answers over UDP or over TCP, but not over both",
-        "Look at the CoreDNS pods one by one, and at the ports of service kube-dns.",
+        marked("kube-dns answers over UDP or over TCP, but not over both"),
+        marked("Look at the CoreDNS pods one by one, and at the ports of service kube-dns."),
     ),
 )
 
@@ -300,8 +308,8 @@ DNS_SYMPTOMS: tuple[Row, ...] = (
         "office DNS",
         _each(_unproven),
         "the name does not resolve as the cluster says, or only from a cache, and no cause is seen",
-        "the name does not resolve",
-        "See what could not be asked; check again when it can.",
+        marked("the name does not resolve"),
+        marked("See what could not be asked; check again when it can."),
         symptom=True,
     ),
 )

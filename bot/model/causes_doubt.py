@@ -7,6 +7,7 @@ from bot.model.causes_signals import allowed, leads_to_nodes, lines, proven, rou
 from bot.model.causes_traffic import conclusive
 from bot.model.describe import policy_line, route_line, traffic_lines
 from bot.model.diagnosis import Evidence, Unread
+from bot.model.wording import marked, tr
 
 PROBES = "probes"
 
@@ -70,7 +71,7 @@ def _is(address: object, port: int, reply: object) -> bool:
 def _carried_without_pods(e: Evidence) -> Sequence[str]:
     if not e.carried or e.service is None or e.service.ready_endpoints:
         return ()
-    return [*lines(*e.connections), "the API has no ready endpoint"]
+    return [*lines(*e.connections), tr("the API has no ready endpoint")]
 
 
 def _cleared_yet_silent(e: Evidence) -> Sequence[str]:
@@ -99,14 +100,14 @@ def _nothing_probed(e: Evidence) -> Sequence[str]:
     if e.connections or e.unprobed or not e.expected or (e.service and not e.service.ready_endpoints):
         return ()
     if e.service is not None and not e.known_ports:
-        return (f"{e.name} has no ports in the API",)
-    return () if e.service is not None else ("no port is known to connect to: add one after a colon",)
+        return (tr("{name} has no ports in the API", name=e.name),)
+    return () if e.service is not None else (tr("no port is known to connect to: add one after a colon"),)
 
 
 def _not_resolved(e: Evidence) -> Sequence[str]:
     if e.readable or e.expected or e.address is not None:
         return ()
-    return (f"no DNS server told an address of {e.full_name} either",)
+    return (tr("no DNS server told an address of {name} either", name=e.full_name),)
 
 
 def _partly_read(e: Evidence) -> Sequence[str]:
@@ -118,13 +119,17 @@ def _vantage_foreign(e: Evidence) -> Sequence[str]:
         return ()
     if e.policies and all(allowed(e, policy) for policy in e.policies):
         return ()
-    return (f"probes start from {e.source}, which is in no office network",)
+    return (tr("probes start from {source}, which is in no office network", source=e.source),)
 
 
 def _no_route_known(e: Evidence) -> Sequence[str]:
     if _wire_proves(e):
         return ()
-    return [f"no route look-up for {address}" for address in e.expected[:2] if route_for(e, address) is None]
+    return [
+        tr("no route look-up for {address}", address=address)
+        for address in e.expected[:2]
+        if route_for(e, address) is None
+    ]
 
 
 DOUBTS: tuple[Row, ...] = (
@@ -133,8 +138,8 @@ DOUBTS: tuple[Row, ...] = (
         "service",
         _unread(lambda _, one: one.system == PROBES and one.kind != "late"),
         "probes could not be sent at all",
-        "this bot's own host could not send its probes, so the path was not walked",
-        "Look at the network of the bot's host, or at the proxy that its probes start from.",
+        marked("this bot's own host could not send its probes, so the path was not walked"),
+        marked("Look at the network of the bot's host, or at the proxy that its probes start from."),
         verdict="undetermined",
     ),
     Row(
@@ -142,8 +147,8 @@ DOUBTS: tuple[Row, ...] = (
         "cluster",
         _unread(lambda e, one: _is_api(e, one) and one.kind != "rejected"),
         "the cluster's API did not answer in time",
-        "the cluster's API cannot be reached, so what the path should look like is not known",
-        "Look at the API server and the way to it from the bot's host.",
+        marked("the cluster's API cannot be reached, so what the path should look like is not known"),
+        marked("Look at the API server and the way to it from the bot's host."),
         verdict="undetermined",
     ),
     Row(
@@ -151,8 +156,8 @@ DOUBTS: tuple[Row, ...] = (
         "cluster",
         _unread(lambda e, one: _is_api(e, one) and one.kind == "rejected"),
         "the cluster's API refuses to answer",
-        "the cluster's API does not accept our account or does not let it read",
-        "Renew the credentials in the kubeconfig, or give the account the rights in deploy/kubernetes.",
+        marked("the cluster's API does not accept our account or does not let it read"),
+        marked("Renew the credentials in the kubeconfig, or give the account the rights in deploy/kubernetes."),
         verdict="undetermined",
     ),
     Row(
@@ -160,8 +165,8 @@ DOUBTS: tuple[Row, ...] = (
         "cluster",
         _partly_read,
         "parts of the cluster's facts could not be read",
-        "the cluster told only a part of what a check needs",
-        "Give the account the missing right, or write the missing fact into app.yaml.",
+        marked("the cluster told only a part of what a check needs"),
+        marked("Give the account the missing right, or write the missing fact into app.yaml."),
         verdict="undetermined",
     ),
     Row(
@@ -169,8 +174,8 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _unread(lambda e, one: _is_firewall(e, one) and one.kind != "rejected"),
         "the firewall's API did not answer in time",
-        "the firewall cannot be asked, so its routes and policies are not known",
-        "Look at the firewall's administrative address and the way to it from the bot's host.",
+        marked("the firewall cannot be asked, so its routes and policies are not known"),
+        marked("Look at the firewall's administrative address and the way to it from the bot's host."),
         verdict="undetermined",
     ),
     Row(
@@ -178,8 +183,8 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _unread(lambda e, one: _is_firewall(e, one) and one.kind == "rejected"),
         "the firewall's API refuses to answer",
-        "the firewall does not let k8snet look",
-        "Check the API token, its trusted hosts and the rights of its profile.",
+        marked("the firewall does not let k8snet look"),
+        marked("Check the API token, its trusted hosts and the rights of its profile."),
         verdict="undetermined",
     ),
     Row(
@@ -187,8 +192,11 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _denied_yet_carried,
         "the firewall's look-ups say no, and data passes all the same",
-        "what the firewall says and what happens contradict each other",
-        "Look at the firewall's sessions: this host may take another way than the office, or an old session lives on.",
+        marked("what the firewall says and what happens contradict each other"),
+        marked(
+            "Look at the firewall's sessions: this host may take another way than the office, or an old session "
+            "lives on."
+        ),
         verdict="undetermined",
     ),
     Row(
@@ -196,8 +204,8 @@ DOUBTS: tuple[Row, ...] = (
         "service",
         _carried_without_pods,
         "the API has no ready endpoint, and data passes all the same",
-        "what the cluster says and what happens contradict each other",
-        "Look at the service's EndpointSlices: they may be out of date.",
+        marked("what the cluster says and what happens contradict each other"),
+        marked("Look at the service's EndpointSlices: they may be out of date."),
         verdict="undetermined",
     ),
     Row(
@@ -205,8 +213,8 @@ DOUBTS: tuple[Row, ...] = (
         "gateway",
         _cleared_yet_silent,
         "the firewall's look-ups clear the way, nothing comes back, and there was nothing to compare with",
-        "the firewall lets the office through, and still nothing comes back",
-        "Look at the firewall's sessions and at the gateway's interface; check another service of the cluster.",
+        marked("the firewall lets the office through, and still nothing comes back"),
+        marked("Look at the firewall's sessions and at the gateway's interface; check another service of the cluster."),
         verdict="undetermined",
     ),
     Row(
@@ -214,8 +222,8 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _no_look_up,
         "a route or policy look-up gave no answer, and the wire does not prove the hop either",
-        "the firewall could not say whether it lets the office through",
-        "The text names the reason: an older release, a missing right, or an interface's name in app.yaml.",
+        marked("the firewall could not say whether it lets the office through"),
+        marked("The text names the reason: an older release, a missing right, or an interface's name in app.yaml."),
         verdict="undetermined",
     ),
     Row(
@@ -223,8 +231,8 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _vantage_foreign,
         "probes start from an address outside the office networks, and the firewall did not clear the office's way",
-        "what this host can reach does not tell what the office can reach",
-        "Run the bot in an office network, or let its probes start from there (probes.vantage).",
+        marked("what this host can reach does not tell what the office can reach"),
+        marked("Run the bot in an office network, or let its probes start from there (probes.vantage)."),
         verdict="undetermined",
     ),
     Row(
@@ -232,8 +240,8 @@ DOUBTS: tuple[Row, ...] = (
         "service",
         _quiet,
         "the connection opens, and neither the protocol nor an acknowledgement proves data",
-        "connected, but this port's protocol is unknown, so data could not be proven",
-        "Name the port after its protocol (redis, http, …) in the service.",
+        marked("connected, but this port's protocol is unknown, so data could not be proven"),
+        marked("Name the port after its protocol (redis, http, …) in the service."),
         verdict="undetermined",
     ),
     Row(
@@ -241,8 +249,8 @@ DOUBTS: tuple[Row, ...] = (
         "service",
         _unprobed,
         "the port is UDP or SCTP without a protocol that answers",
-        "silence of such a port means nothing, so it could not be proven",
-        "Try the program itself; the firewall's answer above tells whether packets pass.",
+        marked("silence of such a port means nothing, so it could not be proven"),
+        marked("Try the program itself; the firewall's answer above tells whether packets pass."),
         verdict="undetermined",
     ),
     Row(
@@ -250,8 +258,8 @@ DOUBTS: tuple[Row, ...] = (
         "service",
         _nothing_probed,
         "an address is known but no port to connect to",
-        "there was no port to connect to",
-        "Add the port after a colon.",
+        marked("there was no port to connect to"),
+        marked("Add the port after a colon."),
         verdict="undetermined",
     ),
     Row(
@@ -259,8 +267,8 @@ DOUBTS: tuple[Row, ...] = (
         "office DNS",
         _not_resolved,
         "the API could not be read and no DNS server resolves the name",
-        "without the cluster's API and without an answer from DNS there is no address to go to",
-        "Check again when one of them answers.",
+        marked("without the cluster's API and without an answer from DNS there is no address to go to"),
+        marked("Check again when one of them answers."),
         verdict="undetermined",
     ),
     Row(
@@ -268,8 +276,8 @@ DOUBTS: tuple[Row, ...] = (
         "cluster",
         _unread(lambda e, one: one.system not in (PROBES, e.cluster, e.firewall) or _late_probe(one)),
         "a question was not answered before the check's time was up, or a device could not be asked",
-        "something could not be asked",
-        "Check again; the text names what was asked and of whom.",
+        marked("something could not be asked"),
+        marked("Check again; the text names what was asked and of whom."),
         verdict="undetermined",
         fix="check again",
     ),
@@ -278,8 +286,8 @@ DOUBTS: tuple[Row, ...] = (
         "firewall",
         _no_route_known,
         "there is no route look-up for an address of the service",
-        "the firewall's route to the service is not known",
-        "Check that the firewall can be asked.",
+        marked("the firewall's route to the service is not known"),
+        marked("Check that the firewall can be asked."),
         verdict="undetermined",
     ),
 )

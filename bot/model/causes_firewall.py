@@ -9,6 +9,8 @@ from bot.model.describe import held_line, policy_line, route_line
 from bot.model.diagnosis import Evidence, Held
 from bot.model.probes import PolicyAnswer, RouteAnswer
 from bot.model.resources import Address, Policy, Route, same_content
+from bot.model.wording import marked, tr
+from bot.model.words import key_line
 
 
 def _interface_down(e: Evidence) -> Sequence[str]:
@@ -72,7 +74,15 @@ def _inactive(e: Evidence) -> Sequence[str]:
         if not (row and isinstance(row.actual, Route) and isinstance(row.wanted, Route)):
             continue
         if row.actual.device == row.wanted.device:
-            proof += [route_line(e.firewall, route), f"{e.firewall} has {row.key} via {row.actual.gateway}"]
+            proof += [
+                route_line(e.firewall, route),
+                tr(
+                    "{firewall} has {key} via {gateway}",
+                    firewall=e.firewall,
+                    key=key_line(row.key),
+                    gateway=row.actual.gateway,
+                ),
+            ]
     return proof
 
 
@@ -150,7 +160,13 @@ def _kube_dns_moved(e: Evidence) -> Sequence[str]:
         return ()
     if e.servers and all(proven(e, server) for server in e.servers):
         return ()
-    return (f"the API says {e.kube_dns}, applied was {e.kube_dns_applied}",)
+    return (
+        tr(
+            "the API says {kube_dns}, applied was {kube_dns_applied}",
+            kube_dns=e.kube_dns,
+            kube_dns_applied=e.kube_dns_applied,
+        ),
+    )
 
 
 def _shadowed(e: Evidence) -> Sequence[str]:
@@ -197,8 +213,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _interface_down,
         "the firewall's route to the gateway node itself does not leave by the interface towards the nodes",
-        "the firewall's interface towards the nodes is down, or their network is not on it",
-        "Look at the interface and its cable; see `get system interface`.",
+        marked("the firewall's interface towards the nodes is down, or their network is not on it"),
+        marked("Look at the interface and its cable; see `get system interface`."),
     ),
     Row(
         "K8SNET-RT-06",
@@ -206,16 +222,16 @@ FIREWALL: tuple[Row, ...] = (
         _unclear_row,
         "the firewall's static route for a network of the cluster exists several times, or has settings that k8snet "
         "does not make (switched off, blackhole, another table)",
-        "the firewall's route to the cluster is there twice or was altered, so machines may take another way",
-        "Leave exactly the one route that k8snet made, with its settings.",
+        marked("the firewall's route to the cluster is there twice or was altered, so machines may take another way"),
+        marked("Leave exactly the one route that k8snet made, with its settings."),
     ),
     Row(
         "K8SNET-RT-01",
         "firewall",
         _missing(lambda e: e.service_networks),
         "the route look-up for the service network does not lead to the nodes, and no static route is configured",
-        "the firewall has no route to the service network",
-        "Apply the exposure again.",
+        marked("the firewall has no route to the service network"),
+        marked("Apply the exposure again."),
         fix="expose",
     ),
     Row(
@@ -223,8 +239,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _missing(lambda e: e.pod_networks),
         "the route look-up for the pod network does not lead to the nodes, and no static route is configured",
-        "the firewall has no route to the pod network",
-        "Apply the exposure again.",
+        marked("the firewall has no route to the pod network"),
+        marked("Apply the exposure again."),
         fix="expose",
     ),
     Row(
@@ -232,8 +248,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _other_interface,
         "the static route is there, but for another interface than the one towards the nodes",
-        "the firewall's route leaves by the wrong interface",
-        "Find out who changed the route; apply the exposure again to restore it.",
+        marked("the firewall's route leaves by the wrong interface"),
+        marked("Find out who changed the route; apply the exposure again to restore it."),
         fix="expose",
     ),
     Row(
@@ -241,17 +257,19 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _inactive,
         "the static route is configured as applied, but the route look-up does not use it",
-        "the firewall's route is configured but not active",
-        "Look for a better route, a link monitor that withdrew it, or a next hop off the interface's network.",
+        marked("the firewall's route is configured but not active"),
+        marked("Look for a better route, a link monitor that withdrew it, or a next hop off the interface's network."),
     ),
     Row(
         "K8SNET-RT-02",
         "firewall",
         _other_gateway,
         "the route look-up names another next hop than the gateway node's address",
-        "the firewall's route points at another node than the gateway",
-        "Find out who changed the route, or whether the node has a new address; "
-        "apply the exposure again to restore it.",
+        marked("the firewall's route points at another node than the gateway"),
+        marked(
+            "Find out who changed the route, or whether the node has a new address; "
+            "apply the exposure again to restore it."
+        ),
         fix="expose",
     ),
     Row(
@@ -259,8 +277,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _kube_dns_moved,
         "the journal's last change pointed the forwarders at another address than the API has for kube-dns now",
-        "kube-dns has another address than when the exposure was applied",
-        "Apply the exposure again: it takes the new address everywhere.",
+        marked("kube-dns has another address than when the exposure was applied"),
+        marked("Apply the exposure again: it takes the new address everywhere."),
         fix="expose",
     ),
     Row(
@@ -268,16 +286,16 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _shadowed,
         "the policy look-up for the office ends at a policy that denies",
-        "a firewall policy denies the office before the one of the exposure is reached",
-        "Move the exposure's policy above the one that denies.",
+        marked("a firewall policy denies the office before the one of the exposure is reached"),
+        marked("Move the exposure's policy above the one that denies."),
     ),
     Row(
         "K8SNET-POL-04",
         "firewall",
         _object_differs,
         "the policy look-up denies, and an address object of the exposure has another content than was applied",
-        "an address object on the firewall was changed, so the policy no longer matches",
-        "Find out who changed it; apply the exposure again to restore it.",
+        marked("an address object on the firewall was changed, so the policy no longer matches"),
+        marked("Find out who changed it; apply the exposure again to restore it."),
         fix="expose",
     ),
     Row(
@@ -285,8 +303,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _policy_differs,
         "the policy look-up ends at the implicit deny, and the exposure's policy differs from what was applied",
-        "the exposure's policy was changed or switched off",
-        "Find out who changed it; apply the exposure again to restore it.",
+        marked("the exposure's policy was changed or switched off"),
+        marked("Find out who changed it; apply the exposure again to restore it."),
         fix="expose",
     ),
     Row(
@@ -294,8 +312,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _policy_missing,
         "the policy look-up for the office ends at the implicit deny",
-        "no firewall policy lets the office through to this port",
-        "Apply the exposure again.",
+        marked("no firewall policy lets the office through to this port"),
+        marked("Apply the exposure again."),
         fix="expose",
     ),
     Row(
@@ -303,16 +321,16 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _server_barred,
         "the DNS server does not answer, and the policy look-up denies the office's way to it",
-        "the firewall does not let the office ask the DNS server",
-        "Allow DNS from the office to the DNS server.",
+        marked("the firewall does not let the office ask the DNS server"),
+        marked("Allow DNS from the office to the DNS server."),
     ),
     Row(
         "K8SNET-DNS-03",
         "firewall",
         _dns_udp_denied,
         "the policy look-up from the DNS server to kube-dns, UDP 53, denies",
-        "the firewall does not let the DNS server ask kube-dns",
-        "Apply the exposure again.",
+        marked("the firewall does not let the DNS server ask kube-dns"),
+        marked("Apply the exposure again."),
         fix="expose",
     ),
     Row(
@@ -320,8 +338,8 @@ FIREWALL: tuple[Row, ...] = (
         "firewall",
         _dns_tcp_denied,
         "the policy look-up from the DNS server to kube-dns allows UDP 53 and denies TCP 53",
-        "the DNS server can ask kube-dns over UDP only; large answers will fail",
-        "Apply the exposure again: its policy allows both.",
+        marked("the DNS server can ask kube-dns over UDP only; large answers will fail"),
+        marked("Apply the exposure again: its policy allows both."),
         fix="expose",
     ),
 )
@@ -331,8 +349,8 @@ DRIFT = Row(
     "firewall",
     _drift,
     "an object of the exposure is missing on the firewall or has another content than was applied",
-    "the firewall no longer holds what was applied",
-    "Apply the exposure again to restore it, or take the change over.",
+    marked("the firewall no longer holds what was applied"),
+    marked("Apply the exposure again to restore it, or take the change over."),
     verdict="passed",
     fix="expose",
 )

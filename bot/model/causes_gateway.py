@@ -10,6 +10,7 @@ from bot.model.causes_row import Row
 from bot.model.causes_signals import ANSWERED, SILENT, Tested, lines, namespace_closed, tested
 from bot.model.describe import connection_line
 from bot.model.diagnosis import Evidence, Place
+from bot.model.wording import listed, marked, tr
 
 STALE_S = 25.0
 """Two and a half periods of a lease: kubelets renew it every ten seconds."""
@@ -47,7 +48,7 @@ def _answers(e: Evidence) -> bool | None:
 def _gateway_unknown(e: Evidence) -> Sequence[str]:
     if not e.nodes or e.gateway.node is not None:
         return ()
-    return (f"cluster {e.cluster} has no node {e.gateway.name}",)
+    return (tr("cluster {cluster} has no node {name}", cluster=e.cluster, name=e.gateway.name),)
 
 
 def _segment_silent(e: Evidence) -> Sequence[str]:
@@ -81,9 +82,16 @@ def _gateway_silent(e: Evidence) -> Sequence[str]:
     if _answers(e) is not False or e.gateway.kubelet is None or _segment_silent(e) or _carries(e):
         return ()
     node = e.gateway.node
-    lease = "" if e.gateway.lease_behind_s is None else f", its lease is {e.gateway.lease_behind_s:.0f} s behind"
-    ready = "unknown to us" if node is None else "Ready" if node.ready else "not Ready"
-    return (connection_line(e.gateway.kubelet), f"the cluster calls {e.gateway.name} {ready}{lease}")
+    lease = (
+        ""
+        if e.gateway.lease_behind_s is None
+        else tr(", its lease is {seconds:.0f} s behind", seconds=e.gateway.lease_behind_s)
+    )
+    ready = tr("unknown to us") if node is None else tr("Ready") if node.ready else tr("not Ready")
+    return (
+        connection_line(e.gateway.kubelet),
+        tr("the cluster calls {name} {ready}{lease}", name=e.gateway.name, ready=ready, lease=lease),
+    )
 
 
 def _proxy_unhealthy(e: Evidence) -> Sequence[str]:
@@ -174,33 +182,39 @@ def _source_refused(e: Evidence) -> Sequence[str]:
     return [*_says(lost, 3), *_says([one for one in services if one.answered], 2)]
 
 
-def _node_fault(e: Evidence) -> Sequence[str]:
-    """Pods of one node are silent, also such that no policy of the namespace concerns; pods of other nodes answer."""
+def _node_fault(e: Evidence) -> dict[str, list[str]]:
+    """By node: pods of one node are silent, also such that no policy of the namespace concerns; pods of "
+    "other nodes answer."""
     pods = _Seen(e).of("pod", "elsewhere")
     answering = {node for one in pods if one.answered for node in one.nodes}
     lost = {node for one in pods if one.lost and not one.own for node in one.nodes} - answering
     concerned = lost & {node for one in pods if one.lost for node in one.nodes if one.own} or lost
     if not answering or not concerned or namespace_closed(e):
-        return ()
-    return [f"on {node}: {line}" for node in sorted(concerned) for line in _says([p for p in pods if node in p.nodes])]
+        return {}
+    return {
+        node: [tr("on {node}: {line}", node=node, line=line) for line in _says([p for p in pods if node in p.nodes])]
+        for node in sorted(concerned)
+    }
 
 
 def _node_down(e: Evidence) -> Sequence[str]:
-    return [line for line in _node_fault(e) if _not_ready(e, line.removeprefix("on ").partition(":")[0])]
+    return [line for node, lines in _node_fault(e).items() if node in e.nodes_not_ready for line in lines]
 
 
 def _node_astray(e: Evidence) -> Sequence[str]:
-    return [line for line in _node_fault(e) if line not in _node_down(e)]
-
-
-def _not_ready(e: Evidence, node: str) -> bool:
-    return node in e.nodes_not_ready
+    return [line for node, lines in _node_fault(e).items() if node not in e.nodes_not_ready for line in lines]
 
 
 def _leases_stale(e: Evidence) -> Sequence[str]:
     if e.gateway.leases < 3 or e.gateway.stale_leases * 2 <= e.gateway.leases:
         return ()
-    return (f"{e.gateway.stale_leases} of {e.gateway.leases} nodes have not renewed their leases",)
+    return (
+        tr(
+            "{stale} of {count} nodes have not renewed their leases",
+            stale=e.gateway.stale_leases,
+            count=e.gateway.leases,
+        ),
+    )
 
 
 def _leaving(e: Evidence) -> Sequence[str]:
@@ -209,10 +223,10 @@ def _leaving(e: Evidence) -> Sequence[str]:
         return ()
     signs = [taint for taint in node.taints if taint.startswith("ToBeDeletedByClusterAutoscaler")]
     if not node.schedulable:
-        signs.append("cordoned")
+        signs.append(tr("cordoned"))
     if node.terminating:
-        signs.append("being deleted")
-    return (f"{node.name}: {', '.join(signs)}",) if signs else ()
+        signs.append(tr("being deleted"))
+    return (f"{node.name}: {listed(signs)}",) if signs else ()
 
 
 GATEWAY: tuple[Row, ...] = (
@@ -221,8 +235,8 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _gateway_unknown,
         "the API has no node of the gateway's name",
-        "the gateway node is not in the cluster any more",
-        "Move the cluster's routes to another node.",
+        marked("the gateway node is not in the cluster any more"),
+        marked("Move the cluster's routes to another node."),
         fix="fail over",
     ),
     Row(
@@ -230,8 +244,8 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _segment_silent,
         "neither the gateway nor other nodes answer, and the firewall lets the question through",
-        "no node answers: the whole network of the nodes cannot be reached",
-        "Look at the switch and the firewall's interface towards the nodes. Moving the routes would not help.",
+        marked("no node answers: the whole network of the nodes cannot be reached"),
+        marked("Look at the switch and the firewall's interface towards the nodes. Moving the routes would not help."),
     ),
     Row(
         "K8SNET-GW-01",
@@ -239,8 +253,8 @@ GATEWAY: tuple[Row, ...] = (
         _gateway_down,
         "the gateway's kubelet is silent, nothing passes through it, and the node is not Ready, its lease is "
         "overdue, or the API is silent, too",
-        "the gateway node is down",
-        "Move the cluster's routes to another node.",
+        marked("the gateway node is down"),
+        marked("Move the cluster's routes to another node."),
         fix="fail over",
     ),
     Row(
@@ -248,9 +262,11 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _gateway_lost,
         "the gateway's kubelet is silent, nothing passes through it, but the cluster still hears from the node",
-        "the gateway node does not answer from here, although the cluster does not miss it (yet)",
-        "It has just died, or is cut off on this side: look at its address, its firewall, its switch port. "
-        "Move the cluster's routes to another node.",
+        marked("the gateway node does not answer from here, although the cluster does not miss it (yet)"),
+        marked(
+            "It has just died, or is cut off on this side: look at its address, its firewall, its switch port. "
+            "Move the cluster's routes to another node."
+        ),
         fix="fail over",
     ),
     Row(
@@ -258,9 +274,11 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _forwards_nothing,
         "the gateway answers, the firewall lets everything through, but neither a service nor a pod answers",
-        "the gateway node forwards nothing",
-        "On the gateway: net.ipv4.ip_forward must be 1, and no host firewall may drop forwarded packets. "
-        "Or move the routes to another node.",
+        marked("the gateway node forwards nothing"),
+        marked(
+            "On the gateway: net.ipv4.ip_forward must be 1, and no host firewall may drop forwarded packets. "
+            "Or move the routes to another node."
+        ),
         fix="fail over",
     ),
     Row(
@@ -268,8 +286,8 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _forward_drop,
         "services answer, pods do not, not even those on the gateway",
-        "the gateway forwards only what kube-proxy lets through: its FORWARD chain drops the rest",
-        "Accept the pod network in the gateway's FORWARD chain; Docker sets its policy to DROP.",
+        marked("the gateway forwards only what kube-proxy lets through: its FORWARD chain drops the rest"),
+        marked("Accept the pod network in the gateway's FORWARD chain; Docker sets its policy to DROP."),
         fix="fail over",
     ),
     Row(
@@ -277,9 +295,11 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _proxy_dead,
         "pods answer, no service address does",
-        "the gateway does not translate service addresses: kube-proxy's rules are missing there",
-        "Restart kube-proxy on the gateway or move the routes to another node. With Cilium in place of kube-proxy, "
-        "set bpf.lbExternalClusterIP.",
+        marked("the gateway does not translate service addresses: kube-proxy's rules are missing there"),
+        marked(
+            "Restart kube-proxy on the gateway or move the routes to another node. With Cilium in place of kube-proxy, "
+            "set bpf.lbExternalClusterIP."
+        ),
         fix="fail over",
     ),
     Row(
@@ -287,8 +307,8 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _no_way_to_nodes,
         "pods on the gateway answer; pods and services on every other node do not",
-        "the gateway has no way to the pods of other nodes",
-        "Look at the CNI's pod on the gateway and the routes it makes; or move the routes to another node.",
+        marked("the gateway has no way to the pods of other nodes"),
+        marked("Look at the CNI's pod on the gateway and the routes it makes; or move the routes to another node."),
         fix="fail over",
     ),
     Row(
@@ -296,48 +316,51 @@ GATEWAY: tuple[Row, ...] = (
         "gateway",
         _source_refused,
         "services answer wherever their pods stand; pods answer on the gateway only",
-        "nodes drop packets for pods that come from the gateway with an office address",
-        "Set rp_filter to 0 or 2 on the nodes, or let the CNI masquerade (flannel: --ip-masq).",
+        marked("nodes drop packets for pods that come from the gateway with an office address"),
+        marked("Set rp_filter to 0 or 2 on the nodes, or let the CNI masquerade (flannel: --ip-masq)."),
     ),
     Row(
         "K8SNET-GW-08",
         "gateway",
         _no_masquerade,
         "services answer only where a pod stands on the gateway; pods elsewhere answer by their own addresses",
-        "kube-proxy does not masquerade clients from outside, so replies take a way of their own",
-        "Set clusterCIDR (or detectLocalMode) in kube-proxy's configuration, or masqueradeAll.",
+        marked("kube-proxy does not masquerade clients from outside, so replies take a way of their own"),
+        marked("Set clusterCIDR (or detectLocalMode) in kube-proxy's configuration, or masqueradeAll."),
     ),
     Row(
         "K8SNET-GW-09",
         "gateway",
         _invalid_dropped,
         "connections to pods on other nodes open but carry no data",
-        "replies bypass the gateway, which then drops the connection's packets as INVALID",
-        "Set conntrack.tcpBeLiberal in kube-proxy's configuration, use its nftables mode, or let the CNI masquerade.",
+        marked("replies bypass the gateway, which then drops the connection's packets as INVALID"),
+        marked(
+            "Set conntrack.tcpBeLiberal in kube-proxy's configuration, use its nftables mode, or let the CNI "
+            "masquerade."
+        ),
     ),
     Row(
         "K8SNET-NODE-01",
         "cluster",
         _node_down,
         "pods of one node do not answer, other pods do, and the API calls the node not Ready",
-        "the node that runs the pod is down",
-        "Look at the node; the path to the cluster works.",
+        marked("the node that runs the pod is down"),
+        marked("Look at the node; the path to the cluster works."),
     ),
     Row(
         "K8SNET-NODE-02",
         "cluster",
         _node_astray,
         "pods of one node do not answer, other pods do, and the API calls the node Ready",
-        "one node does not carry its pods' traffic: its default route, its CNI or its firewall",
-        "Look at that node: its default route must lead to the firewall as on the other nodes.",
+        marked("one node does not carry its pods' traffic: its default route, its CNI or its firewall"),
+        marked("Look at that node: its default route must lead to the firewall as on the other nodes."),
     ),
     Row(
         "K8SNET-GW-07",
         "gateway",
         _proxy_unhealthy,
         "kube-proxy's health port on the gateway answers 503",
-        "kube-proxy on the gateway no longer brings its rules up to date",
-        "Restart kube-proxy on the gateway.",
+        marked("kube-proxy on the gateway no longer brings its rules up to date"),
+        marked("Restart kube-proxy on the gateway."),
         fix="fail over",
     ),
 )
@@ -348,8 +371,8 @@ GATEWAY_NOTES: tuple[Row, ...] = (
         "gateway",
         _leaving,
         "the gateway node is cordoned, being deleted, or marked by the autoscaler",
-        "the gateway node is about to go",
-        "Move the cluster's routes to another node before it is drained.",
+        marked("the gateway node is about to go"),
+        marked("Move the cluster's routes to another node before it is drained."),
         verdict="passed",
         fix="fail over",
     ),
@@ -358,8 +381,8 @@ GATEWAY_NOTES: tuple[Row, ...] = (
         "cluster",
         _leases_stale,
         "more than half of the nodes' leases are overdue together",
-        "the nodes' heartbeats do not reach the control plane",
-        "Look at the control plane; do not move the routes because of it.",
+        marked("the nodes' heartbeats do not reach the control plane"),
+        marked("Look at the control plane; do not move the routes because of it."),
         verdict="undetermined",
     ),
 )

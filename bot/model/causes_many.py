@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bot.model.diagnosis import HOPS, Finding, HopName, Part, Report, Verdict
+from bot.model.wording import listed, marked, tr
 
 _WORST: tuple[Verdict, ...] = ("failed", "undetermined", "passed")
 _NAMED = 8  # services that a finding lists by name
@@ -37,13 +38,17 @@ def _hop(hop: HopName, reports: Sequence[Report]) -> Verdict:
 
 def _summary(name: str, reports: Sequence[Report]) -> str:
     if not reports:
-        return f"{name}: there is nothing to check."
+        return tr("{name}: there is nothing to check.", name=name)
     counts = {verdict: sum(report.verdict == verdict for report in reports) for verdict in _WORST}
-    words = {"failed": "broken", "undetermined": "could not be proven", "passed": "work"}
-    said = ", ".join(f"{count} {words[verdict]}" for verdict, count in counts.items() if count)
+    words = {
+        "failed": marked("{count} broken"),
+        "undetermined": marked("{count} could not be proven"),
+        "passed": marked("{count} work"),
+    }
+    said = listed(tr(words[verdict], count=count) for verdict, count in counts.items() if count)
     if counts["passed"] == len(reports):
-        said = f"all {len(reports)} work" if len(reports) > 1 else "the one service works"
-    return f"{name}: {said}."
+        said = tr("all {count} work", count=len(reports)) if len(reports) > 1 else tr("the one service works")
+    return tr("{name}: {said}.", name=name, said=said)
 
 
 def _findings(reports: Sequence[Report]) -> list[Finding]:
@@ -58,8 +63,8 @@ def _findings(reports: Sequence[Report]) -> list[Finding]:
 
 
 def _with_names(finding: Finding, reports: Sequence[Report]) -> tuple[str, ...]:
-    names = ", ".join(report.name for report in reports[:_NAMED])
-    more = f" and {len(reports) - _NAMED} more" if len(reports) > _NAMED else ""
+    names = listed(report.name for report in reports[:_NAMED])
+    more = tr(" and {count} more", count=len(reports) - _NAMED) if len(reports) > _NAMED else ""
     return (f"{names}{more}", *finding.evidence)
 
 

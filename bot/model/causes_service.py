@@ -6,6 +6,7 @@ from bot.model.causes_row import Row
 from bot.model.causes_signals import SILENT, Tested, lines, namespace_closed, tested
 from bot.model.diagnosis import Evidence
 from bot.model.probes import ConnectAnswer
+from bot.model.wording import marked
 
 
 def _replies(e: Evidence) -> tuple[ConnectAnswer, ...]:
@@ -102,16 +103,18 @@ SERVICE: tuple[Row, ...] = (
         _policed,
         "pods of the namespace are silent, on several nodes or beside others that answer; those of other namespaces "
         "answer",
-        "something keeps the office away from these pods alone: most likely a NetworkPolicy of the namespace",
-        "Allow the office's networks, and the gateway node's address for services, in the namespace's policies.",
+        marked("something keeps the office away from these pods alone: most likely a NetworkPolicy of the namespace"),
+        marked(
+            "Allow the office's networks, and the gateway node's address for services, in the namespace's policies."
+        ),
     ),
     Row(
         "K8SNET-SVC-08",
         "service",
         _rules_old,
         "the service's address is silent, its pods and other services with pods in the same place answer",
-        "the gateway does not translate this one service's address: its rules are not up to date",
-        "Look at kube-proxy on the gateway; restart it there.",
+        marked("the gateway does not translate this one service's address: its rules are not up to date"),
+        marked("Look at kube-proxy on the gateway; restart it there."),
         fix="fail over",
     ),
     Row(
@@ -119,24 +122,24 @@ SERVICE: tuple[Row, ...] = (
         "service",
         _mute,
         "the connection opens, the program says nothing, and others in the same place as seen from the gateway answer",
-        "the program accepts connections but does not answer",
-        "Look at the program; the path carries data.",
+        marked("the program accepts connections but does not answer"),
+        marked("Look at the program; the path carries data."),
     ),
     Row(
         "K8SNET-SVC-02",
         "service",
         _refused,
         "the connection is refused although the API has ready endpoints",
-        "the connection is refused: nothing listens on the port that the service points at",
-        "Compare the service's targetPort with the port that the program listens on; the path works.",
+        marked("the connection is refused: nothing listens on the port that the service points at"),
+        marked("Compare the service's targetPort with the port that the program listens on; the path works."),
     ),
     Row(
         "K8SNET-SVC-06",
         "service",
         _cut,
         "the connection is accepted and closed before a byte comes back",
-        "the program closes the connection without a word",
-        "Look at the program's log and its list of allowed clients; the path works.",
+        marked("the program closes the connection without a word"),
+        marked("Look at the program's log and its list of allowed clients; the path works."),
     ),
 )
 
@@ -146,8 +149,8 @@ SERVICE_SYMPTOMS: tuple[Row, ...] = (
         "service",
         _some_endpoints,
         "several connections to the same address end differently, and no cause is seen",
-        "some connections work and some do not: not all pods of the service can be reached",
-        "Look at the pods of the service one by one.",
+        marked("some connections work and some do not: not all pods of the service can be reached"),
+        marked("Look at the pods of the service one by one."),
         symptom=True,
     ),
     Row(
@@ -155,8 +158,8 @@ SERVICE_SYMPTOMS: tuple[Row, ...] = (
         "gateway",
         _handshake_only,
         "connections open and carry no data, and no cause is seen",
-        "connections open but carry no data",
-        "Replies may bypass the gateway; compare a pod on the gateway with one elsewhere.",
+        marked("connections open but carry no data"),
+        marked("Replies may bypass the gateway; compare a pod on the gateway with one elsewhere."),
         symptom=True,
     ),
     Row(
@@ -164,8 +167,10 @@ SERVICE_SYMPTOMS: tuple[Row, ...] = (
         "service",
         _no_connection,
         "connections are not answered, and no cause is seen",
-        "no connection comes about",
-        "See what could not be asked; if all hops before this one passed, look at network policies in the cluster.",
+        marked("no connection comes about"),
+        marked(
+            "See what could not be asked; if all hops before this one passed, look at network policies in the cluster."
+        ),
         symptom=True,
     ),
 )

@@ -3,24 +3,35 @@
 from bot.model.diagnosis import Held, Traffic
 from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 from bot.model.resources import content
+from bot.model.wording import clauses, listed, tr
+from bot.model.words import key_line, word
 
 
 def describe(answer: DnsAnswer) -> str:
     """A DNS answer: data or outcome, whose negative answer it is, transport, time."""
-    data = ", ".join(str(address) for address in answer.addresses)
+    data = listed(answer.addresses)
     soa = f" (SOA {answer.soa_owner})" if answer.soa_owner else ""
-    return f"{data or answer.outcome.upper()}{soa} by {answer.transport} in {answer.elapsed_ms} ms"
+    return tr(
+        "{data}{soa} by {transport} in {elapsed_ms} ms",
+        data=data or word(answer.outcome).upper(),
+        soa=soa,
+        transport=answer.transport,
+        elapsed_ms=answer.elapsed_ms,
+    )
 
 
 def describe_connection(reply: ConnectAnswer) -> str:
     """A connection: outcome, what the peer said, time."""
-    said = f" ({reply.spoke}: {reply.peer_says})" if reply.peer_says else ""
-    return f"{reply.outcome}{said} in {reply.elapsed_ms} ms"
+    says = word(reply.peer_says) if reply.outcome == "handshake-only" else reply.peer_says
+    said = f" ({reply.spoke}: {says})" if says else ""
+    return tr("{outcome}{said} in {elapsed_ms} ms", outcome=word(reply.outcome), said=said, elapsed_ms=reply.elapsed_ms)
 
 
 def dns_line(answer: DnsAnswer) -> str:
     """A question to a DNS server with its answer, as one line of evidence."""
-    return f"{answer.server} asked for {answer.name.rstrip('.')}: {describe(answer)}"
+    return tr(
+        "{server} asked for {name}: {said}", server=answer.server, name=answer.name.rstrip("."), said=describe(answer)
+    )
 
 
 def connection_line(reply: ConnectAnswer) -> str:
@@ -31,22 +42,27 @@ def connection_line(reply: ConnectAnswer) -> str:
 def route_line(firewall: str, route: RouteAnswer) -> str:
     """What the firewall's route look-up said."""
     if route.found is None:
-        said = f"cannot tell: {route.problem}"
+        said = tr("cannot tell: {problem}", problem=route.problem)
     elif not route.found:
-        said = "none"
+        said = tr("none")
     else:
-        said = (f"via {route.gateway}" if route.gateway else "directly") + (
-            f" on {route.interface}" if route.interface else ""
+        said = (tr("via {gateway}", gateway=route.gateway) if route.gateway else tr("directly")) + (
+            tr(" on {interface}", interface=route.interface) if route.interface else ""
         )
-    return f"{firewall}'s route to {route.destination}: {said}"
+    return tr(
+        "{firewall}'s route to {destination}: {said}", firewall=firewall, destination=route.destination, said=said
+    )
 
 
 def policy_line(firewall: str, policy: PolicyAnswer) -> str:
     """What the firewall's policy look-up said."""
     flow = f"{policy.source} → {policy.destination}:{policy.port}/{policy.protocol}"
     if policy.allowed is None:
-        return f"{firewall} on {flow}: cannot tell: {policy.problem}"
-    return f"{firewall} on {flow}: {'accepted' if policy.allowed else 'denied'} by {policy.policy or 'a policy'}"
+        return tr("{firewall} on {flow}: cannot tell: {problem}", firewall=firewall, flow=flow, problem=policy.problem)
+    by = word(policy.policy) if policy.policy == "implicit deny" else policy.policy or tr("a policy")
+    if policy.allowed:
+        return tr("{firewall} on {flow}: accepted by {policy}", firewall=firewall, flow=flow, policy=by)
+    return tr("{firewall} on {flow}: denied by {policy}", firewall=firewall, flow=flow, policy=by)
 
 
 def traffic_lines(firewall: str, traffic: Traffic) -> list[str]:
@@ -68,14 +84,23 @@ def held_line(held: Held) -> str:
     if held.problem:
         return f"{held.target}: {held.problem}"
     if held.actual is None:
-        return f"{held.target} has no {held.key}"
+        return tr("{target} has no {key}", target=held.target, key=key_line(held.key))
     wanted, actual = content(held.wanted).model_dump(mode="json"), content(held.actual).model_dump(mode="json")
     differences = [
-        f"{field} is {_plain(actual.get(field))}, applied was {_plain(value)}"
+        tr(
+            "{field} is {actual}, applied was {wanted}",
+            field=field,
+            actual=_plain(actual.get(field)),
+            wanted=_plain(value),
+        )
         for field, value in wanted.items()
         if actual.get(field) != value
     ]
-    return f"{held.target}, {held.key}: {'; '.join(differences)}" if differences else ""
+    if not differences:
+        return ""
+    return tr(
+        "{target}, {key}: {differences}", target=held.target, key=key_line(held.key), differences=clauses(differences)
+    )
 
 
 def _plain(value: object) -> str:
