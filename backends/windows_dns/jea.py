@@ -18,6 +18,7 @@ from pypsrp.wsman import WSMan
 
 from backends.windows_dns.faults import ACCESS_DENIED, NO_SUCH_RESOURCE, TIMED_OUT, Failure, shell_fault
 from backends.windows_dns.line import Line
+from backends.windows_dns.login import kerberos
 from backends.windows_dns.scripts import Operation
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
@@ -30,6 +31,7 @@ from backends.windows_dns.wsman import (
     Phase,
     explain,
     explain_status,
+    trust,
 )
 
 log = logging.getLogger(__name__)
@@ -69,9 +71,9 @@ class JeaConversation:
             return self._exchange()
         except Exception as error:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
-            return _explain(error)
+            return _explain(error, self._settings)
         finally:
-            self._line.cut()
+            self._line.close()
 
     def _exchange(self) -> Output | Failure:
         with _connected(self._settings, self._line) as wsman:
@@ -137,7 +139,8 @@ class JeaConversation:
 def _connected(settings: WindowsDnsSettings, line: Line) -> Iterator[WSMan]:
     """A client of its own. Nothing is sent yet."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
-        raise FileNotFoundError(str(settings.ca_file))
+        raise FileNotFoundError(f"`ca_file` {settings.ca_file}")
+    own = kerberos(settings, seals=settings.encrypts_messages) if settings.jea_login == "kerberos" else None
     url = urlsplit(settings.endpoint)
     password = None if settings.password is None else settings.password.get_secret_value()
     wsman = WSMan(
@@ -157,9 +160,9 @@ def _connected(settings: WindowsDnsSettings, line: Line) -> Iterator[WSMan]:
         session = wsman.transport._build_session()
         session.trust_env = False  # no proxy, no .netrc, no authorities but the configured ones
         session.max_redirects = 0  # nobody sends our credentials elsewhere
-        session.verify = True if settings.ca_file is None else str(settings.ca_file)
-        if settings.insecure_accept_any_certificate:
-            session.verify = False
+        session.verify = trust(settings)
+        if own is not None:
+            session.auth = own
         line.mount(session)
         wsman.transport.session = session
         yield wsman
@@ -179,7 +182,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _explain(error: Exception) -> Failure:
+def _explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
     """Sort what pypsrp raises; for the libraries below it see `explain`."""
     match error:
         case AuthenticationError():
@@ -196,7 +199,7 @@ def _explain(error: Exception) -> Failure:
         case WinRMError():
             return Failure(f"the answer was not PowerShell remoting ({type(error).__name__})", passing=True)
         case _:
-            return explain(error)
+            return explain(error, settings)
 
 
 def _explain_fault(code: int | None) -> Failure:

@@ -6,6 +6,7 @@ its thread for ever.
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ class Line:
         self._ends = monotonic() + seconds
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
+        self._connections: list[HTTPConnection] = []
         self._cut = False
 
     def remaining(self) -> float:
@@ -41,13 +43,14 @@ class Line:
         """From now on there are at most this many seconds left."""
         self._ends = min(self._ends, self._monotonic() + seconds)
 
-    def mount(self, session: Session) -> None:
+    def mount(self, session: Session, newest_tls: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
         """Let all traffic of the session go over this line."""
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self))
+            session.mount(scheme, _Adapter(self, newest_tls))
 
-    def adopt(self, connected: socket.socket) -> socket.socket:
+    def adopt(self, connection: HTTPConnection, connected: socket.socket) -> socket.socket:
         """Watch a new connection. Raises OSError when the line is cut already."""
+        self._connections.append(connection)
         with self._lock:
             if self._cut:
                 connected.close()
@@ -66,14 +69,22 @@ class Line:
                 watched.close()
             self._sockets.clear()
 
+    def close(self) -> None:
+        """The end, from the thread that talks. A login that fails half-way leaves an answer unread, and with it a
+        connection that no pool knows."""
+        self.cut()
+        for connection in self._connections:
+            connection.close()
+
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, newest_tls: ssl.TLSVersion) -> None:
         self._line = line
+        self._newest_tls = newest_tls
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_maximum_version=self._newest_tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _pools(self._line)
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
@@ -107,11 +118,11 @@ def _pools(line: Line) -> dict[str, type[HTTPConnectionPool]]:
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return line.adopt(super()._new_conn())
+            return line.adopt(self, super()._new_conn())
 
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return line.adopt(super()._new_conn())
+            return line.adopt(self, super()._new_conn())
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

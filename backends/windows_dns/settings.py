@@ -1,5 +1,7 @@
 """How to reach a Windows DNS server and what to write there."""
 
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -56,10 +58,25 @@ class WindowsDnsSettings(Value):
         default="ntlm", description="How to log in to the JEA endpoint; negotiate takes Kerberos where it can."
     )
     user: str = Field(
-        default="", description="CORP\\\\name, name@corp.example or HOST\\\\name; unused with certificate."
+        default="",
+        description="CORP\\\\name, name@corp.example or HOST\\\\name; for kerberos name@corp.example, or nothing: then"
+        " whoever the keytab or ticket is for. Unused with certificate.",
     )
     password: Secret | None = Field(
-        default=None, description="{env: NAME} or {file: PATH}; unused with certificate and kerberos."
+        default=None,
+        description="{env: NAME} or {file: PATH}; unused with certificate. With kerberos one of `password`,"
+        " `keytab_file` and `ticket_cache_file`; without any of them, the tickets of the environment (KRB5CCNAME).",
+    )
+    keytab_file: Path | None = Field(
+        default=None, description="File with the account's Kerberos keys; k8snet then gets its tickets itself."
+    )
+    ticket_cache_file: Path | None = Field(
+        default=None, description="File with a Kerberos ticket that somebody else keeps fresh."
+    )
+    kerberos_service: Literal["HTTP", "WSMAN", "host"] = Field(
+        default="HTTP",
+        description="First part of the server's service name. WSMAN where another service on that machine, such as"
+        " IIS under an account of its own, has taken HTTP.",
     )
     ca_file: Path | None = Field(
         default=None,
@@ -141,13 +158,28 @@ class WindowsDnsSettings(Value):
         if self.transport == "certificate":
             if not self.tls or self.certificate_file is None or self.certificate_key_file is None:
                 raise ValueError("transport certificate needs https, `certificate_file` and `certificate_key_file`")
+        elif self.login == "kerberos":
+            self._kerberos_credentials()
         elif not self.user:
             raise ValueError(f"transport {self.transport} needs `user`")
-        elif self.password is None and (self.jea_login if self.transport == "jea" else self.transport) != "kerberos":
+        elif self.password is None:
             raise ValueError(f"transport {self.transport} needs `password`")
+        if self.login != "kerberos" and (self.keytab_file or self.ticket_cache_file):
+            raise ValueError("`keytab_file` and `ticket_cache_file` are for logging in with kerberos")
         if (self.transport == "jea") != bool(self.configuration_name):
             raise ValueError("transport jea and `configuration_name` (the name of its endpoint) go together")
         return self
+
+    def _kerberos_credentials(self) -> None:
+        given = [self.password, self.keytab_file, self.ticket_cache_file]
+        if sum(each is not None for each in given) > 1:
+            raise ValueError("kerberos takes one of `password`, `keytab_file` and `ticket_cache_file`")
+        if self.password is not None and not self.user:
+            raise ValueError("kerberos with `password` needs `user`")
+        if self.user and not re.fullmatch(r"[^@\\/\s]+@[^@\\/\s]+", self.user):
+            raise ValueError("kerberos knows `user` as name@corp.example only")
+        if _is_address(self.host):
+            raise ValueError("kerberos knows no addresses: let `endpoint` name the server by its full host name")
 
     @model_validator(mode="after")
     def _readable_by_nobody_else(self) -> Self:
@@ -168,6 +200,17 @@ class WindowsDnsSettings(Value):
         return urlsplit(self.endpoint).hostname or ""
 
     @property
+    def login(self) -> Transport | Literal["negotiate"]:
+        """How the account proves itself, to a shell or to an endpoint."""
+        return self.jea_login if self.transport == "jea" else self.transport
+
+    @property
+    def kerberos_user(self) -> str:
+        """`user` with its realm: that of an Active Directory domain is the domain's name in upper case."""
+        name, separator, domain = self.user.partition("@")
+        return name + separator + domain.upper()
+
+    @property
     def tls(self) -> bool:
         return self.endpoint.startswith("https:")
 
@@ -177,3 +220,11 @@ class WindowsDnsSettings(Value):
         if self.message_encryption == "auto":
             return not self.tls and self.transport in _SEALING
         return self.message_encryption == "always"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -105,11 +105,18 @@ class WinRmShell:
             deadline.cancel()
             done = held.done()
             held.cancel()  # it may still be waiting for its turn
-        late = Failure(f"no result within {timeout_s:g} s", passing=True)
+        late = Failure(f"no result within {timeout_s:g} s{self._may_wait_for(conversation)}", passing=True)
         result = held.result() if done else conversation.output or late
         if isinstance(result, Failure):
             raise self._error(result, conversation, writes)
         return result
+
+    def _may_wait_for(self, conversation: "Conversation | JeaConversation") -> str:
+        from backends.windows_dns.wsman import Phase
+
+        if self._settings.login != "kerberos" or conversation.phase is not Phase.NOTHING_SENT:
+            return ""
+        return "; it had not logged in yet: do WinRM and the Kerberos servers (KDC, port 88) of the domain answer?"
 
     def _error(
         self, failure: Failure, conversation: "Conversation | JeaConversation", writes: bool

@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from requests import Session
 from requests.exceptions import ConnectTimeout, RequestException, SSLError, TooManyRedirects
 from spnego.exceptions import SpnegoError
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
@@ -21,6 +23,14 @@ from winrm.protocol import Protocol
 
 from backends.windows_dns.faults import TIMED_OUT, Failure, shell_fault
 from backends.windows_dns.line import Line
+from backends.windows_dns.login import (
+    CREDSSP_VERSION,
+    certificate_refused,
+    check_certificate,
+    explain_login,
+    kerberos,
+    require_credssp,
+)
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 
@@ -79,9 +89,9 @@ class Conversation:
             return self._exchange()
         except Exception as error:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
-            return explain(error)
+            return explain(error, self._settings)
         finally:
-            self._line.cut()
+            self._line.close()
 
     def _exchange(self) -> Output:
         with connected(self._settings, self._line) as protocol:
@@ -138,7 +148,11 @@ class Conversation:
 def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
     """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
-        raise FileNotFoundError(str(settings.ca_file))
+        raise FileNotFoundError(f"`ca_file` {settings.ca_file}")
+    if settings.transport == "certificate":
+        check_certificate(settings)
+    if settings.transport == "credssp":
+        require_credssp()
     assert settings.transport != "jea"  # another conversation's
     protocol = Protocol(
         endpoint=settings.endpoint,
@@ -155,15 +169,45 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
         **_credentials(settings),
     )
     try:
-        session = protocol.transport.build_session()
+        session = _session(settings, protocol)
         session.trust_env = False  # no proxy, no .netrc
         session.max_redirects = 0  # nobody sends our credentials elsewhere
-        line.mount(session)
+        line.mount(session, _newest_tls(settings))
         if settings.encrypts_messages:
             protocol.transport.setup_encryption(session)
         yield protocol
     finally:
         protocol.transport.close_session()
+
+
+def _session(settings: WindowsDnsSettings, protocol: Protocol) -> Session:
+    """The session of pywinrm, or one with a login that pywinrm has not got."""
+    transport = protocol.transport
+    if settings.transport != "kerberos":
+        transport.credssp_minimum_version = CREDSSP_VERSION
+        # A name of the form DOMAIN\\name is none that Kerberos, which comes first otherwise, could use.
+        transport.credssp_auth_mechanism = "auto" if "@" in settings.user else "ntlm"
+        return transport.build_session()
+    session = transport.session = Session()
+    session.headers.update(transport.default_headers)
+    session.verify = trust(settings)
+    session.auth = kerberos(settings, seals=settings.encrypts_messages)
+    return session
+
+
+def trust(settings: WindowsDnsSettings) -> bool | str:
+    """`verify` of a session: whose certificates are believed."""
+    if settings.insecure_accept_any_certificate:
+        return False
+    return True if settings.ca_file is None else str(settings.ca_file)
+
+
+def _newest_tls(settings: WindowsDnsSettings) -> ssl.TLSVersion:
+    # Windows asks for the client certificate only after the handshake, which clients like this one do not offer in
+    # TLS 1.3 (ansible/ansible#79434).
+    if settings.transport == "certificate":
+        return ssl.TLSVersion.TLSv1_2
+    return ssl.TLSVersion.MAXIMUM_SUPPORTED
 
 
 def _credentials(settings: WindowsDnsSettings) -> dict[str, Any]:
@@ -174,8 +218,23 @@ def _credentials(settings: WindowsDnsSettings) -> dict[str, Any]:
     return {"username": settings.user or None, "password": password}
 
 
-def explain(error: Exception) -> Failure:
+def explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
     """Sort what pywinrm and the libraries below it raise; a server's own text is never passed on."""
+    if settings.transport == "certificate" and _about_certificate(error):
+        return certificate_refused(settings)
+    return explain_login(error) or _explain_call(error)
+
+
+def _about_certificate(error: Exception) -> bool:
+    if isinstance(error, WinRMTransportError):
+        return error.code == 403
+    if isinstance(error, SSLError):
+        # It complains, or hangs up in the middle of the handshake; we do not complain of its own certificate.
+        return any(sign in str(error).lower() for sign in ("alert", "eof"))
+    return isinstance(error, InvalidCredentialsError)
+
+
+def _explain_call(error: Exception) -> Failure:
     match error:
         case InvalidCredentialsError():
             return Failure(
@@ -191,13 +250,9 @@ def explain(error: Exception) -> Failure:
         case WinRMTransportError():
             return explain_status(error.code)
         case WinRMError():
-            return Failure(
-                "pywinrm cannot use these settings; is the optional library of the transport installed?",
-                passing=False,
-                refused=True,
-            )
+            return Failure("pywinrm cannot use these settings", passing=False, refused=True)
         case FileNotFoundError():
-            return Failure(f"`ca_file` {error} does not exist", passing=False, refused=True)
+            return Failure(f"{error} does not exist", passing=False, refused=True)
         case PermissionError():
             return Failure("WinRM offers no login that `transport` could use", passing=False, refused=True)
         case TimeoutError():

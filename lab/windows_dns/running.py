@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import ssl
 import tempfile
@@ -47,26 +48,25 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Serve until the block ends. Port 0 takes a free one. The authority goes to `ca_file` or a temporary file."""
     async with AsyncExitStack() as stack:
-        context = None
+        context, bindings = None, None
         if tls:
             if ca_file is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-ca-"))
                 ca_file = Path(folder) / "ca.pem"
-            context = _certificate(server, host, ca_file)
+            context, bindings = _certificate(server, host, ca_file)
         address = dns_host or host
         listener = DnsListener(server.respond, server.settings.edns_payload)
         await listener.start(address, dns_port)
         stack.push_async_callback(listener.stop)
-        bound = await _serve_http(stack, server, host, port, context)
+        bound = await _serve_http(stack, Endpoint(server, bindings), server, host, port, context)
         literal = f"[{host}]" if ":" in host else host
         base = f"{'https' if tls else 'http'}://{literal}:{bound}"
         yield Running(server, f"{base}/wsman", f"{base}/lab", address, listener.port, ca_file if tls else None)
 
 
 async def _serve_http(
-    stack: AsyncExitStack, server: Server, host: str, port: int, context: ssl.SSLContext | None
+    stack: AsyncExitStack, endpoint: Endpoint, server: Server, host: str, port: int, context: ssl.SSLContext | None
 ) -> int:
-    endpoint = Endpoint(server)
     control = Control(server, endpoint)
     app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_route("*", "/lab/{name:.*}", control.handle)
@@ -93,14 +93,21 @@ async def _stop(runner: web.AppRunner) -> None:
     await asyncio.sleep(0)
 
 
-def _certificate(server: Server, host: str, ca_file: Path) -> ssl.SSLContext:
+def _certificate(server: Server, host: str, ca_file: Path) -> tuple[ssl.SSLContext, bytes]:
+    """The listener's TLS, and the name of its channel (RFC 5929, tls-server-end-point). It asks for a client
+    certificate when there are authorities that could have signed one, and lets nobody in whose certificate they did
+    not sign, or whose time is over."""
     authority = trustme.CA()
     names = {host, "localhost", "127.0.0.1", server.settings.hostname, server.fqdn}
     certificate = authority.issue_cert(*sorted(name for name in names if _usable(name)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     authority.cert_pem.write_to_path(str(ca_file))
-    return context
+    if server.settings.client_authorities:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata="".join(server.settings.client_authorities))
+    shown = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+    return context, b"tls-server-end-point:" + hashlib.sha256(shown).digest()  # trustme signs with SHA-256
 
 
 def _usable(name: str) -> bool:

@@ -89,9 +89,13 @@ class Server:
         return f"{self.settings.hostname}.{self.settings.domain}"
 
     def account(self, user: str) -> Account | None:
-        """By name, as Windows compares them: without case; a local one also as HOST\\user."""
+        """By name, as Windows compares them: without case; a local one also as HOST\\user, one of the server's own
+        domain as DOMAIN\\user or user@domain."""
         own = f"{self.settings.hostname}\\".lower()
+        domain = self.settings.domain.lower()
         name = user.lower().removeprefix(own)
+        if name.endswith(f"@{domain}") and not any(each.user.lower() == name for each in self.accounts):
+            name = f"{domain.partition('.')[0]}\\{name.partition('@')[0]}"
         return next((each for each in self.accounts if each.user.lower() == name), None)
 
     async def respond(self, query: dns.message.Message) -> dns.message.Message | None:

@@ -48,6 +48,19 @@ class Account(_Value):
         return "\\" in self.user or "@" in self.user
 
 
+class CertificateMapping(_Value):
+    """An entry of `winrm/config/service/certmapping`: whoever shows such a certificate is this local account.
+
+    `issuer` is the SHA-1 thumbprint of an authority in the certificate's chain, `subject` a pattern for the user
+    principal name in its subject alternative name (`*` stands for anything).
+    """
+
+    issuer: str
+    subject: str
+    user: str
+    enabled: bool = True
+
+
 class Settings(_Value):
     """Everything that an administrator, or the age of the machine, decides."""
 
@@ -76,6 +89,13 @@ class Settings(_Value):
     # Windows Remote Management
     auth_basic: bool = True
     auth_ntlm: bool = True
+    # Kerberos takes a place in a realm: a file with the keys of this machine's services. None: not in one.
+    keytab: str | None = None
+    auth_credssp: bool = False
+    auth_certificate: bool = False
+    client_authorities: list[str] = Field(default_factory=list)  # PEM; whose client certificates are believed
+    certificate_mappings: list[CertificateMapping] = Field(default_factory=list)
+    channel_bindings: Literal["none", "relaxed", "strict"] = "relaxed"  # CbtHardeningLevel
     allow_unencrypted: bool = False
     max_shells_per_user: int = 30
     max_operations_per_user: int = 1500

@@ -1,11 +1,10 @@
-"""Who is on the other end: Basic per request, NTLM per connection, and the sealing that NTLM brings along."""
+"""Who is on the other end: Basic and certificates per request, NTLM, Kerberos and CredSSP per connection."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import os
-import struct
 import tempfile
 import threading
 from collections.abc import Callable
@@ -13,31 +12,35 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import spnego
 from spnego._ntlm_raw.crypto import ntowfv1
-from spnego.exceptions import SpnegoError
+
+from .contexts import (
+    KERBEROS_SEALED,
+    SPNEGO_SEALED,
+    Context,
+    CredSspContext,
+    KerberosContext,
+    NtlmContext,
+    Refused,
+    is_kerberos,
+)
+from .sealing import NotSealed, sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.windows_dns.server import Server
     from lab.windows_dns.state import Account
 
-_SIGNATURE = 16
-_BOUNDARY = b"--Encrypted Boundary"
-SEALED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
 # The library finds its accounts through the environment of the whole process; servers take turns.
 _ENVIRONMENT = threading.Lock()
-
-
-class NotSealed(Exception):
-    """The body cannot be unsealed with the context of this connection."""
 
 
 class UserFile:
     """The accounts of one server as the file that NTLM_USER_FILE names while this server authenticates somebody."""
 
-    def __init__(self, accounts: Callable[[], list[Account]], hostname: Callable[[], str]) -> None:
-        self._accounts, self._hostname = accounts, hostname
+    def __init__(self, accounts: Callable[[], list[Account]], hostname: Callable[[], str], domain: Callable[[], str]):
+        self._accounts, self._hostname, self._domain = accounts, hostname, domain
         handle, name = tempfile.mkstemp(prefix="lab-ntlm-")
         os.close(handle)
         self._path = Path(name)
@@ -48,7 +51,7 @@ class UserFile:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        lines = [line for account in self._accounts() for line in _lines(account, self._hostname())]
+        lines = [line for account in self._accounts() for line in self._lines(account)]
         with _ENVIRONMENT:
             self._path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             before = os.environ.get("NTLM_USER_FILE")
@@ -61,65 +64,73 @@ class UserFile:
                 else:
                     os.environ["NTLM_USER_FILE"] = before
 
+    def _lines(self, account: Account) -> Iterator[str]:
+        """One line per form in which the client may write the name: a local account also as HOST\\user, one of the
+        domain also as user@domain."""
+        yield account.user + _hashes(account)
+        domain, separator, name = account.user.partition("\\")
+        if not account.domain_account:
+            yield f"{self._hostname()}\\{account.user}" + _hashes(account)
+        elif separator and domain.lower() == self._domain().partition(".")[0].lower():
+            yield f"{name}@{self._domain()}" + _hashes(account)
 
-def _lines(account: Account, hostname: str) -> list[str]:
-    """One line per form in which the client may write the name: a local account also as HOST\\user."""
+
+def _hashes(account: Account) -> str:
     # smbpasswd format: hashes, because a password may contain the separator of the other format.
-    rest = f":0:{'0' * 32}:{ntowfv1(account.password).hex().upper()}:[U]:LCT-0"
-    names = [account.user] if account.domain_account else [account.user, f"{hostname}\\{account.user}"]
-    return [name + rest for name in names]
+    return f":0:{'0' * 32}:{ntowfv1(account.password).hex().upper()}:[U]:LCT-0"
 
 
 class Connection:
-    """The state of one TCP connection. A new one knows nobody."""
+    """The state of one TCP connection. A new one knows nobody. `bindings` name the TLS channel, if it is one."""
 
-    def __init__(self, users: UserFile) -> None:
-        self._users = users
-        self._context: spnego.ContextProxy | None = None
+    def __init__(self, server: Server, users: UserFile, bindings: bytes | None) -> None:
+        self._server, self._users, self._bindings = server, users, bindings
+        self._context: Context | None = None
         self.user: str | None = None
 
-    def step(self, token: bytes) -> bytes | None:
-        """One leg of the handshake; the token to send back. Raises SpnegoError when the client is not who it says."""
+    def step(self, scheme: str, token: bytes) -> bytes | None:
+        """One leg of a login; the token to send back. Raises Refused when the client is not who it says."""
         with self._users.in_force():
             if self._context is None or self._context.complete:
                 self.user = None
-                protocol = "ntlm" if token.startswith(b"NTLMSSP\0") else "negotiate"
-                options = spnego.NegotiateOptions.use_ntlm
-                self._context = spnego.server(protocol=protocol, options=options)
+                self._context = self._begin(scheme, token)
             try:
                 answer = self._context.step(token)
-            except SpnegoError:
+            except Refused:
                 self._context = None
                 raise
             if self._context.complete:
-                self.user = self._context.client_principal
+                self.user = self._context.user
         return answer
+
+    def _begin(self, scheme: str, token: bytes) -> Context:
+        settings = self._server.settings
+        bindings = None if settings.channel_bindings == "none" else self._bindings
+        strict = settings.channel_bindings == "strict"
+        if scheme == "credssp":
+            return CredSspContext(self._knows)
+        if settings.keytab is not None and is_kerberos(token):
+            protocol = KERBEROS_SEALED if scheme == "kerberos" else SPNEGO_SEALED
+            return KerberosContext(Path(settings.keytab), bindings, strict, protocol)
+        if scheme == "kerberos" or not settings.auth_ntlm:
+            raise Refused
+        # The library refuses who names no channel at all, so it is told of the channel only where that is the rule.
+        return NtlmContext(token, bindings if strict else None)
+
+    def _knows(self, user: str, password: str) -> bool:
+        account = self._server.account(user)
+        return account is not None and account.password == password
 
     def unseal(self, body: bytes) -> bytes:
         """The plain text of an encrypted body. Raises NotSealed."""
-        marker = b"\tContent-Type: application/octet-stream\r\n"
-        start, end = body.find(marker), body.rfind(_BOUNDARY + b"--")
-        if start < 0 or end < 0 or self._context is None or self.user is None:
+        if self._context is None or self.user is None:
             raise NotSealed
-        sealed = body[start + len(marker) : end]
-        if len(sealed) < 4 + _SIGNATURE or struct.unpack("<i", sealed[:4])[0] != _SIGNATURE:
-            raise NotSealed
-        try:
-            return self._context.unwrap(sealed[4:]).data
-        except SpnegoError:
-            raise NotSealed from None
+        return unsealed(body, self._context)
 
-    def seal(self, plain: bytes) -> bytes:
+    def seal(self, plain: bytes) -> tuple[str, bytes]:
+        """Content-Type and body."""
         assert self._context is not None
-        sealed = self._context.wrap(plain).data
-        head = (
-            "\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n"
-            f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(plain)}\r\n"
-        )
-        return (
-            _BOUNDARY + b"\r\n" + head.encode() + _BOUNDARY + b"\r\n\tContent-Type: application/octet-stream\r\n"
-            + struct.pack("<i", _SIGNATURE) + sealed + _BOUNDARY + b"--\r\n"
-        )  # fmt: skip
+        return sealed(plain, self._context)
 
 
 def basic_credentials(header: str) -> tuple[str, str] | None:
@@ -135,12 +146,13 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
     return (user, password) if separator else None
 
 
-def negotiate_token(header: str) -> bytes | None:
-    """The token of an `Authorization: Negotiate` (or NTLM) header."""
+def login_token(header: str) -> tuple[str, bytes] | None:
+    """Scheme in lower case (`ntlm` counts as `negotiate`) and token of an `Authorization` header that carries one."""
     scheme, _, value = header.partition(" ")
-    if scheme.lower() not in ("negotiate", "ntlm") or not value.strip():
+    scheme = {"ntlm": "negotiate"}.get(scheme.lower(), scheme.lower())
+    if scheme not in ("negotiate", "kerberos", "credssp") or not value.strip():
         return None
     try:
-        return base64.b64decode(value.strip(), validate=True)
+        return scheme, base64.b64decode(value.strip(), validate=True)
     except binascii.Error:
         return None

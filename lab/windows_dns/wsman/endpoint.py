@@ -7,14 +7,15 @@ import weakref
 from dataclasses import dataclass
 
 from aiohttp import web
-from spnego.exceptions import SpnegoError
 
 from lab.windows_dns.server import Server
 from lab.windows_dns.state import Account
 
-from . import soap
-from .authentication import SEALED, Connection, NotSealed, UserFile, basic_credentials, negotiate_token
+from . import certificates, soap
+from .authentication import Connection, UserFile, basic_credentials, login_token
+from .contexts import Refused
 from .operations import Operations
+from .sealing import NotSealed
 
 _SOAP = "application/soap+xml;charset=UTF-8"
 _SERVER = "Microsoft-HTTPAPI/2.0"
@@ -31,12 +32,17 @@ class Exchange:
 
 
 class Endpoint:
-    """Handles POST /wsman. Speaks the same on http and https, apart from what each of them allows."""
+    """Handles POST /wsman. Speaks the same on http and https, apart from what each of them allows.
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    `bindings` name the TLS channel of an https listener (RFC 5929, tls-server-end-point).
+    """
+
+    def __init__(self, server: Server, bindings: bytes | None = None) -> None:
+        self._server, self._bindings = server, bindings
         self.operations = Operations(server)
-        self._users = UserFile(lambda: server.accounts, lambda: server.settings.hostname)
+        self._users = UserFile(
+            lambda: server.accounts, lambda: server.settings.hostname, lambda: server.settings.domain
+        )
         # Authentication belongs to the TCP connection and ends with it.
         self._connections: weakref.WeakKeyDictionary[object, Connection] = weakref.WeakKeyDictionary()
 
@@ -54,10 +60,10 @@ class Endpoint:
         authenticated = self._authenticate(request)
         if isinstance(authenticated, web.Response):
             return authenticated
-        account, connection = authenticated
+        account, connection, proof = authenticated
         if not body:
-            return _plain(200)
-        sealed = request.headers.get("Content-Type", "").lower().startswith("multipart/encrypted")
+            return _plain(200, proof)
+        sealed = request.headers.get("Content-Type", "").lower().startswith("multipart/")
         if not sealed and not request.secure and not self._server.settings.allow_unencrypted:
             return _plain(500)
         if sealed:
@@ -65,36 +71,51 @@ class Endpoint:
                 body = connection.unseal(body)
             except NotSealed:
                 return _plain(400)
-        return await self._answer(request, Exchange(account, connection, body, sealed))
+        response = await self._answer(request, Exchange(account, connection, body, sealed))
+        response.headers.update(proof)
+        return response
 
     # Authentication
 
-    def _authenticate(self, request: web.Request) -> tuple[Account, Connection] | web.Response:
+    def _authenticate(self, request: web.Request) -> tuple[Account, Connection, dict[str, str]] | web.Response:
+        """Who it is, and the headers by which the server proves itself in turn; or the response that asks for more."""
         connection = self._connections.get(request.transport)
         if connection is None:
-            connection = self._connections[request.transport] = Connection(self._users)
+            connection = self._connections[request.transport] = Connection(self._server, self._users, self._bindings)
         header = request.headers.get("Authorization", "")
+        proof: dict[str, str] = {}
         if header:
-            token = negotiate_token(header) if self._server.settings.auth_ntlm else None
-            if token is not None:
-                refused = self._negotiate(connection, token)
-                if refused is not None:
-                    return refused
+            login = login_token(header)
+            if login is not None and self._offers(login[0]):
+                answer = self._login(connection, *login)
+                if isinstance(answer, web.Response):
+                    return answer
+                proof = answer
             else:
-                account = self._basic(request, header)
-                return self._challenge() if account is None else (account, connection)
+                account = self._certificate(request) if header == certificates.HEADER else self._basic(request, header)
+                return self._challenge() if account is None else (account, connection, proof)
         account = self._server.account(connection.user) if connection.user else None
-        return self._challenge() if account is None else (account, connection)
+        return self._challenge() if account is None else (account, connection, proof)
 
-    def _negotiate(self, connection: Connection, token: bytes) -> web.Response | None:
+    def _offers(self, scheme: str) -> bool:
+        settings = self._server.settings
+        if scheme == "credssp":
+            return settings.auth_credssp
+        return settings.keytab is not None or (scheme == "negotiate" and settings.auth_ntlm)
+
+    def _login(self, connection: Connection, scheme: str, token: bytes) -> web.Response | dict[str, str]:
+        named = {"negotiate": "Negotiate", "kerberos": "Kerberos", "credssp": "CredSSP"}[scheme]
+
+        def told(answer: bytes) -> dict[str, str]:
+            return {"WWW-Authenticate": f"{named} {base64.b64encode(answer).decode()}"}
+
         try:
-            answer = connection.step(token)
-        except (SpnegoError, ValueError):
-            return self._challenge()
+            answer = connection.step(scheme, token)
+        except Refused as refused:
+            return self._challenge() if refused.token is None else _plain(401, told(refused.token))
         if connection.user is not None:
-            return None
-        scheme = f"Negotiate {base64.b64encode(answer or b'').decode()}"
-        return _plain(401, {"WWW-Authenticate": scheme})
+            return told(answer) if answer else {}
+        return _plain(401, told(answer or b""))
 
     def _basic(self, request: web.Request, header: str) -> Account | None:
         """A local account with the right password, where Basic is enabled and the line is safe or declared unsafe."""
@@ -107,12 +128,28 @@ class Endpoint:
             return None
         return account
 
+    def _certificate(self, request: web.Request) -> Account | None:
+        """The local account that the client certificate of this connection is mapped to."""
+        settings = self._server.settings
+        tls = request.transport.get_extra_info("ssl_object") if request.transport else None
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        if shown is None or not settings.auth_certificate:
+            return None
+        user = certificates.mapped_user(shown, settings.client_authorities, settings.certificate_mappings)
+        account = self._server.account(user) if user else None
+        return None if account is None or account.domain_account else account
+
     def _challenge(self) -> web.Response:
-        response = _plain(401)
-        if self._server.settings.auth_ntlm:
-            response.headers.add("WWW-Authenticate", "Negotiate")
-        if self._server.settings.auth_basic:
-            response.headers.add("WWW-Authenticate", 'Basic realm="WSMAN"')
+        settings, response = self._server.settings, _plain(401)
+        offers = {
+            "Negotiate": self._offers("negotiate"),
+            "Kerberos": self._offers("kerberos"),
+            'Basic realm="WSMAN"': settings.auth_basic,
+            "CredSSP": self._offers("credssp"),
+        }
+        for scheme, offered in offers.items():
+            if offered:
+                response.headers.add("WWW-Authenticate", scheme)
         return response
 
     # SOAP
@@ -153,9 +190,8 @@ class Endpoint:
 
     @staticmethod
     def _response(exchange: Exchange, status: int, data: bytes) -> web.Response:
-        headers = {"Server": _SERVER, "Content-Type": SEALED if exchange.sealed else _SOAP}
-        body = exchange.connection.seal(data) if exchange.sealed else data
-        return web.Response(status=status, body=body, headers=headers)
+        kind, body = exchange.connection.seal(data) if exchange.sealed else (_SOAP, data)
+        return web.Response(status=status, body=body, headers={"Server": _SERVER, "Content-Type": kind})
 
 
 def _plain(status: int, headers: dict[str, str] | None = None) -> web.Response:

@@ -27,7 +27,11 @@ OTHER = Forwarder(
     zone=ZONE, masters=(IPv4Address("10.68.0.11"), IPv4Address("10.68.0.10")), timeout_s=5, recursion=True
 )
 
-Login = Literal["basic over https", "ntlm over https", "ntlm over http", "basic over http"]
+Login = Literal[
+    "basic over https", "ntlm over https", "ntlm over http", "basic over http",
+    "credssp over https", "credssp over http", "certificate over https", "kerberos over https", "kerberos over http",
+]  # fmt: skip
+# Those that any server takes, without being set up for them.
 LOGINS: tuple[Login, ...] = ("basic over https", "ntlm over https", "ntlm over http", "basic over http")
 
 
@@ -83,9 +87,10 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    directory: Directory | None = None, hostname: str = "DC1", upstream: Upstream | None = None
+    directory: Directory | None = None, hostname: str = "DC1", upstream: Upstream | None = None, **settings: Any
 ) -> AsyncIterator[Office]:
     state = article_state()
+    state.settings = state.settings.model_copy(update=settings)
     state.settings.hostname = hostname
     state.settings.allow_unencrypted = True
     state.accounts += [Account(user=user, password=PASSWORD) for user in (LOCAL_USER, DOMAIN_USER)]

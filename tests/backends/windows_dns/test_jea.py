@@ -223,7 +223,7 @@ def test_settings_that_cannot_work_are_refused(changes: dict[str, Any]) -> None:
 
 
 def test_kerberos_needs_no_password() -> None:
-    loopback("https://dc1:5986/wsman", password=None, jea_login="kerberos", **JEA)
+    loopback("https://dc1:5986/wsman", user="", password=None, jea_login="kerberos", **JEA)
 
 
 def test_the_zone_of_the_example_role_is_the_one_of_this_suite() -> None:

@@ -75,6 +75,14 @@ def test_a_url_that_the_library_would_guess_about_is_refused(endpoint: str, reas
         ({"endpoint": "http://dc1:5985/wsman", "message_encryption": "never"}, "readable on the network"),
         ({"transport": "basic", "message_encryption": "always"}, "cannot encrypt"),
         ({"transport": "certificate"}, "certificate_file"),
+        ({"transport": "kerberos", "user": "CORP\\k8snet"}, "name@corp.example only"),
+        ({"transport": "kerberos", "user": ""}, "needs `user`"),
+        ({"transport": "kerberos", "user": "k8snet@corp.example", "keytab_file": "k"}, "one of"),
+        ({"keytab_file": "k"}, "logging in with kerberos"),
+        (
+            {"transport": "kerberos", "user": "a@corp.example", "endpoint": "https://172.16.2.3:5986/wsman"},
+            "full host name",
+        ),
         ({"user": ""}, "needs `user`"),
         ({"password": None}, "needs `password`"),
         ({"password": "in the file"}, "does not belong in this file"),
@@ -96,3 +104,9 @@ def test_plain_text_takes_a_loud_setting() -> None:
 def test_ntlm_over_http_encrypts_by_itself() -> None:
     assert settings(endpoint="http://dc1:5985/wsman").encrypts_messages
     assert settings(message_encryption="always").encrypts_messages
+
+
+def test_kerberos_takes_its_tickets_from_one_place() -> None:
+    for given in ({"keytab_file": "k"}, {"ticket_cache_file": "t"}, {}):
+        assert settings(transport="kerberos", user="", password=None, **given).kerberos_user == ""
+    assert settings(transport="kerberos", user="k8snet@corp.example").kerberos_user == "k8snet@CORP.EXAMPLE"

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.winrm_shell import Clock, WinRmShell
 from bot.model.errors import Rejected, Unreachable
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
-from tests.backends.windows_dns.settings_for_tests import PASSWORD, loopback
+from tests.backends.windows_dns.settings_for_tests import PASSWORD, USER, loopback
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -252,10 +253,16 @@ async def test_a_missing_ca_file_is_named(tmp_path: Any) -> None:
         await attempt(loopback("https://127.0.0.1:1/wsman", ca_file=tmp_path / "none.pem"))
 
 
-@pytest.mark.parametrize("transport", ["kerberos", "credssp"])
-async def test_a_transport_without_its_library_is_explained(transport: str) -> None:
-    with pytest.raises(Rejected, match="optional library"):
-        await attempt(loopback("https://127.0.0.1:1/wsman", transport=transport))
+@pytest.mark.parametrize(
+    ("transport", "library", "user"),
+    [("kerberos", "gssapi", "k8snet@corp.example"), ("credssp", "requests_credssp", USER)],
+)
+async def test_a_transport_without_its_library_is_explained(
+    transport: str, library: str, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(Rejected, match=rf"not installed: pip install 'k8snet\[{transport}\]'"):
+        await attempt(loopback("https://localhost:1/wsman", transport=transport, user=user))
 
 
 async def test_calls_to_one_server_go_one_after_the_other() -> None:

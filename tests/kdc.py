@@ -1,0 +1,141 @@
+"""A real Kerberos KDC (MIT) of our own: on loopback, on a free port, in a directory that goes away with it.
+
+`python -m pytest` needs for these tests: apt-get install krb5-kdc krb5-admin-server krb5-user faketime libkrb5-dev
+gcc python3-dev, and then pip install -e '.[kerberos]'.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REALM = "CORP.EXAMPLE"
+HOST = "localhost"  # what Kerberos calls a host cannot be an address
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+_NEEDED = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit", "faketime")
+MISSING = [name for name in _NEEDED if shutil.which(name, path=_PATH) is None]
+
+if MISSING and os.environ.get("K8SNET_NEEDS_KERBEROS"):
+    raise RuntimeError(f"{', '.join(MISSING)} not installed, and K8SNET_NEEDS_KERBEROS says that nothing is left out")
+needs_kdc = pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} not installed; see tests/kdc.py")
+
+
+@dataclass
+class Kdc:
+    """`keytab` holds the keys of the server's services, `clients` those of the people."""
+
+    home: Path
+    port: int = 0
+
+    @property
+    def keytab(self) -> Path:
+        return self.home / "services.keytab"
+
+    @property
+    def clients(self) -> Path:
+        return self.home / "clients.keytab"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every program that is to use this realm needs."""
+        return {
+            "KRB5_CONFIG": str(self.home / "krb5.conf"),
+            "KRB5_KDC_PROFILE": str(self.home / "kdc.conf"),
+            "KRB5CCNAME": f"FILE:{self.home}/tickets",
+            "KRB5RCACHENAME": f"file2:{self.home}/replays",
+        }
+
+    def create(self, passwords: dict[str, str], services: list[str]) -> None:
+        """The database. Names without realm."""
+        self._configure()
+        self._run("kdb5_util", "create", "-s", "-r", REALM, "-P", "of no importance")
+        commands = [f'addprinc +requires_preauth -pw "{password}" {name}' for name, password in passwords.items()]
+        commands += [f"ktadd -norandkey -k {self.clients} {name}" for name in passwords]
+        for service in services:
+            commands += [f"addprinc -randkey {service}", f"ktadd -norandkey -k {self.keytab} {service}"]
+        self._run("kadmin.local", "-r", REALM, text="\n".join(commands) + "\n")
+        assert self.keytab.exists()
+
+    def administer(self, command: str) -> None:
+        self._run("kadmin.local", "-r", REALM, text=command + "\n")
+
+    @contextmanager
+    def running(self, offset: str = "") -> Iterator[None]:
+        """Serve until the block ends. `offset` is how wrong its clock is: "+2h"."""
+        before = ["faketime", "-f", offset] if offset else []
+        command = [*before, _find("krb5kdc"), "-n", "-r", REALM, "-P", str(self.home / "pid")]
+        for _ in range(10):
+            self.port = _free_port()
+            self._configure()
+            with (self.home / "kdc.log").open("w") as log:
+                process = subprocess.Popen(
+                    command, env=self._whole_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+            try:
+                if self._serves(process):
+                    yield
+                    return
+            finally:
+                process.terminate()
+                process.wait(timeout=20)
+        raise RuntimeError("krb5kdc did not start")
+
+    def _serves(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Whether it got its port; it ends at once when somebody has taken that meanwhile."""
+        while process.poll() is None:
+            if "commencing operation" in (self.home / "kdc.log").read_text():
+                return True
+            time.sleep(0.02)  # only its log tells
+        return False
+
+    def ticket(self, user: str, *options: str) -> Path:
+        """A cache with a ticket for that user, from the keys of `clients`."""
+        cache = self.home / f"{user}.tickets"
+        self._run("kinit", "-k", "-t", str(self.clients), "-c", f"FILE:{cache}", *options, f"{user}@{REALM}")
+        return cache
+
+    def _whole_environment(self) -> dict[str, str]:
+        return {**os.environ, "PATH": _PATH, **self.environment}
+
+    def _run(self, program: str, *arguments: str, text: str = "") -> None:
+        done = subprocess.run(
+            [_find(program), *arguments], env=self._whole_environment(), input=text, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _configure(self) -> None:
+        (self.home / "krb5.conf").write_text(
+            f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
+            " dns_canonicalize_hostname = false\n rdns = false\n"
+            f"[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n"
+            f"[domain_realm]\n {HOST} = {REALM}\n"
+        )
+        (self.home / "kdc.conf").write_text(
+            f"[kdcdefaults]\n kdc_listen = 127.0.0.1:{self.port}\n kdc_tcp_listen = 127.0.0.1:{self.port}\n"
+            f"[realms]\n {REALM} = {{\n  database_name = {self.home}/principal\n  key_stash_file = {self.home}/stash\n"
+            f"  max_life = 10h\n  max_renewable_life = 0\n  supported_enctypes = aes256-cts:normal\n }}\n"
+            "[logging]\n kdc = STDERR\n"
+        )
+
+
+def _find(name: str) -> str:
+    found = shutil.which(name, path=_PATH)
+    assert found, name
+    return found
+
+
+def _free_port() -> int:
+    """Free for UDP and TCP, a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        port: int = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        return port
