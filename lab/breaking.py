@@ -97,6 +97,10 @@ class Breaking:
             self._network.revive_node(node)
             self._dead.discard(node)
 
+    def dead(self, node: str) -> bool:
+        """Whether that machine is switched off."""
+        return node in self._dead
+
     async def forwarding(self, on: bool) -> None:
         self._network.node(ARTICLE.gateway_node).ip_forward = not on
 

@@ -1,5 +1,6 @@
 """The network beside the chat: what the devices hold, how the machines are, the packet under way, things to break."""
 
+from collections.abc import Collection
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -11,14 +12,16 @@ from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.windows_dns import Server
 
 Json = dict[str, Any]
-STATIONS = {PC: "office", BOT: "office", DNS_SERVER: "dns", "firewall": "firewall"}
+STATIONS = {PC: "office", BOT: "office", DNS_SERVER: "dns"}
+SERVICES = {"10.68.0.2": "kube-dns", "172.20.4.222": "redis-abc-gns", "10.68.0.80": "web-abc"}
+SHOWN_NODES = 3
 
 
 class Panel:
     """Implements the Slack simulator's Network."""
 
     def __init__(self, device: Device, dns: Server, network: SimulatedNetwork, breaking: Breaking) -> None:
-        self._device, self._dns, self.breaking = device, dns, breaking
+        self._device, self._dns, self._network, self.breaking = device, dns, network, breaking
         self._packet: Json | None = None
         self._packets = 0
         network.on_trace(self._seen)
@@ -27,48 +30,51 @@ class Panel:
         """The picture as the page draws it."""
         switches = self.breaking.switches()
         broken = {name for name, switch in switches.items() if switch.broken()}
-
-        def state(*names: str) -> str:
-            return "down" if broken & set(names) else "ok"
-
+        carrying = self._carrying()
         nodes = [
-            {"id": "office", "label": "office", "detail": "172.16.0.0/24", "state": "ok"},
-            {
-                "id": "firewall",
-                "label": "FortiGate",
-                "detail": "172.16.0.254",
-                "state": state("fortigate", "deny", "edit"),
-            },
-            {
-                "id": "dns",
-                "label": "dc1 DNS",
-                "detail": "172.16.2.3",
-                "state": state("dns", "winrm", "forwarder", "cache"),
-            },
-            {
-                "id": "gateway",
-                "label": ARTICLE.gateway_node,
-                "detail": "172.16.1.106",
-                "state": state("gateway", "forwarding"),
-            },
-            {"id": "cluster", "label": "cluster qa", "detail": "10.68.0.0/16, 172.20.0.0/16", "state": "ok"},
+            _box(0, "office", "office", "172.16.0.0/24"),
+            _box(0, "dns", "dc1 DNS", "172.16.2.3", broken & {"dns", "winrm", "forwarder", "cache"}),
+            _box(1, "firewall", "FortiGate", "172.16.0.254", broken & {"fortigate", "deny", "edit"}),
+            *(self._node(name, name in carrying) for name in self._shown(carrying)),
+            *(_box(3, name, name, address) for address, name in SERVICES.items()),
         ]
-        links = [
-            {"from": "office", "to": "firewall"},
-            {"from": "dns", "to": "firewall"},
-            {"from": "firewall", "to": "gateway"},
-            {"from": "gateway", "to": "cluster"},
-        ]
+        links = [("office", "firewall"), ("dns", "firewall")]
+        links += [("firewall", name) for name in carrying]
+        links += [(name, service) for name in carrying for service in SERVICES.values()]
         return {
             "title": "The office network",
             "nodes": nodes,
-            "links": links,
+            "links": [self._link(*ends) for ends in links],
             "packet": self._packet,
             "tables": self._tables(),
             "switches": [
                 {"id": name, "label": switch.label, "on": name in broken} for name, switch in switches.items()
             ],
         }
+
+    def _carrying(self) -> list[str]:
+        """Nodes that the firewall sends the cluster's packets to."""
+        hops = {str(row["gateway"]) for row in self._device.rows("router/static")}
+        return [node.name for node in ARTICLE.nodes if str(node.address) in hops]
+
+    @staticmethod
+    def _shown(carrying: list[str]) -> list[str]:
+        """The nodes that carry, the one that the article names, and the next ones, in their order."""
+        workers = [node.name for node in ARTICLE.nodes if not node.control_plane]
+        chosen = list(dict.fromkeys([*carrying, ARTICLE.gateway_node, *workers]))[: max(SHOWN_NODES, len(carrying))]
+        return sorted(chosen)
+
+    def _node(self, name: str, carries: bool) -> Json:
+        box = _box(2, name, name.removeprefix("k8s-qa-"), str(ARTICLE.node(name).address))
+        if self.breaking.dead(name):
+            return box | {"state": "down"}
+        if not self._network.node(name).ip_forward:
+            return box | {"state": "warn"}
+        return box | {"state": "active" if carries else "off"}
+
+    def _link(self, one: str, other: str) -> Json:
+        lost = self.breaking.dead(one) or self.breaking.dead(other)
+        return {"from": one, "to": other, "state": "down" if lost else "ok"}
 
     async def switch(self, switch: str, on: bool) -> None:
         """Break (`on`) or mend something. KeyError when there is no such switch."""
@@ -82,9 +88,11 @@ class Panel:
             return
         path: list[str] = []
         for hop in journey.hops:
-            box = STATIONS.get(hop.station, "gateway" if hop.station == ARTICLE.gateway_node else "cluster")
-            if not path or path[-1] != box:
+            box = STATIONS.get(hop.station, hop.station)
+            if path[-1:] != [box]:
                 path.append(box)
+        if journey.arrived and (service := SERVICES.get(str(sent))):
+            path.append(service)
         if len(path) > 1:
             self._packets += 1
             self._packet = {"number": self._packets, "path": path, "arrived": journey.arrived}
@@ -107,6 +115,10 @@ class Panel:
             {"title": "FortiGate: policies", "columns": ["name", "from → to", "does"], "rows": policies},
             {"title": "dc1: conditional forwarders", "columns": ["zone", "to"], "rows": forwarders},
         ]
+
+
+def _box(row: int, name: str, label: str, detail: str, broken: Collection[str] = ()) -> Json:
+    return {"id": name, "row": row, "label": label, "detail": detail, "state": "down" if broken else "ok"}
 
 
 def _inside(address: IPv4Address) -> bool:

@@ -20,7 +20,7 @@ const STEPS = [
   },
   {
     title: "Break something",
-    text: "Turn a switch above the network, then send this check: it walks the path and names the broken hop, often with a button that mends it.",
+    text: "Turn a switch below the network, then send this check: it walks the path and names the broken hop, often with a button that mends it.",
     enter: (page) => show(page, "omar", "/k8snet check redis-abc-gns.default"),
   },
   {

@@ -35,8 +35,9 @@ function draw(picture) {
   fill(
     byId("network"),
     el("h2", {}, picture.title ?? "Network"),
-    el("div", { class: "switches" }, (picture.switches ?? []).map(toggle)),
     drawing,
+    picture.switches?.length ? el("h3", {}, "Break something, mend it again") : null,
+    el("div", { class: "switches" }, (picture.switches ?? []).map(toggle)),
     (picture.tables ?? []).map(table),
   );
   resized.disconnect();
