@@ -28,6 +28,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,79}$")]
 POLICY_NAME_LIMIT = 35  # FortiOS, firewall/policy
 Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,35}$")]
+ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,35}$")]
 
 
 def _person(text: Any) -> Any:
@@ -43,6 +44,9 @@ class OfficeSettings(Value):
     """A network whose people use the cluster."""
 
     interface: Interface = Field(description="The firewall interface that this office's packets enter.")
+    zone: Interface | None = Field(
+        default=None, description="The firewall zone that it is a member of; policies name it."
+    )
     networks: dict[ObjectName, IPv4Network] = Field(
         min_length=1, description="Address object name on the firewall -> network; made if missing."
     )
@@ -54,6 +58,9 @@ class DnsServerSettings(Value):
 
     address: IPv4Address = Field(description="The address it answers on, and from which it asks kube-dns.")
     interface: Interface = Field(description="The firewall interface that its packets enter.")
+    zone: Interface | None = Field(
+        default=None, description="The firewall zone that it is a member of; policies name it."
+    )
     address_object: ObjectName | None = Field(default=None, description="Its address object; k8snet-dns-<name>.")
     server: WindowsDnsSettings | UnboundSettings | None = Field(
         default=None, discriminator="type", description="How to write to it; nothing for a replica."
@@ -102,7 +109,10 @@ class ClusterSettings(Value):
 
     kubernetes: KubernetesSettings
     firewall: Name
-    interface: Interface = Field(description="The firewall interface towards the nodes.")
+    interface: Interface = Field(description="The firewall interface towards the nodes; routes name it.")
+    zone: Interface | None = Field(
+        default=None, description="The firewall zone that it is a member of; policies name it."
+    )
     gateway: str = Field(min_length=1, max_length=253, description="Name of the node that the routes point at.")
     services: tuple[ObjectName, ...] = Field(
         default=("ALL_TCP", "ALL_UDP"), min_length=1, description="Firewall services that the office may use."
@@ -203,7 +213,7 @@ class Settings(Value):
         """The network as the model sees it."""
         return Site(
             offices=tuple(
-                Office(name=name, interface=o.interface, networks=o.networks, dns_servers=o.dns_servers)
+                Office(name=name, interface=o.interface, zone=o.zone, networks=o.networks, dns_servers=o.dns_servers)
                 for name, o in self.offices.items()
             ),
             dns_servers=tuple(
@@ -211,6 +221,7 @@ class Settings(Value):
                     name=name,
                     address=server.address,
                     interface=server.interface,
+                    zone=server.zone,
                     address_object=server.address_object or f"k8snet-dns-{name}",
                     replica_of=server.replica_of,
                     replication_s=server.replication_s if server.replica_of else 0,
@@ -222,6 +233,7 @@ class Settings(Value):
                     name=name,
                     firewall=cluster.firewall,
                     interface=cluster.interface,
+                    zone=cluster.zone,
                     gateway=cluster.gateway,
                     services=cluster.services,
                     service_object=cluster.service_object or f"k8snet-{name}-services",

@@ -1,6 +1,6 @@
 """Whether everything that wishes name stands on the device: interfaces, zones, services, schedules."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Interface
 
 from pydantic import ValidationError
@@ -29,16 +29,17 @@ class References:
         """One round trip, and another for an interface that is none."""
         named = {name for policy in policies for name in (*policy.source_interfaces, *policy.destination_interfaces)}
         named -= {"any"}
-        rows, zones = await both(self._interfaces(named | {route.device for route in routes}), self._zones())
+        devices = {route.device for route in routes}
+        rows, zones = await both(self._interfaces(named | devices), self._zones())
         known = {row.name: row for row in rows}
         groups = {zone.name for zone in zones}
         if named - set(known) - groups:
             groups |= await self._sdwan_zones()
-        members = {member: zone.name for zone in zones for member in zone.interface}
         return Foresight(
             obstacles=(
-                *self._bad_in_policies(sorted(named), known, groups, members),
-                *self._bad_in_routes(sorted({route.device for route in routes}), known, groups),
+                *self._unknown(named, devices, {*known, *groups}),
+                *_unfit(named & set(known), devices & groups, zones),
+                *_apart(policies, devices & set(known), zones),
             ),
             warnings=(
                 *(f"Interface {row.name} of the firewall is switched off." for row in rows if row.status == "down"),
@@ -62,28 +63,10 @@ class References:
         missing -= await self._existing(missing, "firewall.schedule/onetime", "firewall.schedule/group")
         return Foresight(obstacles=tuple(f"the firewall has no schedule {name}" for name in sorted(missing)))
 
-    def _bad_in_policies(
-        self,
-        names: Sequence[str],
-        known: Collection[str],
-        groups: Collection[str],
-        members: Mapping[str, str],
-    ) -> Iterator[str]:
-        for name in names:
-            if name not in known and name not in groups:
-                yield f"the firewall has neither an interface nor a zone {name} in VDOM {self._vdom}; correct app.yaml"
-            elif name in members:
-                yield (
-                    f"interface {name} is a member of zone {members[name]}, and FortiOS takes no policy for a member "
-                    "alone: take it out of the zone, or use another interface"
-                )
-
-    def _bad_in_routes(self, devices: Sequence[str], known: Collection[str], groups: Collection[str]) -> Iterator[str]:
-        for device in devices:
-            if device in groups:
-                yield f"{device} is a zone, and a route needs one interface; correct app.yaml"
-            elif device not in known:
-                yield f"the firewall has no interface {device} in VDOM {self._vdom}; correct app.yaml"
+    def _unknown(self, named: Collection[str], devices: Collection[str], known: Collection[str]) -> Iterator[str]:
+        for name in sorted({*named, *devices} - {*known}):
+            kind = "no interface" if name in devices else "neither an interface nor a zone"
+            yield f"the firewall has {kind} {name} in VDOM {self._vdom}; correct app.yaml"
 
     async def _interfaces(self, names: Collection[str]) -> Sequence[InterfaceRow]:
         return await self._reader.named("system/interface", names, "name|status|ip", InterfaceRow)
@@ -107,6 +90,33 @@ class References:
     async def _existing(self, names: Collection[str], *tables: str) -> set[str]:
         found = await together([self._reader.named(table, names, "name", NamedRow) for table in tables])
         return {row.name for rows in found for row in rows}
+
+
+def _unfit(named: Collection[str], devices: Collection[str], zones: Sequence[ZoneRow]) -> Iterator[str]:
+    """Members of zones in policies, and zones in routes."""
+    members = {member: zone.name for zone in zones for member in zone.interface}
+    for name in sorted({*named} & set(members)):
+        yield (
+            f"interface {name} is a member of zone {members[name]}, and FortiOS takes no policy for a member alone: "
+            f"write `zone: {members[name]}` beside `interface: {name}` in app.yaml"
+        )
+    for device in sorted(devices):
+        yield (
+            f"{device} is a zone, and a route needs one interface: write `zone: {device}` in app.yaml, and the member "
+            "towards the nodes as `interface`"
+        )
+
+
+def _apart(policies: Sequence[Policy], devices: Collection[str], zones: Sequence[ZoneRow]) -> Iterator[str]:
+    """Routes that leave by an interface outside the zone that the policies open."""
+    opened = {name for policy in policies for name in policy.destination_interfaces}
+    for zone in zones:
+        for device in sorted({*devices} - {*zone.interface, *opened}):
+            if zone.name in opened:
+                yield (
+                    f"interface {device} is no member of zone {zone.name}, so policies for the zone would not open the "
+                    "way of the routes; correct `interface` or `zone` in app.yaml"
+                )
 
 
 def _outside(route: Route, interface: InterfaceRow | None) -> str | None:

@@ -114,8 +114,8 @@ def _addresses(
 def _office_policy(cluster: ClusterSite, office: Office, networks: dict[str, IPv4Network]) -> Policy:
     return Policy(
         name=f"{cluster.policy_prefix}-{office.name}",
-        source_interfaces=(office.interface,),
-        destination_interfaces=(cluster.interface,),
+        source_interfaces=(office.in_policies,),
+        destination_interfaces=(cluster.in_policies,),
         sources=tuple(sorted(office.networks)),
         destinations=tuple(sorted(networks)),
         services=tuple(sorted(cluster.services)),
@@ -125,8 +125,8 @@ def _office_policy(cluster: ClusterSite, office: Office, networks: dict[str, IPv
 def _dns_policy(cluster: ClusterSite, server: DnsServer) -> Policy:
     return Policy(
         name=f"{cluster.policy_prefix}-dns-{server.name}",
-        source_interfaces=(server.interface,),
-        destination_interfaces=(cluster.interface,),
+        source_interfaces=(server.in_policies,),
+        destination_interfaces=(cluster.in_policies,),
         sources=(server.address_object,),
         destinations=(cluster.kube_dns_object,),
         services=(DNS_SERVICE,),

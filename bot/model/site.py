@@ -11,8 +11,14 @@ class Office(Value):
 
     name: str
     interface: str  # the firewall interface that the office's packets enter
+    zone: str | None = None  # the zone it is a member of
     networks: dict[str, IPv4Network]
     dns_servers: tuple[TargetId, ...]
+
+    @property
+    def in_policies(self) -> str:
+        """What policies call this side: they know a member only by its zone."""
+        return self.zone or self.interface
 
 
 class DnsServer(Value):
@@ -24,9 +30,15 @@ class DnsServer(Value):
     name: TargetId
     address: IPv4Address
     interface: str
+    zone: str | None = None
     address_object: str
     replica_of: TargetId | None = None
     replication_s: int = 0
+
+    @property
+    def in_policies(self) -> str:
+        """See `Office.in_policies`."""
+        return self.zone or self.interface
 
     @property
     def target(self) -> TargetId:
@@ -56,7 +68,8 @@ class ClusterSite(Value):
 
     name: str
     firewall: TargetId
-    interface: str
+    interface: str  # towards the nodes: routes name it
+    zone: str | None = None
     gateway: str  # node name; the journal's active gateway wins once there was a failover
     services: tuple[str, ...]  # firewall service names that the office may use
     service_object: str
@@ -68,6 +81,11 @@ class ClusterSite(Value):
     channels: frozenset[str] = frozenset()  # chat channels it may be operated from; empty: all that the bot is in
     watch: WatchSite | None = None
     availability_s: float = 60.0  # the exposures are looked at once in so many seconds; 0: never
+
+    @property
+    def in_policies(self) -> str:
+        """See `Office.in_policies`."""
+        return self.zone or self.interface
 
     def operated_from(self, channel: str) -> bool:
         """Whether commands for this cluster count in a channel. "" stands for no channel at all (App Home)."""

@@ -63,6 +63,7 @@ async def test_a_plan_with_nothing_wrong_hears_nothing(office_with: Open, versio
         ({"source_interfaces": ("intrenal",)}, {}, "neither an interface nor a zone intrenal in VDOM root"),
         ({"destination_interfaces": ("Test", "port9")}, {}, "neither an interface nor a zone port9"),
         ({}, {"device": "port9"}, "no interface port9 in VDOM root"),
+        ({"destination_interfaces": ("tset",)}, {"device": "tset"}, "no interface tset in VDOM root"),
         ({"services": ("DNS", "ALL-TCP")}, {}, "no service ALL-TCP"),
         ({"schedule": "weekdays"}, {}, "no schedule weekdays"),
     ],
@@ -97,6 +98,7 @@ async def test_a_member_of_a_zone_is_an_obstacle_for_policies(office: Office) ->
     obstacles, _ = await seen(office, *wishes({"source_interfaces": ("lan9",)}))
     assert len(obstacles) == 1
     assert "lan9 is a member of zone rooms" in obstacles[0]
+    assert "write `zone: rooms` beside `interface: lan9`" in obstacles[0]
 
 
 async def test_a_zone_is_no_way_for_a_route(office: Office) -> None:
@@ -104,6 +106,16 @@ async def test_a_zone_is_no_way_for_a_route(office: Office) -> None:
     obstacles, _ = await seen(office, *wishes({}, {"device": "rooms"}))
     assert len(obstacles) == 1
     assert "rooms is a zone, and a route needs one interface" in obstacles[0]
+
+
+async def test_a_route_that_leaves_outside_the_opened_zone_is_an_obstacle(office: Office) -> None:
+    office.device.create("system/interface", {"name": "lan9", "ip": "172.16.1.1 255.255.255.0"})
+    office.device.create("system/zone", {"name": "rooms", "interface": [{"interface-name": "lan9"}]})
+    opened = {"destination_interfaces": ("rooms",)}
+    assert await seen(office, *wishes(opened, {"device": "lan9"})) == ([], [])
+    obstacles, _ = await seen(office, *wishes(opened))
+    assert len(obstacles) == 1
+    assert "interface Test is no member of zone rooms" in obstacles[0]
 
 
 async def test_a_route_that_would_stay_unused_is_a_warning(office: Office) -> None:

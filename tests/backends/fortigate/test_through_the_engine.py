@@ -4,12 +4,16 @@ from typing import Any
 
 import pytest
 
-from bot.model.commands import Expose, Unexpose
+from bot.engine.checking import check
+from bot.engine.checking_asking import Limits
+from bot.model.commands import Check, Expose, Unexpose
 from bot.model.operation import Operation
 from bot.model.site import Site
+from lab.fortigate import article
 from lab.fortigate.device import Device
+from lab.fortigate.server import Server
 from tests.backends.fortigate.at_work import Work
-from tests.contract.fortigate_subject import refs
+from tests.contract.fortigate_subject import TOKEN, refs
 from tests.office import site
 
 DENY = "no-clusters"
@@ -94,3 +98,66 @@ async def test_a_misspelt_name_in_app_yaml_ends_the_planning(work: Any, values: 
     assert "No plan is possible, nothing was changed" in str(operation.entries[-1])
     assert words in str(operation.entries[-1])
     assert bot.rows() == before
+
+
+# --- zones
+
+
+def zoned(version: str, **members: str) -> dict[str, Any]:
+    """The article's firewall with interfaces in zones: every policy names the zone instead of its member."""
+    state = article.state(TOKEN) | {"version": version}
+    tables = state["vdoms"]["root"]
+    zones = {interface: zone for zone, interface in members.items()}
+    tables["system/zone"] = [{"name": z, "interface": [{"interface-name": i}]} for i, z in zones.items()]
+    for row in tables["firewall/policy"]:
+        for side in ("srcintf", "dstintf"):
+            row[side] = refs(tuple(zones.get(item["name"], item["name"]) for item in row[side]))
+    for row in tables["firewall/address"]:
+        row.pop("associated-interface", None)
+    return state
+
+
+def behind_zones() -> Site:
+    office = site(self_confirm=True)
+    return office.model_copy(
+        update={
+            "offices": tuple(one.model_copy(update={"zone": "lan"}) for one in office.offices),
+            "dns_servers": tuple(one.model_copy(update={"zone": "servers"}) for one in office.dns_servers),
+            "clusters": tuple(one.model_copy(update={"zone": "test rooms"}) for one in office.clusters),
+        }
+    )
+
+
+@pytest.mark.parametrize("version", ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"])
+async def test_behind_zones_routes_name_the_interface_and_policies_the_zone(
+    work: Any, server: Server, version: str
+) -> None:
+    server.device.load(zoned(version, lan="internal", servers="dmz", **{"test rooms": "Test"}))
+    bot: Work = work(behind_zones())
+    before = bot.rows()
+    operation = await bot.change(Expose(namespace="default"))
+    assert operation.state == "done", operation.entries[-1]
+    sides = {row["name"]: (row["srcintf"][0]["name"], row["dstintf"][0]["name"])
+             for row in bot.device.rows("firewall/policy") if row["name"].startswith("k8snet")}  # fmt: skip
+    assert sides == {"k8snet-qa-hq": ("lan", "test rooms"), "k8snet-qa-dns-dc1": ("servers", "test rooms")}
+    assert {row["device"] for row in bot.device.rows("router/static")} == {"wan1", "Test"}
+    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), Limits())
+    assert report.verdict == "passed", report.findings
+    assert (await bot.ask(Expose(namespace="default"))).state == "nothing-to-do"
+    assert (await bot.change(Unexpose(namespace="default"))).state == "done"
+    assert bot.rows() == before
+
+
+async def test_a_zone_that_app_yaml_does_not_name_is_refused_with_the_line_to_add(work: Any, server: Server) -> None:
+    server.device.load(zoned("v7.4.4", rooms="Test"))
+    bot: Work = work()
+    operation = await bot.ask(Expose(namespace="default"))
+    assert operation.state == "unplannable"
+    said = str(operation.entries[-1])
+    assert said.count("interface Test is a member of zone rooms") == 1
+    assert "write `zone: rooms` beside `interface: Test` in app.yaml" in said
+
+
+async def test_a_misspelt_interface_is_named_once(work: Any) -> None:
+    bot: Work = work(changed(interface="tset"))
+    assert str((await bot.ask(Expose(namespace="default"))).entries[-1]).count("tset") == 1
