@@ -52,8 +52,8 @@ async def test_a_yes_on_the_home_tab_counts_like_one_on_the_card_and_both_are_br
         assert "Confirm" not in labels(view)
 
 
-async def test_a_refusal_on_the_home_tab_is_told_there() -> None:
-    async with chat() as room:
+async def test_a_refusal_on_the_home_tab_is_told_there(transport: str) -> None:
+    async with chat(transport) as room:
         await exposed(room)
         await room.slack.open_home()
         await home(room, "omar", "asked by @dana")
@@ -63,8 +63,8 @@ async def test_a_refusal_on_the_home_tab_is_told_there() -> None:
         assert not room.company.firewall.writes
 
 
-async def test_the_home_tab_opens_the_form_and_the_card_goes_where_the_person_says() -> None:
-    async with chat() as room:
+async def test_the_home_tab_opens_the_form_and_the_card_goes_where_the_person_says(transport: str) -> None:
+    async with chat(transport) as room:
         await room.slack.open_home(by="dana")
         await home(room, "dana", "Your roles: developer")
         await room.slack.post("click", "dana", surface="home", label="Ask for a change")
@@ -73,8 +73,8 @@ async def test_the_home_tab_opens_the_form_and_the_card_goes_where_the_person_sa
         await room.slack.until(contains="waits for a yes")
 
 
-async def test_a_long_plan_is_confirmed_on_its_card_only() -> None:
-    async with chat() as room:
+async def test_a_long_plan_is_confirmed_on_its_card_only(transport: str) -> None:
+    async with chat(transport) as room:
         made_long(room)
         await exposed(room)
         await room.slack.open_home()

@@ -17,11 +17,15 @@ RULES = WatchSite(
 
 
 @asynccontextmanager
-async def exposed() -> AsyncIterator[Chat]:
+async def exposed(transport: str) -> AsyncIterator[Chat]:
     """A watched company with namespace `default` exposed, and the chat in front of it."""
     company = Company(self_confirm=True, watch=RULES)
     company.cluster.now = watched_facts()
-    async with workspace() as slack, bot_in(slack, company) as (engine, ears), driving(slack.page_url) as driver:
+    async with (
+        workspace() as slack,
+        bot_in(slack, company, transport) as (engine, ears),
+        driving(slack.page_url) as driver,
+    ):
         await driver.say("/k8snet expose default")
         await driver.until(contains="waits for a yes")
         await driver.click("Confirm")
@@ -29,8 +33,8 @@ async def exposed() -> AsyncIterator[Chat]:
         yield Chat(driver, slack, company, engine, ears)
 
 
-async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline() -> None:
-    async with exposed() as room:
+async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline(transport: str) -> None:
+    async with exposed(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down: k8s-qa-node-02")
         assert "@net-oncall" in asked.text
@@ -45,8 +49,8 @@ async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline() -> Non
         await room.slack.until("k8snet-audit", contains="k8s-qa-node-02 of qa: down")
 
 
-async def test_many_clicks_move_once_and_strangers_cannot() -> None:
-    async with exposed() as room:
+async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> None:
+    async with exposed(transport) as room:
         before = len(room.company.firewall.writes)
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         await room.slack.until(contains="The gateway of qa is down")
@@ -58,8 +62,8 @@ async def test_many_clicks_move_once_and_strangers_cannot() -> None:
         assert len(room.company.firewall.writes) == before + 2
 
 
-async def test_what_recovers_is_withdrawn_in_the_same_message() -> None:
-    async with exposed() as room:
+async def test_what_recovers_is_withdrawn_in_the_same_message(transport: str) -> None:
+    async with exposed(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down")
         room.company.wire.dead.clear()
