@@ -52,6 +52,7 @@ def filled(choices: Sequence[Choice], offices: Sequence[str], channel: str) -> B
     blocks += [
         _input("reason", tr("Why"), reason, optional=True),
         _input("channel", tr("Where the plan is shown"), _where(channel)),
+        {"type": "context", "elements": [plain_text(tr("It stays as it is asked for until somebody takes it back."))]},
     ]
     return _modal(blocks, submit=tr("Show the plan"))
 
