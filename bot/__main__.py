@@ -50,6 +50,17 @@ def plan(namespace: str, config: Config = DEFAULT, cluster: Cluster = None, as_j
 
 
 @app.command()
+def drill(
+    to: Annotated[str | None, typer.Option(help="The node to move to; the best candidate.")] = None,
+    config: Config = DEFAULT,
+    cluster: Cluster = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a drill would move, there and back. Changes nothing: in Slack somebody says yes to it."""
+    _finish(_drill(to, config, cluster, as_json))
+
+
+@app.command()
 def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
     """Clusters, gateways, exposures, changes under way."""
     _finish(_status(config, as_json))
@@ -165,6 +176,18 @@ async def _plan(namespace: str, config: Path, cluster: str | None, as_json: bool
         made = await engine.dry_plan(DryPlan(namespace=namespace, cluster=cluster))
     nothing = ["Nothing to do: it is so already."]
     _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made) if made.steps else nothing)
+    return 0
+
+
+async def _drill(to: str | None, config: Path, cluster: str | None, as_json: bool) -> int:
+    from bot.app import terminal
+    from bot.model.commands import Drill
+    from bot.settings import load
+    from handlers.views import lines
+
+    async with terminal(load(config)) as engine:
+        made = await engine.dry_plan(Drill(node=to, cluster=cluster))
+    _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made))
     return 0
 
 

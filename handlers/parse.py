@@ -11,6 +11,7 @@ from bot.model.commands import (
     Audit,
     Check,
     Command,
+    Drill,
     DryPlan,
     Expose,
     Failover,
@@ -121,6 +122,10 @@ def _failover(rest: str) -> Command:
     return Failover.model_validate(_options("failover", rest, {"to": "node", "on": "cluster"}))
 
 
+def _drill(rest: str) -> Command:
+    return Drill.model_validate(_options("drill", rest, {"to": "node", "on": "cluster"}))
+
+
 def _plan(rest: str) -> Command:
     words = _without_reason("plan", rest)
     return DryPlan.model_validate({"namespace": words.pop("object"), **words})
@@ -164,6 +169,7 @@ _BUILD: dict[str, Callable[[str], Command]] = {
     "expose": _expose,
     "unexpose": _unexpose,
     "failover": _failover,
+    "drill": _drill,
     "check": _check,
     "plan": _plan,
     "status": _plain(Status, "status"),

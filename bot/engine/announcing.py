@@ -25,6 +25,7 @@ AUDITED_KINDS = frozenset(
         "stale",
         "attempted",
         "verified",
+        "measured",
         "turned-back",
         "stuck",
         "resumed",

@@ -7,14 +7,13 @@ from bot.engine.changing import refuse_locked
 from bot.engine.context import Context
 from bot.engine.planning import make_plan
 from bot.engine.verifying import knock
-from bot.model.commands import Failover
+from bot.model.commands import Drill, Failover
 from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts
 from bot.model.incident import Incident
 from bot.model.intent import ClusterIntent
 from bot.model.journal import AnyEntry, Asked, Confirmed, Planned, Requested, Snoozed
 from bot.model.move import DOORS, pod_doors, service_doors
-from bot.model.operation import Operation
 from bot.model.people import Permission, Person, Refusal, may
 from bot.model.plan import Plan
 from bot.model.site import WatchSite
@@ -91,7 +90,7 @@ async def snooze(context: Context, incident_id: str, actor: Person, planned: boo
 
 def may_move_alone(world: World, cluster: str, rules: WatchSite, now: datetime) -> bool:
     """Whether hold-down and moves per hour leave room for one more without a person."""
-    ended = [operation.records[-1].at for operation in _moves(world, cluster)]
+    ended = [operation.records[-1].at for operation in world.moves(cluster)]
     recent = [at for at in ended if now - at < timedelta(hours=1)]
     held = any(now - at < timedelta(seconds=rules.hold_down_s) for at in ended)
     return not held and len(recent) < rules.moves_per_hour
@@ -99,22 +98,12 @@ def may_move_alone(world: World, cluster: str, rules: WatchSite, now: datetime) 
 
 def last_move(world: World, cluster: str) -> str:
     """The last time that the routes were moved, in words; empty when they never were."""
-    for operation in reversed(_moves(world, cluster)):
-        to = operation.plan.intent_after.gateway if operation.plan else ""
-        return f"change {operation.id} to {to}: {operation.state}, {operation.records[-1].at:%Y-%m-%d %H:%M} UTC"
+    for operation in reversed(world.moves(cluster)):
+        plan = operation.plan
+        assert plan is not None  # of a move that somebody said yes to
+        to = "a drill" if isinstance(plan.command, Drill) else f"to {plan.intent_after.gateway}"
+        return f"change {operation.id}, {to}: {operation.state}, {operation.records[-1].at:%Y-%m-%d %H:%M} UTC"
     return ""
-
-
-def _moves(world: World, cluster: str) -> list[Operation]:
-    """Failovers that somebody said yes to, oldest first."""
-    return [
-        operation
-        for operation in world.operations.values()
-        if operation.confirmed_by is not None
-        and operation.plan is not None
-        and operation.plan.cluster == cluster
-        and isinstance(operation.plan.command, Failover)
-    ]
 
 
 def _first(world: World, incident: Incident, plan: Plan, request: Requested) -> Requested | Refusal:

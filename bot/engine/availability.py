@@ -14,7 +14,7 @@ from bot.model.commands import Expose
 from bot.model.errors import BackendError, BotError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
-from bot.model.plan import CarriesData, Check
+from bot.model.plan import AfterReturn, CarriesData, Question
 from bot.model.proof import checks_for
 from bot.model.samples import Reading, Track, exposure_subject
 from bot.model.site import ClusterSite
@@ -83,7 +83,7 @@ class Availability:
         only = ClusterIntent(exposures=(exposure,), gateway=intent.gateway)
         name = self._context.env.new_id()
         checks = checks_for(command, self._cluster, self._context.site, intent, only, facts, name)
-        names = [check for check in checks if not isinstance(check, CarriesData)]
+        names = [check for check in checks if not isinstance(check, CarriesData | AfterReturn)]
         data = [check for check in checks if isinstance(check, CarriesData)]
         # One service of the namespace is enough; a program that is down is no fault of the path.
         data = [check for check in data if check.sample] or data
@@ -94,10 +94,10 @@ class Availability:
             Track(subject, "service"): None if not carried else True in carried,
         }
 
-    async def _ask(self, checks: Sequence[Check]) -> list[bool]:
+    async def _ask(self, checks: Sequence[Question]) -> list[bool]:
         """The answers; what could not even be asked is not among them."""
 
-        async def ask(check: Check) -> bool | None:
+        async def ask(check: Question) -> bool | None:
             try:
                 return (await run_check(self._context, check, PROBE_TIMEOUT_S)).passed
             except BackendError:

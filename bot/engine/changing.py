@@ -3,7 +3,7 @@
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.planning import make_plan
-from bot.model.commands import SPEC, Change, Expose, Failover, Unexpose
+from bot.model.commands import SPEC, Change, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (
     AnyEntry,
@@ -52,7 +52,7 @@ async def request(context: Context, command: Change, actor: Person, channel: str
 
 async def plan_requested(context: Context, entry: Requested) -> None:
     """Plan a requested change and journal the plan, or why there is none."""
-    assert isinstance(entry.command, Expose | Unexpose | Failover)
+    assert isinstance(entry.command, Expose | Unexpose | Failover | Drill)
     try:
         plan = await make_plan(context, entry.command, entry.actor, entry.operation)
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
@@ -172,7 +172,7 @@ async def _gate(context: Context, operation: Operation, plan: Plan, actor: Perso
 
 async def objection(context: Context, operation: Operation, plan: Plan, actor: Person) -> Refusal | None:
     """Why this person's yes would not count here and now; None when it would."""
-    needed = Permission.FAIL_OVER if isinstance(plan.command, Failover) else Permission.CONFIRM
+    needed = Permission.FAIL_OVER if isinstance(plan.command, Failover | Drill) else Permission.CONFIRM
     refusal = await _refusal(context, actor, needed, plan.cluster, _namespace(plan.command))
     if refusal is None and actor == operation.request.actor and not context.cluster(plan.cluster).self_confirm:
         return Refusal(
@@ -188,7 +188,7 @@ async def _deny(context: Context, operation_id: str, actor: Person, refusal: Ref
 
 
 def _namespace(command: Change) -> str | None:
-    return None if isinstance(command, Failover) else command.namespace
+    return None if isinstance(command, Failover | Drill) else command.namespace
 
 
 async def _refusal(

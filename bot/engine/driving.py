@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.engine.context import Context
+from bot.engine.metering import Meter
 from bot.engine.ports import AppliesTogether, Outcome, SettlesLate, Target
 from bot.engine.presence import holds_name
 from bot.engine.verifying import verify
@@ -41,14 +42,17 @@ async def drive(context: Context, operation_id: str) -> None:
     device then, and the next call goes on from what the journal says.
     """
     run = context.env.new_id()
-    while await _leased(context, operation_id):
-        not_after = context.env.monotonic() + LEASE_S - LONGEST_CALL_S
-        operation = (await context.journal.world()).operations[operation_id]
-        entry = await _perform(context, operation, run, not_after)
-        if entry is None:
-            await context.journal.release(_lease(operation_id), context.instance)
-            return
-        await context.journal.commit(partial(_unless_overtaken, entry, operation))
+    async with Meter(context) as meter:
+        while await _leased(context, operation_id):
+            not_after = context.env.monotonic() + LEASE_S - LONGEST_CALL_S
+            operation = (await context.journal.world()).operations[operation_id]
+            entries = await _perform(context, operation, run, not_after, meter)
+            if not entries:
+                await context.journal.release(_lease(operation_id), context.instance)
+                return
+            for entry in entries:
+                await context.journal.commit(partial(_unless_overtaken, entry, operation))
+                operation = (await context.journal.world()).operations[operation_id]
 
 
 def _unless_overtaken(entry: AnyEntry, seen: Operation, world: World) -> AnyEntry | None:
@@ -65,28 +69,43 @@ async def _leased(context: Context, operation_id: str) -> bool:
     return await holds_name(context) and await context.journal.lease(_lease(operation_id), context.instance, LEASE_S)
 
 
-async def _perform(context: Context, operation: Operation, run: str, not_after: float) -> AnyEntry | None:
+async def _perform(
+    context: Context, operation: Operation, run: str, not_after: float, meter: Meter
+) -> Sequence[AnyEntry]:
+    """Do what comes next; what is to be written down about it, nothing at the end."""
     action = next_action(operation, run)
+    match action:
+        case Write(steps=steps, direction=direction):
+            if operation.plan is not None and operation.plan.reroutes:
+                meter.begin(operation)
+            results = await _write(context, operation, steps, direction, not_after)
+            return [Attempted(operation=operation.id, direction=direction, results=results)]
+        case Verify():
+            verified = await verify(context, operation, partial(_leased, context, operation.id))
+            measured = await meter.end(operation)
+            return [measured, verified] if measured is not None else [verified]
+        case Rest():
+            return []
+        case _:
+            return [await _record(context, operation, action, run)]
+
+
+async def _record(
+    context: Context, operation: Operation, action: Intend | Observe | TurnBack | Stop | Finish, run: str
+) -> AnyEntry:
     match action:
         case Intend(steps=steps, direction=direction):
             return Intended(operation=operation.id, steps=steps, direction=direction, run=run)
-        case Write(steps=steps, direction=direction):
-            results = await _write(context, operation, steps, direction, not_after)
-            return Attempted(operation=operation.id, direction=direction, results=results)
         case Observe(steps=steps, direction=direction):
             await _settled(context, operation)
             observed = [await _observe(context, operation, index, direction) for index in steps]
             return Attempted(operation=operation.id, direction=direction, results=tuple(observed))
-        case Verify():
-            return await verify(context, operation, partial(_leased, context, operation.id))
         case TurnBack(reason=reason):
             return TurnedBack(operation=operation.id, reason=reason)
         case Stop(reason=reason):
             return Stuck(operation=operation.id, reason=reason)
         case Finish(result=result, reason=reason):
             return Finished(operation=operation.id, result=result, reason=reason)
-        case Rest():
-            return None
 
 
 async def _write(

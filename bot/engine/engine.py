@@ -15,7 +15,7 @@ from bot.engine.health import Health, health
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
 from bot.engine.watching import GatewayWatch
-from bot.model.commands import Change, Check, Command, DryPlan, Expose
+from bot.model.commands import Change, Check, Command, Drill, DryPlan, Expose
 from bot.model.diagnosis import Report
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
@@ -122,8 +122,10 @@ class Engine:
         """Raises UserError, BackendErrors."""
         return await checking.check(self.context, command)
 
-    async def dry_plan(self, command: DryPlan, actor: Person = LOCAL) -> Plan:
-        """What expose would do now. Raises UserError, BackendErrors."""
+    async def dry_plan(self, command: DryPlan | Drill, actor: Person = LOCAL) -> Plan:
+        """What expose, or a drill, would do now. Raises UserError, BackendErrors."""
+        if isinstance(command, Drill):
+            return await planning.make_plan(self.context, command, actor, "dry-run")
         change = Expose(namespace=command.namespace, office=command.office, cluster=command.cluster)
         return await planning.make_plan(self.context, change, actor, "dry-run")
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
 from bot.engine.ports import Foresees, NumbersRows, Target
 from bot.model import names
-from bot.model.commands import Change, Expose, Failover, Unexpose
+from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
 from bot.model.diff import Difference, Place, diff
 from bot.model.errors import UserError
@@ -22,6 +22,9 @@ from bot.model.resources import Address, Key, Kind, Mark, Policy, Resource, Rout
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
+from bot.model.world import World, last_moved
+
+HOLD_DOWN_S = 600.0  # where no watch says otherwise
 
 
 async def make_plan(
@@ -45,6 +48,8 @@ async def make_plan(
     world = await context.journal.world()
     before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
     facts = facts or await context.clusters[cluster.name].facts()
+    if isinstance(command, Drill):
+        _refuse_drill(world, cluster, await context.journal.now())
     after = await _intended(context, command, cluster, before, facts)
     wanted = _normalised(context, desired(after, cluster, context.site, facts))
     rows = _rows_needed(context, approved.steps) if approved else {}
@@ -65,7 +70,7 @@ async def make_plan(
         command=command,
         cluster=cluster.name,
         intent_before=before,
-        intent_after=after,
+        intent_after=before if isinstance(command, Drill) else after,
         steps=steps,
         found=difference.found,
         opens=flows(steps, networks, opening=True),
@@ -91,13 +96,33 @@ async def _intended(
                     f"{suggestion(command.namespace, exposed)} Exposed: {', '.join(exposed) or 'nothing'}."
                 )
             return before.without(command.namespace, command.office and context.office(command.office))
-        case Failover():
+        case Failover() | Drill():
             if not before.exposures:
                 raise UserError(
                     f"Nothing of cluster {cluster.name} is exposed, so there is no route to move. "
                     f"Its first one will point at clusters.{cluster.name}.gateway of app.yaml."
                 )
-            return before.through(await choose(context, cluster, before, facts, command.node))
+            node = await choose(context, cluster, before, facts, command.node)
+            if isinstance(command, Drill) and node == (before.gateway or cluster.gateway):
+                raise UserError(f"{node} carries the routes already; a drill moves them to another node and back.")
+            return before.through(node)
+
+
+def _refuse_drill(world: World, cluster: ClusterSite, now: datetime) -> None:
+    """Nobody rehearses while it burns, nor right after."""
+    incident = world.incident(cluster.name)
+    if incident is not None:
+        raise UserError(
+            f"Incident {incident.id} about {incident.picture.gateway} is not over; a drill waits until it is."
+        )
+    held = HOLD_DOWN_S if cluster.watch is None else cluster.watch.hold_down_s
+    moved = last_moved(world, cluster.name)
+    if moved is not None and now - moved < timedelta(seconds=held):
+        until = moved + timedelta(seconds=held)
+        raise UserError(
+            f"The routes of cluster {cluster.name} were moved at {moved:%H:%M} UTC; a drill waits until "
+            f"{until:%H:%M:%S} UTC (hold_down_s)."
+        )
 
 
 def _known_namespace(namespace: str, facts: ClusterFacts) -> None:

@@ -9,7 +9,7 @@ from bot.model.describe import describe, describe_connection
 from bot.model.errors import BackendError
 from bot.model.journal import CheckResult, Verified
 from bot.model.operation import Operation
-from bot.model.plan import CarriesData, Check, DoesNotResolve, Door, Forwards, ReachesOne, Resolves
+from bot.model.plan import CarriesData, DoesNotResolve, Door, Forwards, Question, ReachesOne, Resolves
 from bot.model.probes import DnsAnswer
 
 PAUSES_S = (0.5, 1.0, 2.0, 3.0, 3.0)
@@ -33,13 +33,14 @@ async def verify(context: Context, operation: Operation, still_ours: StillOurs) 
     """
     started = context.env.monotonic()
     results: dict[int, CheckResult] = {}
-    left = list(range(len(operation.checks)))
+    checks = operation.due
+    left = list(range(len(checks)))
     for attempt in count():
         if attempt:
             await context.env.sleep(PAUSES_S[attempt - 1] if attempt < ATTEMPTS else PATIENT_PAUSE_S)
         timeout_s = FIRST_TIMEOUT_S if attempt == 0 else PROBE_TIMEOUT_S
-        checks = [_fresh(operation.checks[index], attempt) for index in left]
-        answers = await asyncio.gather(*(_result(context, check, timeout_s) for check in checks))
+        asked = [_fresh(checks[index], attempt) for index in left]
+        answers = await asyncio.gather(*(_result(context, check, timeout_s) for check in asked))
         results.update(zip(left, answers, strict=True))
         verified = _verified(operation, results)
         if all(result.passed for result in verified.results) or (verified.passed and attempt >= SAMPLE_ATTEMPTS):
@@ -47,7 +48,7 @@ async def verify(context: Context, operation: Operation, still_ours: StillOurs) 
         left = [index for index, result in results.items() if not result.passed]
         if attempt + 1 >= ATTEMPTS:
             elapsed = context.env.monotonic() - started
-            left = [index for index in left if _patience(operation.checks[index]) > elapsed]
+            left = [index for index in left if _patience(checks[index]) > elapsed]
             decided = {index: result for index, result in results.items() if index not in left}
             if not left or not _verified(operation, decided).passed or not await still_ours():
                 break
@@ -58,18 +59,18 @@ def _verified(operation: Operation, results: Mapping[int, CheckResult]) -> Verif
     return Verified(operation=operation.id, results=tuple(results[index] for index in sorted(results)))
 
 
-def _patience(check: Check) -> int:
+def _patience(check: Question) -> int:
     return check.patience_s if isinstance(check, Forwards | DoesNotResolve) else 0
 
 
-def _fresh(check: Check, attempt: int) -> Check:
+def _fresh(check: Question, attempt: int) -> Question:
     """The check with a name that nobody has asked for: the server may remember the answer of the attempt before."""
     if not isinstance(check, Forwards | DoesNotResolve) or attempt == 0:
         return check
     return check.model_copy(update={"name": f"t{attempt}-{check.name}"})
 
 
-async def _result(context: Context, check: Check, timeout_s: float) -> CheckResult:
+async def _result(context: Context, check: Question, timeout_s: float) -> CheckResult:
     """A probe that could not even be sent proves nothing, and so does not pass."""
     try:
         return await run_check(context, check, timeout_s)
@@ -78,7 +79,7 @@ async def _result(context: Context, check: Check, timeout_s: float) -> CheckResu
         return CheckResult(what=check.kind.replace("-", " "), passed=False, evidence=str(error), sample=sample)
 
 
-async def run_check(context: Context, check: Check, timeout_s: float) -> CheckResult:
+async def run_check(context: Context, check: Question, timeout_s: float) -> CheckResult:
     """Ask once. Raises BackendErrors when the question could not even be sent."""
     match check:
         case Resolves():

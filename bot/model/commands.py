@@ -38,6 +38,15 @@ class Failover(Value):
     incident: str | None = None
 
 
+class Drill(Value):
+    """Move the cluster's routes to another node and back again, and measure what new connections notice of it."""
+
+    verb: Literal["drill"] = "drill"
+    node: str | None = None
+    cluster: str | None = None
+    reason: str = ""
+
+
 class Check(Value):
     """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand."""
 
@@ -80,9 +89,9 @@ class Help(Value):
     verb: Literal["help"] = "help"
 
 
-Change = Annotated[Expose | Unexpose | Failover, Field(discriminator="verb")]
+Change = Annotated[Expose | Unexpose | Failover | Drill, Field(discriminator="verb")]
 Command = Annotated[
-    Expose | Unexpose | Failover | Check | DryPlan | Status | ListExposures | History | Audit | WhoAmI | Help,
+    Expose | Unexpose | Failover | Drill | Check | DryPlan | Status | ListExposures | History | Audit | WhoAmI | Help,
     Field(discriminator="verb"),
 ]
 
@@ -116,6 +125,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         verb="failover",
         usage=marked("failover [to <node>] [on <cluster>] [because …]"),
         summary=marked("move the routes to another gateway node, the best one if none is named"),
+        permission=Permission.FAIL_OVER,
+        mutating=True,
+    ),
+    CommandSpec(
+        verb="drill",
+        usage=marked("drill [to <node>] [on <cluster>] [because …]"),
+        summary=marked("move the routes to another node and back, and measure what people notice"),
         permission=Permission.FAIL_OVER,
         mutating=True,
     ),

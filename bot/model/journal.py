@@ -162,6 +162,19 @@ class Verified(Event):
         return self.problem is None
 
 
+class Measured(Event):
+    """What new connections noticed while routes moved: how long none passed on one way, at worst, and how many failed.
+
+    Precise to the pause between two attempts on a way, a fifth of a second.
+    """
+
+    kind: Literal["measured"] = "measured"
+    operation: str
+    outage_ms: int
+    attempts: int
+    failed: int
+
+
 class TurnedBack(Event):
     """From here on the operation undoes what it wrote."""
 
@@ -281,6 +294,7 @@ OperationEntry = (
     | Intended
     | Attempted
     | Verified
+    | Measured
     | TurnedBack
     | Stuck
     | Resumed

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
-from bot.model.plan import Check, Door, Forwards, ReachesOne
+from bot.model.plan import Door, Forwards, ReachesOne
 from bot.model.protocols import spoken_on
 from bot.model.site import Site
 
@@ -15,7 +15,7 @@ DOORS = 3  # a program that is down must not decide, and three are not down at o
 
 def move_checks(
     site: Site, old: str, new: str, intent: ClusterIntent, facts: ClusterFacts, operation: str
-) -> tuple[Check, ...]:
+) -> tuple[ReachesOne | Forwards, ...]:
     """Data through the new gateway to a service address, to a pod on it and to a pod elsewhere; names for the office.
 
     Nothing that lives only on the old gateway is asked: it may be gone, and that is no fault of the new one.
@@ -25,11 +25,26 @@ def move_checks(
 
 def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
     """What the move does to open connections, and what could not be proven."""
-    lines = [
+    return (
         "Open connections to service addresses are reset once; those to pod addresses survive, "
         "unless the cluster's network masquerades them.",
         "The routes stay there: nothing moves them back by itself.",
-    ]
+        *_about_node(new, facts),
+    )
+
+
+def drill_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
+    """The same for a move there and back."""
+    return (
+        f"A drill: the routes lead through {new} until it is proven that data passes there, then back as they were.",
+        "Open connections to service addresses are reset, on the way there or back; those to pod addresses survive, "
+        "unless the cluster's network masquerades them.",
+        *_about_node(new, facts),
+    )
+
+
+def _about_node(new: str, facts: ClusterFacts) -> Sequence[str]:
+    lines = []
     node = facts.node(new)
     if node is not None and not node.schedulable:
         lines.append(f"{new} is cordoned.")
@@ -37,7 +52,7 @@ def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
         lines.append(f"{new} belongs to the control plane; all office traffic will pass through it.")
     if not any(node == new for node, _ in pod_doors(ClusterIntent(), facts)):
         lines.append(f"No pod on {new} can be asked, so the way to its own pods is not proven.")
-    return tuple(lines)
+    return lines
 
 
 def service_doors(old: str, intent: ClusterIntent, facts: ClusterFacts) -> tuple[Door, ...]:

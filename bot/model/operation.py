@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Literal
 
-from bot.model.commands import Failover
+from bot.model.commands import Drill, Failover
 from bot.model.journal import (
     Announced,
     Attempted,
@@ -15,6 +15,7 @@ from bot.model.journal import (
     Expired,
     Finished,
     Intended,
+    Measured,
     OperationEntry,
     Planned,
     Record,
@@ -28,7 +29,7 @@ from bot.model.journal import (
     Verified,
 )
 from bot.model.people import Person
-from bot.model.plan import Check, Plan
+from bot.model.plan import AfterReturn, Check, Plan, Question
 from bot.model.value import Value
 
 State = Literal[
@@ -94,6 +95,13 @@ class Operation(Value):
     @property
     def last_seq(self) -> int:
         return self.records[-1].seq
+
+    @property
+    def due(self) -> tuple[Question, ...]:
+        """The checks that prove what the operation is doing now: the way there, or a drill's way back."""
+        if self.state == "undoing":
+            return tuple(check.check for check in self.checks if isinstance(check, AfterReturn))
+        return tuple(check for check in self.checks if not isinstance(check, AfterReturn))
 
     def results(self, direction: Direction) -> Iterator[StepResult]:
         """What became of every step that was ever tried in that direction, oldest first."""
@@ -171,6 +179,8 @@ class Rest(Value):
     """Nothing to do (any more): the operation has ended, waits for a yes, or waits for a person."""
 
 
+RETURN = "proven there; the way back"
+NOT_BACK = "the routes are back as they were, but it is not proven that data passes there again"
 FORWARD_TRIES = 3
 BACK_TRIES = 5
 
@@ -193,11 +203,14 @@ def next_action(operation: Operation, run: str) -> Action:
     | running  | steps left                                       | intend the next ones of one target  |
     | running  | none left, not verified                          | verify                              |
     | running  | verified, passed / not passed                    | finish done / turn back             |
+    | running  | the same, of a drill: passed                     | turn back: that is the plan         |
     | undoing  | steps intended by this run / an earlier one      | write / observe                     |
     | undoing  | a step failed, or not written five times         | stop: a person is needed            |
     | undoing  | it is not known what a step left behind          | stop; once a person resumes: observe|
     | undoing  | written steps left                               | intend the newest ones of one target|
     | undoing  | none left                                        | finish rolled back                  |
+    | undoing  | none left, of a drill that was proven there      | verify, then finish done if it      |
+    |          |                                                  | passed, rolled back if not          |
     | other    |                                                  | rest                                |
     """
     if operation.plan is None or operation.state not in ("running", "undoing"):
@@ -226,6 +239,8 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
         return Verify()
     if (failed := last.problem) is not None:
         return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
+    if isinstance(plan.command, Drill):
+        return TurnBack(reason=RETURN)
     return Finish(result="done")
 
 
@@ -243,8 +258,25 @@ def _back(operation: Operation, plan: Plan) -> Action:
         return Intend(steps=_of_one_target(plan, held), direction="back")
     if unclear:
         return Stop(reason=unclear[min(unclear)])
+    if isinstance(plan.command, Drill) and _proven_there(operation):
+        return _returned(last)
     turned = next((e.reason for e in reversed(operation.entries) if isinstance(e, TurnedBack)), "")
     return Finish(result="rolled-back", reason=turned)
+
+
+def _proven_there(operation: Operation) -> bool:
+    """Whether data passed before the way back began."""
+    before = tuple(takewhile(lambda entry: not isinstance(entry, TurnedBack), operation.entries))
+    return isinstance(before[-1], Verified) and before[-1].passed
+
+
+def _returned(last: OperationEntry) -> Action:
+    """The end of a drill whose routes are back."""
+    if not isinstance(last, Verified):
+        return Verify()
+    if (failed := last.problem) is None:
+        return Finish(result="done")
+    return Finish(result="rolled-back", reason=f"{NOT_BACK}: {failed.what}: {failed.evidence}")
 
 
 def _of_one_target(plan: Plan, indexes: Sequence[int]) -> tuple[int, ...]:
@@ -310,7 +342,7 @@ def advance(operation: Operation, record: Record) -> Operation:
             changes["state"] = "stuck"
         case Finished(result=result):
             changes["state"] = result
-        case Intended() | Attempted() | Verified() | Requested():
+        case Intended() | Attempted() | Verified() | Measured() | Requested():
             pass
         case _:
             raise AssertionError(f"{entry.kind} is not an operation's entry")

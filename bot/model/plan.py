@@ -89,7 +89,15 @@ class Forwards(Value):
     patience_s: int = 0
 
 
-Check = Annotated[Resolves | DoesNotResolve | CarriesData | ReachesOne | Forwards, Field(discriminator="kind")]
+class AfterReturn(Value):
+    """A check that is due once the routes of a drill are back where they were."""
+
+    kind: Literal["after-return"] = "after-return"
+    check: ReachesOne | Forwards = Field(discriminator="kind")
+
+
+Question = Resolves | DoesNotResolve | CarriesData | ReachesOne | Forwards
+Check = Annotated[Question | AfterReturn, Field(discriminator="kind")]
 
 
 class Flow(Value):

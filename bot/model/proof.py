@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
-from bot.model.commands import Change, Expose, Failover, Unexpose
+from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
-from bot.model.move import move_checks, move_warnings
-from bot.model.plan import CarriesData, Check, DoesNotResolve, Forwards, Resolves
+from bot.model.move import drill_warnings, move_checks, move_warnings
+from bot.model.plan import AfterReturn, CarriesData, Check, DoesNotResolve, Forwards, Resolves
 from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder, Policy
 from bot.model.site import ClusterSite, Site
@@ -28,7 +28,10 @@ def checks_for(
     facts: ClusterFacts,
     operation: str,
 ) -> tuple[Check, ...]:
-    """The proof of a change. Depends on nothing but its arguments, so that the same world gives the same plan."""
+    """The proof of a change; of a drill, `after` is the intent while the routes are away.
+
+    Depends on nothing but its arguments, so that the same world gives the same plan.
+    """
     match command:
         case Expose():
             offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
@@ -37,6 +40,11 @@ def checks_for(
         case Failover():
             old, new = before.gateway or cluster.gateway, after.gateway or cluster.gateway
             return move_checks(site, old, new, after, facts, operation)
+        case Drill():
+            old, new = before.gateway or cluster.gateway, after.gateway or cluster.gateway
+            back = move_checks(site, new, old, after, facts, f"{operation}-back")
+            there = move_checks(site, old, new, after, facts, operation)
+            return (*there, *(AfterReturn(check=check) for check in back))
         case Unexpose():
             return _no_names(command, site, after, facts, operation)
 
@@ -140,6 +148,8 @@ def warnings_for(
             warnings += _about_replicas(command, site, after)
     if isinstance(command, Failover):
         warnings += move_warnings(after.gateway or cluster.gateway, facts)
+    if isinstance(command, Drill):
+        warnings += drill_warnings(after.gateway or cluster.gateway, facts)
     warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
     return tuple(warnings)
 

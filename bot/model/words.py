@@ -27,6 +27,7 @@ WORDS = (
     marked("intended"),
     marked("attempted"),
     marked("verified"),
+    marked("measured"),
     marked("turned-back"),
     marked("stuck"),
     marked("resumed"),

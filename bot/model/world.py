@@ -1,8 +1,10 @@
 """Everything the journal tells, folded: operations, intents, ownership, locks."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from bot.model import incident as incidents
+from bot.model.commands import Drill, Failover
 from bot.model.errors import BrokenJournal
 from bot.model.incident import Incident
 from bot.model.intent import ClusterIntent
@@ -77,6 +79,17 @@ class World:
             and operation.plan.reroutes
             for operation in self._operations.values()
         )
+
+    def moves(self, cluster: str) -> list[Operation]:
+        """Failovers and drills that somebody said yes to, oldest first."""
+        return [
+            operation
+            for operation in self._operations.values()
+            if operation.confirmed_by is not None
+            and operation.plan is not None
+            and operation.plan.cluster == cluster
+            and isinstance(operation.plan.command, Failover | Drill)
+        ]
 
     def unfinished(self) -> Iterator[Operation]:
         return (operation for operation in self._operations.values() if not operation.final)
@@ -161,3 +174,8 @@ class World:
             self._owned[place] = step.after.mark
         else:
             self._owned.pop(place, None)
+
+
+def last_moved(world: World, cluster: str) -> datetime | None:
+    """When the newest move of the cluster's routes ended, or last did something."""
+    return max((operation.records[-1].at for operation in world.moves(cluster)), default=None)

@@ -13,6 +13,7 @@ from bot.model.journal import (
     Direction,
     Escalated,
     Finished,
+    Measured,
     Opened,
     Record,
     Requested,
@@ -82,6 +83,13 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
                 "{passed} of {count} checks passed",
                 passed=sum(result.passed for result in results),
                 count=len(results),
+            )
+        case Measured(outage_ms=outage, attempts=attempts, failed=failed):
+            return tr(
+                "new connections: {outage} ms without any on one way, at worst; {failed} of {count} failed",
+                outage=outage,
+                failed=failed,
+                count=attempts,
             )
         case TurnedBack(reason=reason) | Stuck(reason=reason):
             return tr("{event}: {reason}", event=word(entry.kind), reason=reason)

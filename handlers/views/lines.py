@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from bot.engine.overview import ClusterState, Overview
 from bot.model.candidates import Candidate
-from bot.model.commands import COMMANDS, typed
+from bot.model.commands import COMMANDS, Drill, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
-from bot.model.journal import Verified
+from bot.model.journal import Measured, Verified
 from bot.model.operation import Operation
 from bot.model.people import Permission, able_roles
 from bot.model.picture import SHOWN_CANDIDATES
@@ -143,10 +143,14 @@ def state_line(operation: Operation) -> str:
             if done < total:
                 return tr("Applying: {done} of {total} steps", done=done, total=total)
             return tr("All {total} steps hold; proving it …", total=total)
+        case "undoing" if _drilling(operation) and not operation.written():
+            return tr("The routes are back; proving it …")
         case "undoing":
             return tr("Going back: {count} steps left to undo", count=len(operation.written()))
         case "stuck":
             return tr("A person is needed")
+        case "done" if _drilling(operation):
+            return tr("Done: moved there and back, and proven both times")
         case "done":
             return tr_n("Done: {count} step applied and proven", "Done: {count} steps applied and proven", total)
         case "rolled-back":
@@ -178,12 +182,38 @@ def reason_line(operation: Operation) -> str:
     return ""
 
 
+def _drilling(operation: Operation) -> bool:
+    return isinstance(operation.request.command, Drill)
+
+
 def proof_lines(operation: Operation) -> list[str]:
-    """What the last verification found."""
-    verified = next((entry for entry in reversed(operation.entries) if isinstance(entry, Verified)), None)
-    if verified is None:
-        return []
-    return [f"{'✓' if r.passed else '✗'} {r.what} — {r.evidence}" for r in verified.results]
+    """What new connections noticed of a move, and what the last verification found; of a drill, each of both ways."""
+    verified = [entry for entry in operation.entries if isinstance(entry, Verified)]
+    verified = verified if _drilling(operation) else verified[-1:]
+    proof = [f"{'✓' if r.passed else '✗'} {r.what} — {r.evidence}" for one in verified for r in one.results]
+    return [*outage_lines(operation), *proof]
+
+
+def outage_lines(operation: Operation) -> list[str]:
+    """What was measured while the routes moved, one line a move."""
+    measured = [entry for entry in operation.entries if isinstance(entry, Measured)]
+    ways = (tr("on the way there"), tr("on the way back")) if _drilling(operation) else ("",)
+    lines = []
+    for way, one in zip(ways, measured, strict=False):
+        said = tr_n(
+            "outage: none; {count} new connection was tried",
+            "outage: none; all {count} new connections passed",
+            one.attempts,
+        )
+        if one.failed:
+            said = tr(
+                "outage: {seconds} s for new connections, at worst; {failed} of {count} failed",
+                seconds=f"{one.outage_ms / 1000:.1f}",
+                failed=one.failed,
+                count=one.attempts,
+            )
+        lines.append(f"{said} ({way})" if way else said)
+    return lines
 
 
 def step_marks(operation: Operation) -> list[str]:

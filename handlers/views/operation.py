@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.engine.changing import DIGEST_PREFIX
-from bot.model.commands import Failover, typed
+from bot.model.commands import Drill, Failover, typed
 from bot.model.journal import Cancelled, Confirmed, Stale
 from bot.model.operation import Operation
 from bot.model.plan import Plan
@@ -146,7 +146,8 @@ def _took(operation: Operation) -> str:
 
 
 def _who(plan: Plan) -> str:
-    return tr("on-call or an admin") if isinstance(plan.command, Failover) else tr("an operator or admin")
+    moves = isinstance(plan.command, Failover | Drill)
+    return tr("on-call or an admin") if moves else tr("an operator or admin")
 
 
 def _buttons(operation: Operation, attached: str | None) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from bot.engine.announcing import AUDITED_KINDS, Outbox
 from bot.engine.engine import Engine
 from bot.engine.ports import Store, Stored
 from bot.engine.presence import claim_name
-from bot.model.commands import Change, Expose, Failover, Unexpose
+from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError
 from bot.model.journal import Intended
 from bot.model.people import Person
@@ -119,11 +119,11 @@ async def live(engine: Engine, command: Change) -> None:
 
 
 def _asking(command: Change) -> Person:
-    return OLGA if isinstance(command, Failover) else DANA
+    return OLGA if isinstance(command, Failover | Drill) else DANA
 
 
 def _confirming(command: Change) -> Person:
-    return ADA if isinstance(command, Failover) else OMAR
+    return ADA if isinstance(command, Failover | Drill) else OMAR
 
 
 async def revive(company: Company) -> Engine:
@@ -142,6 +142,7 @@ COMMANDS: dict[str, tuple[list[Change], Change]] = {
     "expose a second": ([Expose(namespace="monitoring")], Expose(namespace="default")),
     "unexpose": ([Expose(namespace="default")], Unexpose(namespace="default")),
     "failover": ([Expose(namespace="default")], Failover(node="node-03")),
+    "drill": ([Expose(namespace="default")], Drill(node="node-03")),
 }
 
 

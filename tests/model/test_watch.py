@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.watch import DATA, SIGNALS, Health, Reading, Round, Signal, Watch, step
+from bot.model.watch import DATA, SIGNALS, Health, Reading, Round, Rules, Signal, Watch, step
 
 INTERVAL_S = 2.0
 MONTH_ROUNDS = int(30 * 86400 / INTERVAL_S)
@@ -189,10 +189,11 @@ def month(seed: int, loss: float, bursts: Iterable["Burst"] = ()) -> int:
             bad.setdefault(number, set()).update(s for s in LOSSY if burst.hits(s, chance))
             silent[number] = max(silent.get(number, loss), burst.reference_loss)
     watch, asked, following = Watch(), 0, 0
-    for number in sorted(number for number, signals in bad.items() if signals & set(DATA)):
-        if number < following:
+    lossy = sorted(number for number, signals in bad.items() if signals & set(DATA))
+    for number, fifth in zip(lossy, lossy[Rules().bad - 1 :], strict=False):
+        # Nothing is ever wrong without five rounds of bad data in a window: only where those are, is it played.
+        if number < following or fifth - number >= Rules().window:
             continue
-        # Without a bad data signal nothing is ever wrong: only what stands in the window before it needs to be played.
         first = max(following, number - watch.rules.window)
         for following in itertools.count(first):  # where it stops is where the next one may begin
             lost = silent.get(following, loss)

@@ -62,6 +62,19 @@ async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> Non
         assert len(room.company.firewall.writes) == before + 2
 
 
+async def test_a_drill_is_asked_for_confirmed_and_told_with_what_people_noticed(transport: str) -> None:
+    async with exposed(transport) as room:
+        await room.slack.say(f"/k8snet drill to {NEXT} because we rehearse", by="olga")
+        card = await room.slack.until(contains="Plan: waits for a yes", by="olga")
+        assert f"A drill: the routes lead through {NEXT} until" in card.text
+        await room.slack.click("Confirm", by="olga")
+        done = await room.slack.until(contains="Done: moved there and back, and proven both times")
+        assert "outage: none; all" in done.text
+        assert "(on the way back)" in done.text
+        assert {room.company.firewall.resources[key].gateway for key in ROUTES} == {ADDRESS[GATEWAY]}
+        await room.slack.until("k8snet-audit", contains="ended: done")
+
+
 async def test_what_recovers_is_withdrawn_in_the_same_message(transport: str) -> None:
     async with exposed(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])

@@ -1,0 +1,152 @@
+"""A drill moves the routes to another node and back: on purpose, proven both times, and never into a fire."""
+
+import pytest
+
+from bot.model.commands import Drill, Failover
+from bot.model.journal import Measured, Verified
+from bot.model.operation import Operation
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched
+from tests.memory import Fault
+from tests.office import ADA, DANA, OLGA
+
+DRILL = Drill(node="node-03", reason="we rehearse")
+HOST = ADDRESS[GATEWAY]
+
+
+async def asked(office: Watched, command: Drill | Failover = DRILL, delivery: str = "d1") -> Operation:
+    identifier = await office.engine.request(command, OLGA, "C1", delivery)
+    return await known(office, identifier)
+
+
+async def known(office: Watched, identifier: str) -> Operation:
+    return (await office.engine.context.journal.world()).operations[identifier]
+
+
+async def drilled(office: Watched) -> Operation:
+    operation = await asked(office)
+    assert operation.plan is not None
+    await office.engine.confirm(operation.id, operation.plan.digest, ADA)
+    await office.company.env.idle()
+    assert not office.company.env.failures
+    return await known(office, operation.id)
+
+
+async def test_the_routes_move_are_proven_come_back_and_are_proven_again() -> None:
+    office = await watched()
+    before = dict(office.firewall.resources)
+    writes = len(office.firewall.writes)
+    drill = await drilled(office)
+    assert drill.state == "done"
+    ways = [after.gateway for _, after in office.firewall.writes[writes:]]
+    assert ways == [ADDRESS[NEXT], ADDRESS[NEXT], HOST, HOST]
+    assert office.firewall.resources == before
+    proofs = [entry for entry in drill.entries if isinstance(entry, Verified)]
+    assert [proof.passed for proof in proofs] == [True, True]
+    assert all(f"through {NEXT}" in result.what or "dc1" in result.what for result in proofs[0].results)
+    assert all(f"through {GATEWAY}" in result.what or "dc1" in result.what for result in proofs[1].results)
+    assert (await office.engine.context.journal.world()).intent("qa").gateway is None
+
+
+async def test_what_new_connections_notice_is_measured_on_both_ways() -> None:
+    office = await watched()
+    there, back = [entry for entry in (await drilled(office)).entries if isinstance(entry, Measured)]
+    assert there.failed == back.failed == 0
+    assert there.attempts > 0
+
+
+async def test_an_outage_on_the_way_there_is_in_the_result() -> None:
+    office = await watched()
+    office.company.wire.without_proxy.add(ADDRESS[NEXT])
+    drill = await drilled(office)
+    (measured,) = [entry for entry in drill.entries if isinstance(entry, Measured)]
+    assert measured.outage_ms >= 1000
+    assert 0 < measured.failed < measured.attempts
+
+
+async def test_a_node_that_carries_nothing_is_left_at_once_and_that_is_said() -> None:
+    office = await watched()
+    office.company.wire.without_proxy.add(ADDRESS[NEXT])
+    drill = await drilled(office)
+    assert drill.state == "rolled-back"
+    assert "not proven: data reaches a service address through k8s-qa-node-03" in drill.entries[-1].reason
+    assert office.gateways() == {HOST}
+
+
+async def test_a_return_that_cannot_be_proven_is_no_success() -> None:
+    office = await watched()
+    operation = await asked(office)
+    assert operation.plan is not None
+    office.firewall.fail("apply", Fault.HANG_BEFORE, nth=3)  # the first write of the way back
+    await office.engine.confirm(operation.id, operation.plan.digest, ADA)
+    await office.firewall.hanging.wait()
+    office.company.wire.not_forwarding.add(HOST)
+    office.firewall.release()
+    await office.company.env.idle()
+    drill = await known(office, operation.id)
+    assert drill.state == "rolled-back"
+    assert "it is not proven that data passes there again" in drill.entries[-1].reason
+    assert office.gateways() == {HOST}
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (Drill(node=GATEWAY), "carries the routes already; a drill moves them to another node and back"),
+        (Drill(node="node-99"), "has no node node-99"),
+    ],
+)
+async def test_a_drill_needs_another_node(command: Drill, says: str) -> None:
+    office = await watched()
+    operation = await asked(office, command)
+    assert (operation.state, says in operation.entries[-1].reason) == ("unplannable", True)
+
+
+async def test_without_a_name_the_best_candidate_is_drilled() -> None:
+    office = await watched()
+    operation = await asked(office, Drill())
+    assert operation.plan is not None
+    assert {step.after.gateway for step in operation.plan.steps} == {ADDRESS[NEXT]}
+
+
+async def test_nobody_drills_during_an_incident() -> None:
+    office = await watched()
+    office.company.wire.dead.add(HOST)
+    await office.rounds(5)
+    operation = await asked(office)
+    assert operation.state == "unplannable"
+    assert f"about {GATEWAY} is not over; a drill waits until it is" in operation.entries[-1].reason
+
+
+async def test_a_yes_that_comes_after_an_incident_began_moves_nothing() -> None:
+    office = await watched()
+    operation = await asked(office)
+    assert operation.plan is not None
+    office.company.wire.dead.add(HOST)
+    await office.rounds(5)
+    said = await office.engine.confirm(operation.id, operation.plan.digest, ADA)
+    assert "nothing was done" in said
+    await office.company.env.idle()
+    assert office.gateways() == {HOST}
+
+
+async def test_nobody_drills_right_after_a_move() -> None:
+    office = await watched()
+    assert (await drilled(office)).state == "done"
+    again = await asked(office, delivery="d2")
+    assert again.state == "unplannable"
+    assert "a drill waits until" in again.entries[-1].reason
+    office.pass_time(RULES.hold_down_s + 1)
+    assert (await asked(office, delivery="d3")).state == "awaiting"
+
+
+async def test_developers_cannot_drill() -> None:
+    office = await watched()
+    with pytest.raises(Exception, match="you need the role oncall or admin"):
+        await office.engine.request(DRILL, DANA, "C1", "d1")
+
+
+async def test_the_watch_asks_nobody_during_a_drill_nor_after_it() -> None:
+    office = await watched()
+    await drilled(office)
+    await office.rounds(20)
+    assert await office.incident() is None
