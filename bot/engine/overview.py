@@ -68,6 +68,7 @@ class ClusterState(Value):
     health: NodeHealth = NodeHealth()
     candidates: tuple[Candidate, ...] = ()
     days: tuple[Strip, ...] = ()
+    firewall: str = ""
 
 
 class Overview(Value):
@@ -149,6 +150,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
             watched=cluster.watch is not None,
             incident=incident,
             days=tuple(_days(minutes, gateway, (), now)),
+            firewall=cluster.firewall,
         )
     node = facts.node(gateway)
     health = await survey(context, cluster, facts.nodes)
@@ -164,6 +166,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
         health=health.get(gateway, NodeHealth()),
         candidates=ranked,
         days=tuple(_days(minutes, gateway, [one.node for one in ranked], now)),
+        firewall=cluster.firewall,
     )
 
 

@@ -1,0 +1,106 @@
+"""The last 24 hours as strips: signals of a cluster's nodes, availability of what is exposed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from bot.engine.overview import ClusterState, ExposureState
+from bot.model.samples import State, Strip
+from bot.model.value import Value
+from bot.model.wording import tr
+from handlers.drawing.scene import COLOURS, MARGIN, MUTED, WIDTH, Rect, Scene, Shape, scene, written
+
+ROW_HEIGHT, BAR_TOP, AXIS_HEIGHT, LEGEND_HEIGHT = 40, 27, 16, 22
+MOST_ROWS = 10
+# The worse, the taller: an outage stands out for whoever sees no colours.
+HEIGHTS: dict[State, float] = {"unknown": 1.5, "good": 7, "doubtful": 12, "bad": 18}
+LEGEND: tuple[tuple[State, str], ...] = (
+    ("good", "good"),
+    ("doubtful", "doubtful"),
+    ("bad", "down"),
+    ("unknown", "no data"),
+)
+
+
+class Row(Value):
+    """A strip and what it is called."""
+
+    name: str
+    strip: Strip
+
+
+def signal_rows(cluster: ClusterState) -> tuple[Row, ...]:
+    """One for data and one for the machine, of every node of which there is anything."""
+    words = {"data": "data through it", "machine": "machine"}
+    return tuple(Row(name=f"{day.subject}: {words.get(day.family, day.family)}", strip=day) for day in cluster.days)
+
+
+def availability_rows(exposures: Sequence[ExposureState]) -> tuple[Row, ...]:
+    return tuple(
+        Row(name=f"{state.exposure.namespace} on {state.cluster}, {state.exposure.office}", strip=state.day)
+        for state in exposures
+        if state.day is not None and state.day.known
+    )
+
+
+def strips_scene(title: str, rows: Sequence[Row]) -> Scene:
+    """`title` is of ours; the rows' names may be anybody's."""
+    shown = rows[:MOST_ROWS]
+    height = 30 + len(shown) * ROW_HEIGHT + AXIS_HEIGHT + LEGEND_HEIGHT + 6
+
+    def shapes() -> Iterator[Shape]:
+        more = f", {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+        yield written(MARGIN, 18, f"{title}{more}", WIDTH - 2 * MARGIN, size=12)
+        for number, row in enumerate(shown):
+            yield from _row(30 + number * ROW_HEIGHT, row)
+        below = 30 + len(shown) * ROW_HEIGHT + AXIS_HEIGHT / 2
+        width = WIDTH - 2 * MARGIN
+        yield written(MARGIN, below, "24 h ago", 80, size=10, colour=MUTED)
+        yield written(MARGIN + width / 2, below, "12 h", 60, size=10, colour=MUTED, anchor="middle")
+        yield written(MARGIN + width, below, "now", 60, size=10, colour=MUTED, anchor="right")
+        yield from _legend(below + AXIS_HEIGHT / 2 + LEGEND_HEIGHT / 2)
+
+    return scene(height, shapes(), strips_alt(title, rows))
+
+
+def strips_alt(title: str, rows: Sequence[Row]) -> str:
+    """The picture in words."""
+    said = [f"{row.name} {percent(row.strip.share)}{_bad_hours(row.strip)}" for row in rows]
+    return f"{title}: {'; '.join(said)}."
+
+
+def percent(share: float | None) -> str:
+    """Rounded down: a hundred is a hundred."""
+    if share is None:
+        return "–"
+    thousandths = int(share * 1000 + 1e-9)
+    return "100 %" if thousandths == 1000 else f"{thousandths / 10:.1f} %"
+
+
+def _bad_hours(strip: Strip) -> str:
+    quarters = strip.states.count("bad")
+    return tr(" (bad in {count} quarters of an hour)", count=quarters) if quarters else ""
+
+
+def _row(y: float, row: Row) -> Iterator[Shape]:
+    width = WIDTH - 2 * MARGIN
+    yield written(MARGIN, y + 8, row.name, width - 60)
+    yield written(MARGIN + width, y + 8, percent(row.strip.share), 56, anchor="right")
+    step = width / len(row.strip.states)
+    start = 0
+    for state, group in groupby(row.strip.states):
+        count = len(list(group))
+        yield _bar(MARGIN + start * step, y + BAR_TOP, count * step, state)
+        start += count
+
+
+def _bar(x: float, y: float, width: float, state: State) -> Rect:
+    height = HEIGHTS[state]
+    return Rect(x=round(x, 2), y=y - height / 2, width=round(width, 2), height=height, fill=COLOURS[state])
+
+
+def _legend(y: float) -> Iterator[Shape]:
+    x: float = MARGIN
+    for state, word in LEGEND:
+        yield _bar(x, y, 14, state)
+        yield written(x + 19, y, word, 60, size=10, colour=MUTED)
+        x += 84
