@@ -5,18 +5,16 @@ own machine is run on the office PC.
 """
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.configuration import Places, bot_settings
+from lab.drills.office import start_bot
 from lab.network.kernel_company import Company, company
 from lab.network.kernel_requirements import missing
-from lab.network.topology import BOT, PC
+from lab.network.topology import PC
 from lab.slack.driver import Driver, driving
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
@@ -31,32 +29,6 @@ async def office() -> AsyncIterator[Company]:
         pytest.skip(f"no kernel lab here: {problems}")
     async with company() as made:
         yield made
-
-
-async def start_bot(office: Company, folder: Path) -> Any:
-    """The bot on its own host, with nothing but a configuration and its secrets."""
-    access, secrets = office.access, office.bot_environment()
-    places = Places(
-        journal=folder / "journal.db",
-        slack_api=secrets["SLACK_API_URL"],
-        fortigate=access.fortigate_url,
-        fortigate_ca=access.fortigate_ca,
-        windows=access.windows_url,
-        windows_ca=access.windows_ca,
-        windows_user=access.windows_user,
-        kubeconfig=access.kubeconfig,
-    )
-    (folder / "app.yaml").write_text(json.dumps(bot_settings(places)))
-    environ = {name: secrets[name] for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "FORTIGATE_TOKEN")}
-    environ["WINRM_PASSWORD"] = secrets["WINDOWS_DNS_PASSWORD"]
-    with (folder / "bot.log").open("wb") as log:
-        return await office.net.spawn(
-            BOT,
-            [sys.executable, "-m", "bot", "run", "--config", str(folder / "app.yaml")],
-            env=environ,
-            stdout=log,
-            stderr=log,
-        )
 
 
 async def ping(office: Company) -> str:
