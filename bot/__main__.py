@@ -10,11 +10,14 @@ from collections.abc import Coroutine
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from bot.model.errors import BotError, ConfigurationError, Unreachable
+
+if TYPE_CHECKING:
+    from bot.engine.overview import Overview
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="K8SNET_CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -61,9 +64,13 @@ def drill(
 
 
 @app.command()
-def status(config: Config = DEFAULT, as_json: AsJson = False) -> None:
-    """Clusters, gateways, exposures, changes under way."""
-    _finish(_status(config, as_json))
+def status(
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+    picture: Annotated[Path | None, typer.Option(help="Also draw it all into this PNG file.")] = None,
+) -> None:
+    """Clusters, gateways, incidents, exposures and their last day, changes under way."""
+    _finish(_status(config, as_json, picture))
 
 
 @app.command()
@@ -191,7 +198,7 @@ async def _drill(to: str | None, config: Path, cluster: str | None, as_json: boo
     return 0
 
 
-async def _status(config: Path, as_json: bool) -> int:
+async def _status(config: Path, as_json: bool, file: Path | None) -> int:
     from bot.app import terminal
     from bot.settings import load
     from handlers.views import lines
@@ -199,7 +206,21 @@ async def _status(config: Path, as_json: bool) -> int:
     async with terminal(load(config)) as engine:
         picture = await engine.overview()
     _print(picture.model_dump(mode="json") if as_json else lines.overview_lines(picture))
+    if file is not None:
+        _draw(picture, file)
     return 1 if any(cluster.problem for cluster in picture.clusters) else 0
+
+
+def _draw(picture: "Overview", file: Path) -> None:
+    """Raises UserError when the file cannot be written."""
+    from bot.model.errors import UserError
+    from handlers.drawing.overview import scenes, sheet
+    from handlers.drawing.render import png
+
+    try:
+        file.write_bytes(png(sheet(scenes(picture))))
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}. Give another file with --picture.") from None
 
 
 async def _history(namespace: str | None, config: Path, as_json: bool) -> int:

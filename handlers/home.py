@@ -3,14 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.engine.engine import Engine
 from bot.engine.overview import Overview
-from bot.model.errors import BackendError, BotError
+from bot.model.errors import BackendError, BotError, Rejected
 from bot.model.people import Person
+from handlers.drawing.overview import scenes
+from handlers.pictures import PAUSES_S, Pictures
 from handlers.views.answers import View
+from handlers.views.blocks import Block
 from handlers.views.home import Waiting, home_view, refused_view
 from handlers.web_api import call
 
@@ -25,8 +29,8 @@ LATEST = 5
 class Homes:
     """Everybody's Home tab. `keep_current` runs for as long as the bot lives."""
 
-    def __init__(self, engine: Engine, client: AsyncWebClient) -> None:
-        self._engine, self._client = engine, client
+    def __init__(self, engine: Engine, client: AsyncWebClient, pictures: Pictures) -> None:
+        self._engine, self._client, self._pictures = engine, client, pictures
         self._opened: dict[Person, float] = {}
 
     async def open(self, person: Person) -> None:
@@ -39,18 +43,43 @@ class Homes:
         """What this person may see and press now; `notice` stands on top. Raises BackendErrors."""
         profile = await self._engine.profile(person)
         if profile.refused is not None:
-            view = refused_view(profile.refused)
-        else:
-            picture = picture or await self._engine.overview()
-            view = home_view(
-                roles=await self._engine.roles(person),
-                permissions=await self._engine.permissions(person),
-                waiting=await self._waiting(person, picture),
-                picture=picture,
-                latest=(await self._engine.history())[:LATEST],
-                notice=notice,
-            )
-        await call("views.publish", self._client.views_publish(user_id=person.user, view=view))
+            await self._show(person, refused_view(profile.refused))
+            return
+        picture = picture or await self._engine.overview()
+        view = partial(
+            home_view,
+            roles=await self._engine.roles(person),
+            permissions=await self._engine.permissions(person),
+            waiting=await self._waiting(person, picture),
+            picture=picture,
+            latest=(await self._engine.history())[:LATEST],
+            notice=notice,
+        )
+        pictures = await self._pictures.blocks(scenes(picture))
+        try:
+            await self._show(person, view(pictures=pictures))
+        except Rejected as error:
+            if not pictures:
+                raise
+            log.info("the Home tab of %s without pictures for now: %s", person, error)
+            await self._show_later(person, view(), view(pictures=pictures))
+
+    async def _show(self, person: Person, view: Block, replacing: str = "") -> str:
+        """Answers what identifies the view as it is now. `replacing`: only instead of that one."""
+        request = self._client.views_publish(user_id=person.user, view=view, hash=replacing or None)
+        published = await call("views.publish", request)
+        return str(published.get("view", {}).get("hash", ""))
+
+    async def _show_later(self, person: Person, words: Block, whole: Block) -> None:
+        """The words at once, and the pictures when Slack has prepared them; unless something newer is shown by then."""
+        shown = await self._show(person, words)
+        for pause in PAUSES_S:
+            await self._engine.context.env.sleep(pause)
+            try:
+                await self._show(person, whole, replacing=shown)
+                return
+            except Rejected as error:
+                log.info("the Home tab of %s still has no pictures: %s", person, error)
 
     async def keep_current(self) -> None:
         """Publish anew after every change, at most every few seconds and for the last to have looked."""
@@ -84,9 +113,11 @@ class HomeReply:
     def __init__(self, homes: Homes, person: Person) -> None:
         self._homes, self._person = homes, person
 
-    async def tell(self, view: View) -> None:
+    async def tell(self, view: View) -> bool:
         text, _ = view
         try:
             await self._homes.publish(self._person, text)
         except BackendError as error:
             log.warning("a note on the Home tab did not get there: %s", error)
+            return False
+        return True

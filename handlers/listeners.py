@@ -18,6 +18,7 @@ from handlers import parse
 from handlers.form import Form
 from handlers.home import HomeReply, Homes
 from handlers.obeying import Asked, Commands, sentence
+from handlers.pictures import Pictures
 from handlers.places import Places
 from handlers.replies import Reply, url_reply
 from handlers.settings import SlackSettings
@@ -46,10 +47,11 @@ class Listeners:
         self._engine, self._session, self._spawn = engine, session, spawn
         self._api_url = settings.api_url
         self._places = Places(client)
-        self._commands = Commands(engine, client, self._places)
+        pictures = Pictures(client)
+        self._commands = Commands(engine, client, self._places, pictures)
         self._form = Form(engine, client)
         self.dismissed = asyncio.Event()  # the app was removed from the workspace: nothing can be heard or said
-        self.homes = Homes(engine, client)
+        self.homes = Homes(engine, client, pictures)
 
     def register(self, app: AsyncApp) -> None:
         everything = re.compile(".*")

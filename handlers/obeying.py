@@ -23,6 +23,8 @@ from bot.model.people import Person
 from bot.model.value import Value
 from bot.model.wording import tr
 from handlers import parse
+from handlers.drawing.overview import scenes
+from handlers.pictures import PAUSES_S, Pictures
 from handlers.places import Places, is_direct
 from handlers.replies import Reply
 from handlers.views import answers, history
@@ -44,8 +46,8 @@ class Asked(Value):
 class Commands:
     """Every command of the registry, whatever it came in by."""
 
-    def __init__(self, engine: Engine, client: AsyncWebClient, places: Places) -> None:
-        self._engine, self._client, self._places = engine, client, places
+    def __init__(self, engine: Engine, client: AsyncWebClient, places: Places, pictures: Pictures) -> None:
+        self._engine, self._client, self._places, self._pictures = engine, client, places, pictures
 
     async def obey(self, text: str, asked: Asked, reply: Reply) -> None:
         """Raises UserError, BackendErrors: both are for the person."""
@@ -57,6 +59,8 @@ class Commands:
         await self._engine.permit(command, SPEC[command.verb].permission, asked.actor, asked.channel)
         if isinstance(command, Check):
             said = await self._check(command, asked, reply)
+        elif isinstance(command, Status):
+            said = await self._status(reply)
         else:
             view, said = await self._answer(command, asked.actor)
             await reply.tell(view)
@@ -74,8 +78,6 @@ class Commands:
             case DryPlan():
                 plan = await engine.dry_plan(command, actor)
                 return answers.plan_view(plan), tr("{count} steps", count=len(plan.steps))
-            case Status():
-                return answers.overview_view(await engine.overview()), tr("shown")
             case ListExposures():
                 return answers.exposures_view(await engine.overview()), tr("shown")
             case History():
@@ -88,6 +90,20 @@ class Commands:
             case Help():
                 return answers.help_view(await engine.permissions(actor)), tr("shown")
         raise AssertionError(f"{command.verb} has no answer")
+
+    async def _status(self, reply: Reply) -> str:
+        """The words at once; the pictures as soon as Slack has them."""
+        picture = await self._engine.overview()
+        await reply.tell(answers.overview_view(picture))
+        blocks = list((await self._pictures.blocks(scenes(picture))).values())
+        if not blocks:
+            return tr("shown")
+        for pause in PAUSES_S[:2]:  # a response URL takes five answers
+            if await reply.tell(answers.pictures_view(blocks)):
+                return tr("shown with pictures")
+            await self._engine.context.env.sleep(pause)
+        shown = await reply.tell(answers.pictures_view(blocks))
+        return tr("shown with pictures") if shown else tr("shown")
 
     async def _check(self, command: Check, asked: Asked, reply: Reply) -> str:
         """Walking a path may take seconds: say so at once, then put the answer in the same message."""

@@ -8,7 +8,7 @@ import aiohttp
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.views.answers import View
-from handlers.views.blocks import sendable
+from handlers.views.blocks import clip, sendable
 from handlers.web_api import SYSTEM
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,9 @@ SLACKS_HOST = "hooks.slack.com"
 class Reply(Protocol):
     """Where to tell one person something. Never raises: what was asked is in the journal all the same."""
 
-    async def tell(self, view: View) -> None: ...
+    async def tell(self, view: View) -> bool:
+        """Whether it was taken."""
+        ...
 
 
 class UrlReply:
@@ -28,21 +30,26 @@ class UrlReply:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._webhook = AsyncWebhookClient(url, session=session, retry_handlers=[])
 
-    async def tell(self, view: View) -> None:
+    async def tell(self, view: View) -> bool:
         text, blocks = sendable(*view)
         try:
-            await self._webhook.send(
+            answer = await self._webhook.send(
                 text=text, blocks=blocks, response_type="ephemeral", replace_original=False, unfurl_links=False
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("%s took no answer for a person: %s", SYSTEM, type(error).__name__)
+            return False
+        if answer.status_code != 200:
+            log.warning("%s refused an answer for a person: %s", SYSTEM, clip(answer.body, 200))
+        return answer.status_code == 200
 
 
 class NoReply:
     """A payload without any way to answer."""
 
-    async def tell(self, view: View) -> None:
+    async def tell(self, view: View) -> bool:
         log.info("nowhere to say: %s", view[0])
+        return False
 
 
 def url_reply(session: aiohttp.ClientSession, url: Any, api_url: str) -> Reply:

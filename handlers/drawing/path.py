@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bot.engine.overview import ClusterState, ExposureState, Overview
 from bot.model.samples import State, worst
 from bot.model.value import Value
-from bot.model.wording import tr
+from bot.model.wording import listed, tr
 from handlers.drawing.scene import (
     BORDER,
     CARD,
@@ -38,7 +38,10 @@ class Hop(Value):
 
 
 class Path(Value):
-    """Everything that the picture of one cluster shows. `problem`: nodes cannot be told, because the API is silent."""
+    """Everything that the picture of one cluster shows.
+
+    The office's state is that of names there. `problem`: nodes cannot be told, because the API is silent.
+    """
 
     cluster: str
     office: Hop
@@ -72,7 +75,7 @@ def path_scene(path: Path) -> Scene:
 
     def shapes() -> Iterator[Shape]:
         yield written(MARGIN, 16, f"Way into cluster {path.cluster}", WIDTH - 2 * MARGIN, size=12)
-        hops = (("office", path.office), ("firewall", path.firewall), ("gateway", path.gateway))
+        hops = (("office DNS", path.office), ("firewall", path.firewall), ("gateway", path.gateway))
         step = (WIDTH - 2 * MARGIN - HOP_WIDTH) / (len(hops) - 1)
         for number, (kind, hop) in enumerate(hops):
             x = MARGIN + number * step
@@ -97,9 +100,9 @@ def path_alt(path: Path) -> str:
     """The picture in words."""
     said = [
         tr("Way into cluster {cluster}:", cluster=path.cluster),
-        tr("office {name} {state}", name=path.office.name, state=word(path.office.state)),
-        tr("→ firewall {name} {state}", name=path.firewall.name, state=word(path.firewall.state)),
-        tr("→ gateway {name} {state}.", name=path.gateway.name, state=word(path.gateway.state)),
+        tr("DNS of office {name} {state}", name=path.office.name, state=state_word(path.office.state)),
+        tr("→ firewall {name} {state}", name=path.firewall.name, state=state_word(path.firewall.state)),
+        tr("→ gateway {name} {state}.", name=path.gateway.name, state=state_word(path.gateway.state)),
     ]
     if path.nodes:
         said.append(tr("Other nodes: {nodes}.", nodes=_listed(path.nodes)))
@@ -108,7 +111,7 @@ def path_alt(path: Path) -> str:
     return " ".join(said)
 
 
-def word(state: State) -> str:
+def state_word(state: State) -> str:
     """A state for reading."""
     match state:
         case "good":
@@ -122,7 +125,7 @@ def word(state: State) -> str:
 
 
 def _listed(hops: Sequence[Hop]) -> str:
-    return ", ".join(f"{hop.name} {word(hop.state)}" for hop in hops)
+    return listed(f"{hop.name} {state_word(hop.state)}" for hop in hops)
 
 
 def _firewall(cluster: ClusterState) -> State:

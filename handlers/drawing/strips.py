@@ -6,7 +6,7 @@ from itertools import groupby
 from bot.engine.overview import ClusterState, ExposureState
 from bot.model.samples import State, Strip
 from bot.model.value import Value
-from bot.model.wording import tr
+from bot.model.wording import tr_n
 from handlers.drawing.scene import COLOURS, MARGIN, MUTED, WIDTH, Rect, Scene, Shape, scene, written
 
 ROW_HEIGHT, BAR_TOP, AXIS_HEIGHT, LEGEND_HEIGHT = 40, 27, 16, 22
@@ -42,8 +42,8 @@ def availability_rows(exposures: Sequence[ExposureState]) -> tuple[Row, ...]:
     )
 
 
-def strips_scene(title: str, rows: Sequence[Row]) -> Scene:
-    """`title` is of ours; the rows' names may be anybody's."""
+def strips_scene(title: str, spoken: str, rows: Sequence[Row]) -> Scene:
+    """`title` is drawn, in English: the font has no others; `spoken` is the same for the words beside the picture."""
     shown = rows[:MOST_ROWS]
     height = 30 + len(shown) * ROW_HEIGHT + AXIS_HEIGHT + LEGEND_HEIGHT + 6
 
@@ -59,7 +59,7 @@ def strips_scene(title: str, rows: Sequence[Row]) -> Scene:
         yield written(MARGIN + width, below, "now", 60, size=10, colour=MUTED, anchor="right")
         yield from _legend(below + AXIS_HEIGHT / 2 + LEGEND_HEIGHT / 2)
 
-    return scene(height, shapes(), strips_alt(title, rows))
+    return scene(height, shapes(), strips_alt(spoken, rows))
 
 
 def strips_alt(title: str, rows: Sequence[Row]) -> str:
@@ -78,7 +78,11 @@ def percent(share: float | None) -> str:
 
 def _bad_hours(strip: Strip) -> str:
     quarters = strip.states.count("bad")
-    return tr(" (bad in {count} quarters of an hour)", count=quarters) if quarters else ""
+    return (
+        tr_n(" (down in {count} quarter of an hour)", " (down in {count} quarters of an hour)", quarters)
+        if quarters
+        else ""
+    )
 
 
 def _row(y: float, row: Row) -> Iterator[Shape]:

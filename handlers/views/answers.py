@@ -11,6 +11,7 @@ from bot.model.plan import Plan
 from bot.model.wording import listed, tr
 from handlers.views import lines
 from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
+from handlers.views.day import usable
 
 View = tuple[str, list[Block]]
 PER_PARAGRAPH = 15  # exposures in one section; a section holds 3000 characters
@@ -64,6 +65,11 @@ def overview_view(picture: Overview) -> View:
     return escape("\n".join(text)), [section(tr("*Status*")), *preformatted(text)]
 
 
+def pictures_view(blocks: Sequence[Block]) -> View:
+    """The pictures of a status, after its text."""
+    return " ".join(escape(block["alt_text"]) for block in blocks), list(blocks)
+
+
 def exposures_view(picture: Overview) -> View:
     text = lines.exposure_lines(picture)
     return escape("\n".join(text)), [section(tr("*Exposed namespaces*")), *exposure_blocks(picture)]
@@ -79,7 +85,7 @@ def _exposure(state: ExposureState) -> str:
     exposure = state.exposure
     since = tr(" · since {since}", since=moment(state.since)) if state.since else ""
     by = tr(" · asked by {by}", by=mention(state.by)) if state.by else ""
-    return tr(
+    said = tr(
         "*{namespace}* on {cluster} → office {office}{since}{by}",
         namespace=escape(exposure.namespace),
         cluster=escape(state.cluster),
@@ -87,6 +93,7 @@ def _exposure(state: ExposureState) -> str:
         since=since,
         by=by,
     )
+    return f"{said}\n{escape(usable(state))}"
 
 
 def help_view(allowed: frozenset[Permission]) -> View:

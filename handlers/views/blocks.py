@@ -93,6 +93,11 @@ def clip_escaped(text: str, limit: int) -> str:
     return f"{kept}…"
 
 
+def image(file: str, alt: str) -> Block:
+    """An uploaded picture. Screen readers read `alt`."""
+    return {"type": "image", "slack_file": {"id": file}, "alt_text": clip(visible(alt), 2000) or "–"}
+
+
 def section(text: str) -> Block:
     """A paragraph of mrkdwn that is escaped already."""
     return {"type": "section", "text": _mrkdwn(text)}

@@ -1,12 +1,14 @@
 """The Home tab as one person sees it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from bot.engine.overview import Overview
 from bot.model.operation import Operation
-from bot.model.people import Permission, RoleName
+from bot.model.people import Permission, RoleName, able_roles
 from bot.model.value import Value
 from bot.model.wording import listed, tr
+from handlers.drawing.overview import AVAILABILITY, path_name, signals_name
 from handlers.views import lines
 from handlers.views.answers import exposure_blocks
 from handlers.views.blocks import (
@@ -21,10 +23,13 @@ from handlers.views.blocks import (
     preformatted,
     section,
 )
+from handlers.views.day import past_line
 from handlers.views.history import paragraph
+from handlers.views.incident import incident_view
 from handlers.views.operation import decision_buttons, fits
 
 BLOCKS_LIMIT = 100
+NO_PICTURES: Mapping[str, Block] = MappingProxyType({})
 PLANS_SHOWN = 10
 
 
@@ -42,19 +47,46 @@ def home_view(
     picture: Overview,
     latest: Sequence[Operation],
     notice: str = "",
+    pictures: Mapping[str, Block] = NO_PICTURES,
 ) -> Block:
-    """Own roles, what waits for a yes, what is exposed, how the gateways are, what happened last."""
+    """Own roles, open incidents, what waits for a yes, what is exposed, how the gateways are, what happened last.
+
+    `pictures` are image blocks under the names of `handlers.drawing.overview`; whatever is missing is in words anyway.
+    """
     blocks: list[Block] = []
     if notice:
         blocks.append(section(f":information_source: {notice}"))
     blocks += [section(_roles(roles)), actions(*_own_buttons(permissions))]
+    blocks += _incidents(picture, permissions)
     blocks += [_header(tr("Waiting for a yes")), *_waiting(waiting)]
     blocks += [_header(tr("Exposed namespaces")), *exposure_blocks(picture)]
-    blocks += [_header(tr("Clusters and gateways")), *preformatted(lines.cluster_lines(picture))]
+    blocks += [pictures[AVAILABILITY]] if AVAILABILITY in pictures else []
+    blocks.append(_header(tr("Clusters and gateways")))
+    for cluster in picture.clusters:
+        names = (path_name(cluster), signals_name(cluster))
+        blocks += [pictures[name] for name in names if name in pictures]
+    blocks += preformatted(lines.cluster_lines(picture))
+    if picture.past:
+        blocks += [_header(tr("Last incidents")), *preformatted([past_line(incident) for incident in picture.past])]
     blocks += [_header(tr("Last changes")), *(section(paragraph(operation)) for operation in latest)]
     if not latest:
         blocks.append(section(tr("Nobody has asked for a change yet.")))
     return _home(blocks)
+
+
+def _incidents(picture: Overview, permissions: frozenset[Permission]) -> Iterator[Block]:
+    """As in the channel, with the buttons for those whose click would count."""
+    for cluster in picture.clusters:
+        if cluster.incident is None:
+            continue
+        yield _header(tr("The gateway of {cluster} needs an answer", cluster=cluster.name))
+        _, blocks = incident_view(cluster.incident)
+        for block in blocks:
+            if block["type"] != "actions" or Permission.FAIL_OVER in permissions:
+                yield block
+            else:
+                able = listed(able_roles(Permission.FAIL_OVER))
+                yield context(escape(tr("Who may answer: the role {roles}.", roles=able)))
 
 
 def refused_view(why: str) -> Block:

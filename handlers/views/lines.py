@@ -18,6 +18,7 @@ from bot.model.steps import Step
 from bot.model.wording import clauses, listed, tr, tr_n
 from bot.model.words import key_line, word
 from handlers.views.blocks import clip
+from handlers.views.day import bar, day_lines, usable
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
 SUMMARY_LINE = 200
@@ -307,8 +308,9 @@ def vantage_line(report: Report) -> str:
 
 
 def overview_lines(picture: Overview) -> list[str]:
-    """Clusters, exposures, changes under way."""
-    lines = [*cluster_lines(picture), *exposure_lines(picture)]
+    """Clusters, the last day of their nodes, exposures, changes under way."""
+    lines = [*cluster_lines(picture), *(line for cluster in picture.clusters for line in day_lines(cluster))]
+    lines += exposure_lines(picture)
     lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
     lines.append(tr("journal: {records} records, head {head}", records=picture.records, head=picture.head[:12]))
     return lines
@@ -373,7 +375,7 @@ def candidate_line(one: Candidate) -> str:
 
 
 def exposure_lines(picture: Overview) -> list[str]:
-    """One line an exposure."""
+    """Each exposure, and whether it can be used."""
     lines = []
     for state in picture.exposures:
         since = tr(" since {since:%Y-%m-%d %H:%M} UTC by {by}", since=state.since, by=state.by) if state.since else ""
@@ -386,6 +388,7 @@ def exposure_lines(picture: Overview) -> list[str]:
                 since=since,
             )
         )
+        lines.append(f"  {usable(state)}{f'  {bar(state.day)}' if state.day and state.day.known else ''}")
     return lines or [tr("Nothing is exposed.")]
 
 

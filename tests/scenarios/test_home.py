@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT
 from tests.scenarios.chat import Chat, chat, eventually
 from tests.scenarios.test_card import exposed, made_long
+from tests.scenarios.test_incident import exposed as watched_chat
 
 
 async def home(room: Chat, by: str, containing: str) -> dict[str, Any]:
@@ -80,3 +82,21 @@ async def test_a_long_plan_is_confirmed_on_its_card_only(transport: str) -> None
         await room.slack.open_home()
         view = await home(room, "omar", "Too long to be confirmed here")
         assert "Confirm" not in labels(view)
+
+
+async def test_an_incident_is_answered_on_the_home_tab_by_those_who_may() -> None:
+    async with watched_chat() as room:
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        asked = await room.slack.until(contains="The gateway of qa is down")
+        for by in ("dana", "olga"):
+            await room.slack.open_home(by=by)
+        dana = await home(room, "dana", "The gateway of qa needs an answer")
+        assert "Who may answer: the role oncall, admin" in dana["plain"]
+        assert not [label for label in labels(dana) if label.startswith("Fail over")]
+        await home(room, "olga", "The gateway of qa needs an answer")
+        await room.slack.post("click", "olga", surface="home", label=f"Fail over to {NEXT}")
+        moved = await room.slack.until(contains="\u2705 Moved and proven")
+        assert moved.ts == asked.ts
+        olga = await home(room, "olga", "Last incidents")
+        assert f"{GATEWAY} of qa down for" in olga["plain"]
+        assert not [label for label in labels(olga) if label.startswith("Fail over")]

@@ -8,7 +8,7 @@ from typing import Any
 from lab.slack import wire
 from lab.slack.api.method import Call, Method, ok
 from lab.slack.blocks import VIEW_BYTES, view_problems
-from lab.slack.content import decoded
+from lab.slack.content import decoded, picture_problems
 from lab.slack.emoji import blocks_as_stored
 from lab.slack.errors import SlackError
 from lab.slack.model import Json, View
@@ -26,6 +26,9 @@ def checked(workspace: Workspace, view: Any, kind: str, replaced: View | None = 
     problems = view_problems(view)
     if not problems and view["type"] != kind:
         problems = [f"must be of type {kind} [json-pointer:/view/type]"]
+    if not problems:
+        for index, block in enumerate(view["blocks"]):
+            picture_problems(workspace, block, f"/view/blocks/{index}", problems)
     if problems:
         raise SlackError.listing("invalid_arguments", problems)
     other = workspace.find_view(None, view.get("external_id"))

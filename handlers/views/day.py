@@ -1,0 +1,61 @@
+"""The last 24 hours in words: shares and strips of characters, for the terminal and for whoever sees no pictures."""
+
+from collections.abc import Iterator
+
+from bot.engine.overview import ClusterState, ExposureState
+from bot.model.incident import Incident
+from bot.model.samples import State, Strip, ticks
+from bot.model.wording import marked, tr
+from bot.model.words import word
+from handlers.drawing.path import state_word
+from handlers.drawing.strips import percent
+
+# As in the pictures: the worse, the taller.
+BARS: dict[State, str] = {"unknown": "·", "good": "▁", "doubtful": "▄", "bad": "█"}
+FAMILIES = {"data": marked("data through it"), "machine": marked("machine")}
+
+
+def bar(strip: Strip) -> str:
+    """One character an hour, the newest last."""
+    return "".join(BARS[state] for state in ticks(strip.states))
+
+
+def day_lines(cluster: ClusterState) -> Iterator[str]:
+    """The signals of a cluster's nodes."""
+    if not cluster.days:
+        return
+    yield "  " + tr("last 24 hours, one character an hour (▁ good ▄ doubtful █ down · no data):")
+    names = [f"{day.subject}, {tr(FAMILIES.get(day.family, day.family))}" for day in cluster.days]
+    width = max(map(len, names))
+    for name, day in zip(names, cluster.days, strict=True):
+        yield f"    {name:<{width}}  {bar(day)}  {percent(day.share)}"
+
+
+def usable(state: ExposureState) -> str:
+    """Whether an exposure can be used now, and how much of the last day it could."""
+    if state.day is None or not state.day.known:
+        return tr("not looked at yet")
+    now = tr("names {names}, data {data}", names=state_word(state.names), data=state_word(state.data))
+    return tr("{now}; {share} of the last 24 hours", now=now, share=percent(state.day.share))
+
+
+def past_line(incident: Incident) -> str:
+    """An incident that is over: what it was, how long, how it ended."""
+    picture = incident.picture
+    lasted = (incident.records[-1].at - picture.began).total_seconds()
+    ended = tr("moved") if incident.state == "resolved" else tr("over by itself")
+    return tr(
+        "{began} UTC: {gateway} of {cluster} {severity} for {lasted}; {ended}",
+        began=f"{picture.began:%Y-%m-%d %H:%M:%S}",
+        gateway=picture.gateway,
+        cluster=picture.cluster,
+        severity=word(picture.severity),
+        lasted=_duration(lasted),
+        ended=ended,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
