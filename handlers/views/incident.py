@@ -20,7 +20,19 @@ from bot.model.journal import (
 from bot.model.picture import Picture
 from bot.model.wording import listed, marked, tr, tr_n
 from bot.model.words import word
-from handlers.views.blocks import Block, actions, button, context, escape, mention, notify, preformatted, section
+from handlers.views.blocks import (
+    TEXT_LIMIT,
+    Block,
+    actions,
+    button,
+    clip_escaped,
+    context,
+    escape,
+    mention,
+    notify,
+    preformatted,
+    section,
+)
 from handlers.views.lines import candidate_line, step_line
 
 View = tuple[str, list[Block]]
@@ -36,7 +48,8 @@ def incident_view(incident: Incident) -> View:
     """Fallback text that says everything a decision needs, and the blocks."""
     picture = incident.picture
     text = [_headline(picture), _state(incident), *_called(incident), *_body(incident)]
-    return escape("\n".join(line for line in text if line).replace("*", ""))[:3900], list(_blocks(incident))
+    fallback = escape("\n".join(line for line in text if line).replace("*", ""))
+    return clip_escaped(fallback, TEXT_LIMIT), list(_blocks(incident))
 
 
 def said_below(record: Record, incident: Incident) -> str | None:

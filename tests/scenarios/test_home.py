@@ -84,8 +84,8 @@ async def test_a_long_plan_is_confirmed_on_its_card_only(transport: str) -> None
         assert "Confirm" not in labels(view)
 
 
-async def test_an_incident_is_answered_on_the_home_tab_by_those_who_may() -> None:
-    async with watched_chat() as room:
+async def test_an_incident_is_answered_on_the_home_tab_by_those_who_may(transport: str) -> None:
+    async with watched_chat(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down")
         for by in ("dana", "olga"):
