@@ -85,7 +85,7 @@ async def black_holed(state: State) -> Figures:
     limits = Limits()
     async with place_of(state) as (place, engine):
         await checked(engine, HEADLESS)
-        place.network.freeze_node("k8s-qa-node-02")
+        await place.ground.freeze_node("k8s-qa-node-02")
         report = await checked(engine, HEADLESS)
         seconds = report.elapsed_ms / 1000
     silent = sum(" timeout " in line or ": timeout" in line for line in report.proof)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,18 @@ class _Datagrams(asyncio.DatagramProtocol):
         response = self._respond(data, True)
         if response is not None and self._transport is not None:
             self._transport.sendto(response, addr)
+
+
+@asynccontextmanager
+async def serving_dns_sockets(respond: Respond, udp: socket.socket, tcp: socket.socket) -> AsyncIterator[None]:
+    """Serve on bound sockets while the context lasts; they are closed at its end."""
+    loop = asyncio.get_running_loop()
+    async with serving_streams(partial(_stream, respond), tcp):
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(respond), sock=udp)
+        try:
+            yield
+        finally:
+            transport.close()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """A port that can be closed and opened again."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -12,15 +13,22 @@ Address = tuple[str, int]
 ANY: Address = ("127.0.0.1", 0)
 """A free port on loopback."""
 
+Place = Address | socket.socket
+"""Where to listen: at an address of this machine, or at a bound TCP socket, which may live in another namespace."""
+
 Serving = AbstractAsyncContextManager[Address]
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Listener:
-    """Serves between `start` and `stop`, always on the same number. Both may be called twice."""
+    """Serves between `start` and `stop`, always on the same number. Both may be called twice.
 
-    def __init__(self, serve: Callable[[Address], Serving], address: Address = ANY) -> None:
-        self.address = address
+    A socket that was given serves once: it is closed by `stop`.
+    """
+
+    def __init__(self, serve: Callable[[Place], Serving], place: Place = ANY) -> None:
+        self.address = address_of(place)
+        self._place = place
         self._serve = serve
         self._stack: AsyncExitStack | None = None
 
@@ -33,7 +41,7 @@ class Listener:
         if self._stack is not None:
             return
         stack = AsyncExitStack()
-        self.address = await stack.enter_async_context(self._serve(self.address))
+        self._place = self.address = await stack.enter_async_context(self._serve(self._place))
         self._stack = stack
 
     async def stop(self) -> None:
@@ -43,15 +51,30 @@ class Listener:
             await stack.aclose()
 
 
+def address_of(place: Place) -> Address:
+    """The address of a place; port 0 where any free one is wanted."""
+    if isinstance(place, socket.socket):
+        host, port = place.getsockname()[:2]
+        return host, port
+    return place
+
+
+def site(runner: web.AppRunner, place: Place, tls: ssl.SSLContext | None = None) -> web.BaseSite:
+    """A site of aiohttp at a place."""
+    if isinstance(place, socket.socket):
+        return web.SockSite(runner, place, ssl_context=tls)
+    return web.TCPSite(runner, *place, ssl_context=tls)
+
+
 @asynccontextmanager
 async def serving_http(
-    application: Callable[[], web.Application], address: Address, tls: ssl.SSLContext | None = None
+    application: Callable[[], web.Application], place: Place, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Address]:
     """Serve a fresh application while the context lasts; yields the address with its real port."""
     runner = web.AppRunner(application(), handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, *address, ssl_context=tls).start()
+        await site(runner, place, tls).start()
         host, port = runner.addresses[0][:2]
         yield host, port
     finally:
@@ -63,7 +86,7 @@ async def serving_http(
 
 
 @asynccontextmanager
-async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterator[Address]:
+async def serving_streams(handle: Handle, place: Place = ANY) -> AsyncIterator[Address]:
     """Serve TCP connections, each by one call of `handle`, while the context lasts; yields the real address.
 
     A connection is closed when `handle` returns; a client that has gone is no error.
@@ -83,7 +106,10 @@ async def serving_streams(handle: Handle, address: Address = ANY) -> AsyncIterat
         connections[task] = writer
         task.add_done_callback(connections.pop)
 
-    server = await asyncio.start_server(accept, *address)
+    if isinstance(place, socket.socket):
+        server = await asyncio.start_server(accept, sock=place)
+    else:
+        server = await asyncio.start_server(accept, *place)
     host, port = server.sockets[0].getsockname()[:2]
     try:
         yield host, port

@@ -14,7 +14,7 @@ from lab.cluster.control import control
 from lab.cluster.coredns import CoreDNS
 from lab.cluster.dns_server import serving_dns
 from lab.cluster.kubeconfig import kubeconfig, write_kubeconfig
-from lab.cluster.listener import ANY, Address, Listener, Serving, serving_http
+from lab.cluster.listener import ANY, Address, Listener, Place, Serving, address_of, serving_http
 from lab.cluster.model import Cluster
 from lab.cluster.resources import Json
 
@@ -23,7 +23,7 @@ class Running:
     """The listeners of one cluster: `api`, `dns` and `control` can be stopped and started one by one."""
 
     def __init__(
-        self, cluster: Cluster, api_listen: Address, dns_listen: Address, control_listen: Address, names: list[str]
+        self, cluster: Cluster, api_listen: Place, dns_listen: Address, control_listen: Address, names: list[str]
     ) -> None:
         self.cluster = cluster
         self.coredns = CoreDNS(cluster)
@@ -33,7 +33,7 @@ class Running:
         authority.issue_cert(*names).configure_cert(self._tls)
         self.api = Listener(self._serve_api, api_listen)
         self.dns = Listener(self._serve_dns, dns_listen)
-        self.control = Listener(lambda address: serving_http(lambda: control(self), address), control_listen)
+        self.control = Listener(lambda place: serving_http(lambda: control(self), place), control_listen)
 
     @property
     def url(self) -> str:
@@ -63,16 +63,16 @@ class Running:
         return path
 
     @asynccontextmanager
-    async def _serve_api(self, address: Address) -> AsyncIterator[Address]:
-        async with serving_http(lambda: api(self.cluster), address, self._tls) as bound:
+    async def _serve_api(self, place: Place) -> AsyncIterator[Address]:
+        async with serving_http(lambda: api(self.cluster), place, self._tls) as bound:
             self.cluster.api_serving = True
             try:
                 yield bound
             finally:
                 self.cluster.api_serving = False
 
-    def _serve_dns(self, address: Address) -> Serving:
-        return serving_dns(lambda wire, udp: self.coredns.respond(wire, udp=udp), address)
+    def _serve_dns(self, place: Place) -> Serving:
+        return serving_dns(lambda wire, udp: self.coredns.respond(wire, udp=udp), address_of(place))
 
 
 def _text(address: Address) -> str:
@@ -83,7 +83,7 @@ def _text(address: Address) -> str:
 async def running(
     cluster: Cluster,
     *,
-    listen: Address = ANY,
+    listen: Place = ANY,
     dns: Address = ANY,
     control_listen: Address = ANY,
     names: tuple[str, ...] = (),
@@ -92,7 +92,7 @@ async def running(
 
     `names` are further DNS names and addresses for the API's certificate. Raises `OSError` when an address is taken.
     """
-    known = list(dict.fromkeys([listen[0], "127.0.0.1", "localhost", *names]))
+    known = list(dict.fromkeys([address_of(listen)[0], "127.0.0.1", "localhost", *names]))
     served = Running(cluster, listen, dns, control_listen, known)
     listeners = (served.api, served.dns, served.control)
     beating = asyncio.create_task(cluster.keep_beating())

@@ -9,12 +9,10 @@ import dns.message
 from lab.cluster.access import Account
 from lab.cluster.faults import Fault as ApiFault
 from lab.cluster.faults import Kind as ApiFaultKind
-from lab.cluster.listener import serving_streams
+from lab.cluster.listener import Handle
 from lab.cluster.model import NAMESPACES, SERVICES, SLICES
 from lab.corpus.fault import ADDRESSED, HEADLESS, LOCAL, SPREAD, Fault, nothing
-from lab.corpus.filters import filtering
 from lab.corpus.office import Office
-from lab.network.topology import ARTICLE
 
 _SERVICES = {HEADLESS: "redis-abc-gns", SPREAD: "web-abc", LOCAL: "redis-abc"}
 _PODS = {
@@ -22,10 +20,7 @@ _PODS = {
     "web-abc": (("172.20.3.31", "172.20.4.31", "172.20.5.31"), 8080),
     "redis-abc": (("172.20.3.23",), 6379),
 }
-_UNUSED_PORT = 9
-"""Of loopback: nobody listens there."""
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_SOCKETS = [(pod, port) for pods, port in _PODS.values() for pod in pods]
 
 
 def _not_ready(office: Office) -> None:
@@ -63,28 +58,13 @@ def _wrong_target_port(office: Office) -> None:
         office.cluster.store.put({**document, "ports": ports})
 
 
-def _instead(talk: Talk) -> Callable[[Office], Awaitable[None]]:
-    """Every pod of the services runs another program."""
-
-    async def apply(office: Office) -> None:
-        target = await office.extras.enter_async_context(serving_streams(talk))
-        _attach(office, target)
-
-    return apply
+def _instead(talk: Handle | None) -> Callable[[Office], Awaitable[None]]:
+    """Every pod of the services runs another program, or none."""
+    return lambda office: office.ground.instead(_SOCKETS, talk)
 
 
-def _attach(office: Office, target: tuple[str, int]) -> None:
-    for pods, port in _PODS.values():
-        for pod in pods:
-            office.network.servers.attach(pod, port, "tcp", target)
-
-
-def _not_running(office: Office) -> None:
-    _attach(office, ("127.0.0.1", _UNUSED_PORT))
-
-
-def _one_not_running(office: Office) -> None:
-    office.network.servers.attach("172.20.4.31", 8080, "tcp", ("127.0.0.1", _UNUSED_PORT))
+async def _one_not_running(office: Office) -> None:
+    await office.ground.instead([("172.20.4.31", 8080)], None)
 
 
 async def _mute(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -96,16 +76,9 @@ async def _hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> Non
     await reader.read(1)
 
 
-def _policed(office: Office) -> None:
+async def _policed(office: Office) -> None:
     """A NetworkPolicy of the namespace lets only its own pods in."""
-    closed = {IPv4Address(pod) for pods, _ in _PODS.values() for pod in pods}
-    for node in ARTICLE.nodes:
-        filtering(
-            office.network,
-            node.name,
-            "network policy",
-            lambda packet, ingress: packet.destination in closed and ingress != "cni0",
-        )
+    await office.ground.police({IPv4Address(pod) for pod, _ in _SOCKETS})
 
 
 async def _api_down(office: Office) -> None:
@@ -136,7 +109,7 @@ def _no_right_to(resource: str) -> Callable[[Office], None]:
 
 
 async def _door_closed(office: Office) -> None:
-    await office.door.aclose()
+    await office.ground.cut_bot()
 
 
 CLUSTER: tuple[Fault, ...] = (
@@ -148,7 +121,7 @@ CLUSTER: tuple[Fault, ...] = (
     Fault("namespace deleted", "K8SNET-NAME-01", "namespace", _namespace_deleted),
     Fault("only local endpoints, none local", "K8SNET-SVC-05", "endpoints", _local_only, (LOCAL,)),
     Fault("wrong targetPort", "K8SNET-SVC-02", "endpoints", _wrong_target_port),
-    Fault("program not running", "K8SNET-SVC-02", "program", _not_running),
+    Fault("program not running", "K8SNET-SVC-02", "program", _instead(None)),
     Fault("program of one pod not running", "K8SNET-SVC-02", "program", _one_not_running, (SPREAD,)),
     Fault("program hangs", "K8SNET-SVC-04", "program", _instead(_mute), (HEADLESS, SPREAD)),
     Fault("program hangs up", "K8SNET-SVC-06", "program", _instead(_hang_up)),

@@ -8,7 +8,6 @@ import dns.rrset
 from lab.cluster.model import SERVICES
 from lab.corpus.fault import HEADLESS, LOCAL, SPREAD, Fault
 from lab.corpus.office import Office
-from lab.network.topology import ARTICLE, DNS_SERVER
 from lab.windows_dns.state import Zone
 
 _ZONE = "default.svc.cluster.local"
@@ -45,9 +44,8 @@ def _stop(office: Office) -> None:
     office.dns.settings.dns_service = "stopped"
 
 
-def _nobody_listens(office: Office) -> None:
-    for protocol in ("udp", "tcp"):
-        office.network.servers.detach(str(ARTICLE.host(DNS_SERVER).address), 53, protocol)
+async def _nobody_listens(office: Office) -> None:
+    await office.ground.stop_dns_server()
 
 
 def _own_zone(office: Office) -> None:
@@ -65,7 +63,7 @@ def _no_dns_pods(office: Office) -> None:
 
 
 async def _dns_process_dead(office: Office) -> None:
-    await office.running_cluster.dns.stop()
+    await office.ground.stop_coredns()
 
 
 def _corefile_empty(office: Office) -> None:

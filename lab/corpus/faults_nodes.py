@@ -1,43 +1,38 @@
 """Faults of the nodes: the gateway, what it does with packets, and the nodes behind it."""
 
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Awaitable, Callable
 
 from lab.cluster.model import NODES
 from lab.corpus.fault import HEADLESS, SPREAD, Fault
-from lab.corpus.filters import filtering
+from lab.corpus.ground import NodeFault
 from lab.corpus.office import Office
 from lab.network.topology import ARTICLE
 
 _GATEWAY = ARTICLE.gateway_node
 _POD_NODE = "k8s-qa-node-03"
 """Runs the headless service's pod, and one of the spread service's."""
-_OFFICE = IPv4Network("172.16.0.0/24")
 _LONG = 70.0
 """Seconds after which the control plane has noticed a dead node."""
 
-Change = Callable[[Office], None]
+Change = Callable[[Office], Awaitable[None]]
 
 
-def _switch(node: str, **settings: object) -> Change:
-    def apply(office: Office) -> None:
-        for name, value in settings.items():
-            setattr(office.network.node(node), name, value)
-
-    return apply
+def _on(node: str, fault: NodeFault) -> Change:
+    return lambda office: office.ground.break_node(node, fault)
 
 
-def _switch_all(**settings: object) -> Change:
-    def apply(office: Office) -> None:
+def _everywhere(fault: NodeFault, but: str = "") -> Change:
+    async def apply(office: Office) -> None:
         for node in ARTICLE.nodes:
-            _switch(node.name, **settings)(office)
+            if node.name != but:
+                await office.ground.break_node(node.name, fault)
 
     return apply
 
 
 def _kill(node: str, noticed: bool) -> Change:
-    def apply(office: Office) -> None:
-        office.network.kill_node(node)
+    async def apply(office: Office) -> None:
+        await office.ground.kill_node(node)
         if noticed:
             _pass_time(office)
 
@@ -45,8 +40,8 @@ def _kill(node: str, noticed: bool) -> Change:
 
 
 def _freeze(noticed: bool) -> Change:
-    def apply(office: Office) -> None:
-        office.network.freeze_node(_GATEWAY)
+    async def apply(office: Office) -> None:
+        await office.ground.freeze_node(_GATEWAY)
         if noticed:
             _pass_time(office)
 
@@ -58,9 +53,9 @@ def _pass_time(office: Office) -> None:
     office.cluster.beat()
 
 
-def _all_dead(office: Office) -> None:
+async def _all_dead(office: Office) -> None:
     for node in ARTICLE.nodes:
-        office.network.kill_node(node.name)
+        await office.ground.kill_node(node.name)
 
 
 def _forget_node(office: Office) -> None:
@@ -76,18 +71,6 @@ def _cordon(office: Office) -> None:
     office.cluster.store.patch(NODES, "", _GATEWAY, {"spec": {"unschedulable": True}})
 
 
-def _strict_reverse_path(office: Office) -> None:
-    """Every node but the gateway drops what comes from a neighbour with an office address."""
-    for node in ARTICLE.nodes:
-        if node.name != _GATEWAY:
-            filtering(
-                office.network,
-                node.name,
-                "strict reverse path",
-                lambda packet, ingress: ingress == "eth0" and packet.source in _OFFICE,
-            )
-
-
 GATEWAY_AND_NODES: tuple[Fault, ...] = (
     Fault("gateway dead, noticed", "K8SNET-GW-01", "gateway", _kill(_GATEWAY, True), (HEADLESS, SPREAD)),
     Fault("gateway dead, not noticed yet", "K8SNET-GW-02", "gateway", _kill(_GATEWAY, False)),
@@ -97,39 +80,43 @@ GATEWAY_AND_NODES: tuple[Fault, ...] = (
     Fault("gateway deleted from the cluster", "K8SNET-GW-13", "gateway-object", _forget_node),
     Fault("gateway has a new address", "K8SNET-RT-02", "gateway-object", _new_address),
     Fault("gateway cordoned", "K8SNET-GW-12", "gateway-object", _cordon, kind="harmless"),
-    Fault("ip_forward off", "K8SNET-GW-04", "forwarding", _switch(_GATEWAY, ip_forward=False)),
-    Fault("FORWARD drops", "K8SNET-GW-05", "forwarding", _switch(_GATEWAY, forward_drop=True), (HEADLESS,)),
-    Fault("kube-proxy's rules flushed", "K8SNET-GW-06", "proxy", _switch(_GATEWAY, proxy_rules=False)),
-    Fault("no rules for outsiders anywhere", "K8SNET-GW-06", "proxy", _switch_all(proxy_rules=False)),
-    Fault("kube-proxy hangs", "K8SNET-GW-07", "proxy-health", _switch(_GATEWAY, proxy_hung=True)),
-    Fault("no masquerade", "K8SNET-GW-08", "masquerade", _switch_all(masquerade=False), (SPREAD,)),
-    Fault("INVALID is dropped", "K8SNET-GW-09", "proxy-mode", _switch(_GATEWAY, proxy_mode="iptables"), (HEADLESS,)),
-    Fault("no CNI routes", "K8SNET-GW-11", "cni", _switch(_GATEWAY, cni_routes=False), (HEADLESS, SPREAD)),
-    Fault("strict reverse-path filter", "K8SNET-GW-10", "reverse-path", _strict_reverse_path, (HEADLESS,)),
+    Fault("ip_forward off", "K8SNET-GW-04", "forwarding", _on(_GATEWAY, "forwards nothing")),
+    Fault("FORWARD drops", "K8SNET-GW-05", "forwarding", _on(_GATEWAY, "FORWARD drops"), (HEADLESS,)),
+    Fault("kube-proxy's rules flushed", "K8SNET-GW-06", "proxy", _on(_GATEWAY, "no service rules")),
+    Fault("no rules for outsiders anywhere", "K8SNET-GW-06", "proxy", _everywhere("no service rules")),
+    Fault("kube-proxy hangs", "K8SNET-GW-07", "proxy-health", _on(_GATEWAY, "kube-proxy hangs")),
+    Fault("no masquerade", "K8SNET-GW-08", "masquerade", _everywhere("no masquerade"), (SPREAD,)),
+    Fault("INVALID is dropped", "K8SNET-GW-09", "proxy-mode", _on(_GATEWAY, "INVALID dropped"), (HEADLESS,)),
+    Fault("no CNI routes", "K8SNET-GW-11", "cni", _on(_GATEWAY, "no CNI routes"), (HEADLESS, SPREAD)),
+    Fault(
+        "strict reverse-path filter",
+        "K8SNET-GW-10",
+        "reverse-path",
+        _everywhere("strict reverse path", but=_GATEWAY),
+        (HEADLESS,),
+    ),
     Fault("pod's node dead, not noticed yet", "K8SNET-NODE-02", "pod-node", _kill(_POD_NODE, False), (HEADLESS,)),
     Fault("pod's node dead, noticed", "K8SNET-SVC-03", "pod-node", _kill(_POD_NODE, True), (HEADLESS,)),
     Fault(
         "pod's node replies by another router",
         "K8SNET-NODE-02",
         "pod-node",
-        _switch(_POD_NODE, default_gateway=IPv4Address("172.16.1.253")),
+        _on(_POD_NODE, "other router"),
         (HEADLESS,),
     ),
-    Fault(
-        "pod's node does not forward", "K8SNET-NODE-02", "pod-node", _switch(_POD_NODE, ip_forward=False), (HEADLESS,)
-    ),
+    Fault("pod's node does not forward", "K8SNET-NODE-02", "pod-node", _on(_POD_NODE, "forwards nothing"), (HEADLESS,)),
     Fault(
         "INVALID is dropped on every node",
         "K8SNET-GW-09",
         "proxy-mode",
-        _switch_all(proxy_mode="iptables"),
+        _everywhere("INVALID dropped"),
         (HEADLESS,),
     ),
     Fault(
         "one node of three does not forward",
         "K8SNET-NODE-02",
         "pod-node",
-        _switch(_POD_NODE, ip_forward=False),
+        _on(_POD_NODE, "forwards nothing"),
         (SPREAD,),
     ),
 )

@@ -1,4 +1,7 @@
-"""The article's office in this process, made to be broken: simulators and network, without chat and without a bot."""
+"""The article's office in this process, made to be broken: simulators and network, without chat and without a bot.
+
+`office` is the one on the simulated network; `lab.corpus.kernel_office` has the one in the kernel.
+"""
 
 import json
 import secrets
@@ -15,6 +18,8 @@ from lab.cluster.model import Cluster
 from lab.cluster.serving import Running as RunningCluster
 from lab.cluster.serving import running as running_cluster
 from lab.configuration import Places, bot_settings
+from lab.corpus.ground import Ground
+from lab.corpus.simulated_ground import SimulatedGround
 from lab.fortigate import article as fortigate_article
 from lab.fortigate.device import Device
 from lab.fortigate.server import Server as RunningFortiGate
@@ -25,7 +30,7 @@ from lab.network.socks import serving_socks
 from lab.network.topology import ARTICLE, BOT, DNS_SERVER
 from lab.network.workloads import running_workloads
 
-Json = dict[str, Any]
+NO_CHAT = "http://127.0.0.1:9/api/"
 
 DNS_PORT, API_PORT = 53, 6443
 OPERATOR = "U0CORPUS01"
@@ -38,8 +43,8 @@ NEIGHBOUR_S = 0.15
 class State:
     """What the devices hold, to begin again from: an office in which the namespace is exposed."""
 
-    firewall: Json
-    dns: Json
+    firewall: dict[str, Any]
+    dns: dict[str, Any]
     journal: bytes
 
 
@@ -53,14 +58,10 @@ class Office:
     dns: windows_dns.Server
     cluster: Cluster
     running_cluster: RunningCluster
-    network: SimulatedNetwork
+    ground: Ground
     clock: HandClock
     config: Path
     environ: dict[str, str]
-    door: AsyncExitStack
-    """Closes the SOCKS server that the bot's probes start from."""
-    extras: AsyncExitStack
-    """What faults put up, such as a server that says nothing."""
 
     def state(self) -> State:
         """The state of now, for `office(…, state)`."""
@@ -73,16 +74,14 @@ async def office(folder: Path, state: State | None = None) -> AsyncIterator[Offi
     firewall_token, cluster_token, password = (secrets.token_urlsafe(24) for _ in range(3))
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        device = Device.from_json(_with_token(state.firewall if state else None, firewall_token))
+        device = Device.from_json(firewall_state(state, firewall_token))
         firewall = await enter(running_fortigate(device))
         clock = HandClock()
         qa = await enter(running_cluster(cluster_article.cluster(cluster_token, clock=clock)))
         network = SimulatedNetwork(qa.cluster, device, timing=Timing(neighbour=NEIGHBOUR_S))
         stack.callback(device.subscribe(lambda _: network.poke()))
         await enter(running_workloads(network, qa.dns.address))
-        windows = windows_dns.State.from_json(state.dns) if state else windows_dns.article_state()
-        windows.accounts[:] = [windows_dns.Account(user=WINDOWS_USER, password=password)]
-        server = windows_dns.Server(windows, upstream=network.upstream(DNS_SERVER))
+        server = windows_dns.Server(dns_state(state, password), upstream=network.upstream(DNS_SERVER))
         dns = await enter(windows_dns.running(server, ca_file=folder / "windows-ca.pem"))
         for protocol in ("udp", "tcp"):
             network.servers.attach(
@@ -97,7 +96,7 @@ async def office(folder: Path, state: State | None = None) -> AsyncIterator[Offi
             (folder / "journal.db").write_bytes(state.journal)
         places = Places(
             journal=folder / "journal.db",
-            slack_api="http://127.0.0.1:9/api/",  # there is no chat here
+            slack_api=NO_CHAT,
             fortigate=firewall.url,
             fortigate_ca=folder / "fortigate-ca.pem",
             windows=dns.wsman_url,
@@ -106,28 +105,43 @@ async def office(folder: Path, state: State | None = None) -> AsyncIterator[Offi
             kubeconfig=folder / "qa.kubeconfig",
             vantage=f"socks5://{socks[0]}:{socks[1]}",
         )
-        config = folder / "app.yaml"
-        config.write_text(json.dumps(_settings(places)))  # JSON is YAML
-        environ = {
-            "SLACK_BOT_TOKEN": "xoxb-none",
-            "SLACK_APP_TOKEN": "xapp-none",
-            "FORTIGATE_TOKEN": firewall_token,
-            "WINRM_PASSWORD": password,
-        }
-        yield Office(folder, device, firewall, server, qa.cluster, qa, network, clock, config, environ, door, extras)
+        ground = SimulatedGround(network, qa, door, extras)
+        config = configured(folder, places)
+        yield Office(
+            folder, device, firewall, server, qa.cluster, qa, ground, clock, config, environ(firewall_token, password)
+        )
 
 
-def _settings(places: Places) -> Json:
-    """The lab's configuration with short patience, and somebody who may change things without a chat."""
+def environ(firewall_token: str, password: str) -> dict[str, str]:
+    """The secrets of a bot for an office, as environment variables."""
+    return {
+        "SLACK_BOT_TOKEN": "xoxb-none",
+        "SLACK_APP_TOKEN": "xapp-none",
+        "FORTIGATE_TOKEN": firewall_token,
+        "WINRM_PASSWORD": password,
+    }
+
+
+def configured(folder: Path, places: Places) -> Path:
+    """Write the lab's configuration with short patience, and with somebody who may change things without a chat."""
     settings = bot_settings(places)
     settings["roles"].append({"role": "admin", "users": [f"{settings['slack']['team']}/{OPERATOR}"]})
-    settings["firewalls"]["fw"] |= {"connect_timeout_s": 1, "request_timeout_s": 1.5}
+    settings["firewalls"]["fw"] |= {"connect_timeout_s": 2, "request_timeout_s": 3}
     settings["clusters"]["qa"]["kubernetes"] |= {"connect_timeout_s": 2, "read_timeout_s": 5, "deadline_s": 6}
     settings["probes"]["greeting_s"] = 0.3
-    return settings
+    path = folder / "app.yaml"
+    path.write_text(json.dumps(settings))  # JSON is YAML
+    return path
 
 
-def _with_token(firewall: Json | None, token: str) -> Json:
-    if firewall is None:
-        return fortigate_article.state(token)
-    return firewall | {"api_users": [user | {"token": token} for user in firewall["api_users"]]}
+def firewall_state(state: State | None, token: str, **user: Any) -> dict[str, Any]:
+    """The firewall's state for this token; `user` changes more fields of its API user."""
+    firewall = state.firewall if state else fortigate_article.state(token)
+    return firewall | {"api_users": [one | {"token": token, **user} for one in firewall["api_users"]]}
+
+
+def dns_state(state: State | None, password: str) -> windows_dns.State:
+    """The DNS server's state, with one account of this password."""
+    windows = windows_dns.State.from_json(state.dns) if state else windows_dns.article_state()
+    windows.accounts[:] = [windows_dns.Account(user=WINDOWS_USER, password=password)]
+    return windows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -56,7 +57,8 @@ class Server:
         self._ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert(host, "localhost").configure_cert(self._ssl)
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._opened: socket.socket | None = None
+        self._site: web.BaseSite | None = None
 
     @property
     def url(self) -> str:
@@ -74,7 +76,10 @@ class Server:
     async def listen(self) -> None:
         """Accept connections (again), on the same port as before."""
         if self._site is None and self._runner is not None:
-            self._site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._ssl)
+            if self._opened is not None:
+                self._site, self._opened = web.SockSite(self._runner, self._opened, ssl_context=self._ssl), None
+            else:
+                self._site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._ssl)
             await self._site.start()
             self.port = bound_port(self._site)
 
@@ -103,8 +108,16 @@ class Server:
         self._released.set()
         self._released = asyncio.Event()
 
-    async def _start(self, stack: AsyncExitStack, control_port: int | None, http_port: int | None, port: int) -> None:
+    async def _start(
+        self,
+        stack: AsyncExitStack,
+        control_port: int | None,
+        http_port: int | None,
+        port: int,
+        opened: socket.socket | None,
+    ) -> None:
         self.port = port
+        self._opened = opened
         application = web.Application(client_max_size=MAX_BODY)
         if control_port is None:
             application.add_routes(control_routes(self))
@@ -171,7 +184,7 @@ async def _serving(stack: AsyncExitStack, application: web.Application) -> web.A
     return runner
 
 
-def bound_port(site: web.TCPSite) -> int:
+def bound_port(site: web.BaseSite) -> int:
     server = site._server
     if not isinstance(server, asyncio.Server):
         raise TypeError("the site has not been started")
@@ -188,15 +201,17 @@ async def running(
     http_port: int | None = None,
     latency: Latency | None = None,
     sleep: Sleep = asyncio.sleep,
+    opened: socket.socket | None = None,
 ) -> AsyncIterator[Server]:
     """Serve a device until the context ends.
 
     Port 0 takes a free one. With `control_port` the control endpoint `/lab/...` has a port of its own
     (plain HTTP) instead of being served beside the API; it then still answers while the API is unreachable.
-    `http_port` opens the plain HTTP port, where tokens are refused.
+    `http_port` opens the plain HTTP port, where tokens are refused. `opened` is a TCP socket bound to that host and
+    port already, for instance in a network namespace.
     """
     server = Server(device, host, trustme.CA(), sleep)
     server.latency = latency or Latency()
     async with AsyncExitStack() as stack:
-        await server._start(stack, control_port, http_port, port)
+        await server._start(stack, control_port, http_port, port, opened)
         yield server

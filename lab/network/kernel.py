@@ -124,6 +124,7 @@ class KernelNetwork:
         """A TCP socket of this program that listens at *host*; port 0 lets the kernel choose."""
         opened = await self.sandbox.socket(host)
         opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((address, port))
         opened.listen()
         return opened

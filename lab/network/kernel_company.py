@@ -220,7 +220,7 @@ async def company(*, slack_port: int = 0) -> AsyncIterator[Company]:
     *slack_port* is the port of the machine's loopback where the workspace's page appears (0: any).
     """
     objects = cluster_article.objects(TOPOLOGY)
-    endpoints = _endpoints(objects, TOPOLOGY)
+    endpoints = pod_endpoints(objects, TOPOLOGY)
     pods = [Pod(name, address) for name, (address, _) in endpoints.items()]
     async with AsyncExitStack() as stack:
         net = await stack.enter_async_context(kernel_network(TOPOLOGY, pods))
@@ -337,7 +337,7 @@ def _echo(host: str, ports: Sequence[str]) -> _Program:
     return _Program(host, (sys.executable, "-I", "-S", kernel_echo.__file__, host, *ports), "ready", {})
 
 
-def _endpoints(
+def pod_endpoints(
     objects: Sequence[Mapping[str, Any]], topology: Topology
 ) -> dict[str, tuple[IPv4Address, list[tuple[str, int]]]]:
     """Pods by name: the address and, for each port, what is spoken there.

@@ -20,9 +20,10 @@ from lab.fortigate.device import Change, Device
 from lab.fortigate.server import running
 from lab.fortigate.sessions import Counter, Sessions
 from lab.network.kernel_firewall import Program
-from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, apply, counters
+from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, Run, apply, counters
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_schedules import in_force
+from lab.network.kernel_requirements import search_path
 
 T = TypeVar("T")
 
@@ -52,11 +53,15 @@ def tables_of(device: Device, vdom: str = "root") -> Tables:
 
 
 class KernelDevice(Device):
-    """A device whose packets are forwarded, and counted, by the kernel of this process's network namespace."""
+    """A device whose packets are forwarded, and counted, by the kernel of a network namespace.
 
-    def __init__(self, state: dict[str, Any] | None = None, *, vdom: str = "root") -> None:
+    `run` runs a command there; by default it is this process's own.
+    """
+
+    def __init__(self, state: dict[str, Any] | None = None, *, vdom: str = "root", run: Run | None = None) -> None:
         super().__init__(state)
         self._vdom = vdom
+        self._run = run or running_command()
         self._seen: dict[int, PolicyCounters] = {}
         self._in_force: list[int] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kernel")
@@ -71,7 +76,7 @@ class KernelDevice(Device):
         done = self._at_once(
             lambda: asyncio.run(
                 apply(
-                    _run,
+                    self._run,
                     tables_of(self, self._vdom),
                     self.clock.local_time(),
                     failed_monitors=links.failed_monitors,
@@ -109,7 +114,7 @@ class KernelDevice(Device):
 
     def _count(self, kept: Sessions) -> None:
         now = int(self.clock.now())
-        for policy, total in self._at_once(lambda: asyncio.run(counters(_run))).items():
+        for policy, total in self._at_once(lambda: asyncio.run(counters(self._run))).items():
             before = self._seen.get(policy, NOTHING)
             if total.hits < before.hits or total.packets < before.packets:
                 before = NOTHING  # the policy was made anew
@@ -125,10 +130,23 @@ class KernelDevice(Device):
         return self._worker.submit(work).result()
 
 
-async def _run(argv: Sequence[str], stdin: str) -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(
-        subprocess.run, argv, input=stdin, capture_output=True, text=True, check=False, timeout=30
-    )
+def running_command(entering: Sequence[str] = ()) -> Run:
+    """Runs commands where this process is, or where the command *entering* leads, see `Sandbox.entering`."""
+
+    async def run(argv: Sequence[str], stdin: str) -> "subprocess.CompletedProcess[str]":
+        environ = {"PATH": search_path(), "LC_ALL": "C.UTF-8"}
+        return await asyncio.to_thread(
+            subprocess.run,
+            [*entering, *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env=environ,
+        )
+
+    return run
 
 
 def _parser() -> argparse.ArgumentParser:

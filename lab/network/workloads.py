@@ -96,15 +96,15 @@ class _Workloads:
         servers: dict[str, Callable[[], Serving]] = {
             "redis": lambda: serving_streams(RedisServer(pod).serve),
             "http": lambda: serving_http(lambda: self._echo(pod), ANY),
-            "amqp": lambda: serving_streams(_greet_amqp),
+            "amqp": lambda: serving_streams(greet_amqp),
             "echo": _serving_udp_echo,
         }
         return servers.get(application)
 
     def _node_server(self, node: Node, port: int) -> Callable[[], Serving] | None:
         servers: dict[int, Callable[[], Serving]] = {
-            SSH: lambda: serving_streams(_greet_ssh),
-            KUBELET: lambda: serving_http(_kubelet, ANY, self._kubelet_tls),
+            SSH: lambda: serving_streams(greet_ssh),
+            KUBELET: lambda: serving_http(kubelet, ANY, self._kubelet_tls),
             PROXY_HEALTH: lambda: serving_http(lambda: self._proxy_health(node), ANY),
         }
         return servers.get(port)
@@ -155,7 +155,7 @@ class _Workloads:
         return any(taint["key"] == "ToBeDeletedByClusterAutoscaler" for taint in taints)
 
 
-def _kubelet() -> web.Application:
+def kubelet() -> web.Application:
     """Answers as a kubelet answers a stranger."""
 
     async def refuse(_request: web.Request) -> web.Response:
@@ -166,12 +166,13 @@ def _kubelet() -> web.Application:
     return application
 
 
-async def _greet_ssh(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def greet_ssh(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An SSH server's first words, and nothing more."""
     writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
     await reader.readline()
 
 
-async def _greet_amqp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def greet_amqp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer a protocol header with Connection.Start, or with the header that is understood."""
     if await reader.readexactly(len(_AMQP_HEADER)) != _AMQP_HEADER:
         writer.write(_AMQP_HEADER)

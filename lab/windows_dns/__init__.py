@@ -3,7 +3,7 @@
 from .clock import Clock, RealClock, VirtualClock
 from .faults import Fault, Faults
 from .replication import Directory
-from .running import Running, running
+from .running import Opened, Running, running
 from .server import Server
 from .state import Account, Settings, State, Zone, article_state
 from .upstream import SocketUpstream, Upstream
@@ -14,6 +14,7 @@ __all__ = [
     "Directory",
     "Fault",
     "Faults",
+    "Opened",
     "RealClock",
     "Running",
     "Server",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -41,6 +42,13 @@ class DnsListener:
                 continue
             self._transport = transport
             return
+
+    async def start_on(self, udp: socket.socket, tcp: socket.socket) -> None:
+        """Serve on sockets that are bound to one address and port already."""
+        loop = asyncio.get_running_loop()
+        self._server = await asyncio.start_server(self._connection, sock=tcp)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
+        self.port = udp.getsockname()[1]
 
     async def stop(self) -> None:
         if self._transport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
+import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
@@ -33,6 +34,20 @@ class Running:
     dns_host: str
     dns_port: int
     ca_file: Path | None
+    listener: DnsListener
+
+    async def stop_dns(self) -> None:
+        """Nobody listens on the DNS port from now on; WS-Management goes on."""
+        await self.listener.stop()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Sockets that are bound already, for instance in a network namespace; they are closed with the server."""
+
+    wsman: socket.socket
+    udp: socket.socket
+    tcp: socket.socket
 
 
 @asynccontextmanager
@@ -45,8 +60,12 @@ async def running(
     dns_port: int = 0,
     tls: bool = True,
     ca_file: Path | None = None,
+    opened: Opened | None = None,
 ) -> AsyncIterator[Running]:
-    """Serve until the block ends. Port 0 takes a free one. The authority goes to `ca_file` or a temporary file."""
+    """Serve until the block ends. Port 0 takes a free one. The authority goes to `ca_file` or a temporary file.
+
+    `opened` takes the place of the ports; `host` must then be the address that its sockets are bound to.
+    """
     async with AsyncExitStack() as stack:
         context, bindings = None, None
         if tls:
@@ -56,17 +75,25 @@ async def running(
             context, bindings = _certificate(server, host, ca_file)
         address = dns_host or host
         listener = DnsListener(server.respond, server.settings.edns_payload)
-        await listener.start(address, dns_port)
+        if opened is None:
+            await listener.start(address, dns_port)
+        else:
+            await listener.start_on(opened.udp, opened.tcp)
         stack.push_async_callback(listener.stop)
-        bound = await _serve_http(stack, Endpoint(server, bindings), server, host, port, context)
+        runner = await _http(stack, Endpoint(server, bindings), server)
+        if opened is None:
+            await web.TCPSite(runner, host, port, ssl_context=context).start()
+        else:
+            await web.SockSite(runner, opened.wsman, ssl_context=context).start()
+        bound = int(runner.addresses[0][1])
         literal = f"[{host}]" if ":" in host else host
         base = f"{'https' if tls else 'http'}://{literal}:{bound}"
-        yield Running(server, f"{base}/wsman", f"{base}/lab", address, listener.port, ca_file if tls else None)
+        yield Running(
+            server, f"{base}/wsman", f"{base}/lab", address, listener.port, ca_file if tls else None, listener
+        )
 
 
-async def _serve_http(
-    stack: AsyncExitStack, endpoint: Endpoint, server: Server, host: str, port: int, context: ssl.SSLContext | None
-) -> int:
+async def _http(stack: AsyncExitStack, endpoint: Endpoint, server: Server) -> web.AppRunner:
     control = Control(server, endpoint)
     app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_route("*", "/lab/{name:.*}", control.handle)
@@ -76,9 +103,7 @@ async def _serve_http(
     stack.push_async_callback(_stop, runner)
     # Shells go first, so that no handler is left waiting for output when the sockets close.
     stack.push_async_callback(endpoint.close)
-    site = web.TCPSite(runner, host, port, ssl_context=context)
-    await site.start()
-    return int(runner.addresses[0][1])
+    return runner
 
 
 async def _stop(runner: web.AppRunner) -> None:

@@ -5,7 +5,8 @@ All of it: python -m bench.corpus.
 
 import pytest
 
-from bench.corpus import Case, Result, cases, run
+from bench.corpus_case import Case, Result, cases
+from bench.corpus_simulated import run
 from bench.offices import exposed_office
 from lab.corpus.corpus import SINGLES, pairs
 from lab.corpus.office import State
@@ -27,7 +28,7 @@ async def state() -> State:
 
 
 def explained(result: Result) -> str:
-    return f"{result.verdict}: {', '.join(result.codes)}\n{result.text}"
+    return f"{result.said.verdict}: {', '.join(result.said.codes)}\n{result.said.text}"
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=lambda case: case.name)

@@ -1,0 +1,135 @@
+"""Faults of the kernel network: real rules, routes, cables and sockets."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from lab.cluster.listener import Handle
+from lab.cluster.model import SERVICES, SLICES, Cluster
+from lab.corpus.ground import NodeFault, Socket
+from lab.corpus.kernel_servers import KernelServers
+from lab.network.kernel import KernelNetwork
+from lab.network.kernel_layout import FIREWALL, UPLINK
+from lab.network.topology import BOT, Node
+from lab.windows_dns import Running as RunningDns
+
+_NO_ROUTER = "172.16.1.253"
+_POLICY_TABLE = "network_policy"
+_DNS_PORT = 53
+
+Undo = Callable[[], Awaitable[None]]
+
+
+class Impossible(Exception):
+    """The kernel network cannot make this fault; the message says why."""
+
+
+@dataclass
+class KernelGround:
+    """What it breaks is mended by `mend`, so that the same namespaces serve the next office."""
+
+    net: KernelNetwork
+    cluster: Cluster
+    servers: KernelServers
+    dns: RunningDns
+    _undo: list[Undo] = field(default_factory=list)
+
+    async def break_node(self, node: str, fault: NodeFault) -> None:
+        if fault in _RULES:
+            await self.net.change_node(node, **_RULES[fault])
+            self._undo.append(lambda: self.net.restore(node))
+        elif fault == "forwards nothing":
+            await self.net.ip_forward(node, False)
+            self._undo.append(lambda: self.net.ip_forward(node, True))
+        elif fault == "kube-proxy hangs":
+            self.servers.hung.add(node)
+        elif fault == "no CNI routes":
+            others = [one for one in self.net.topology.nodes if one.name != node]
+            await self._routes(node, "del", others)
+            self._undo.append(lambda: self._routes(node, "replace", others))
+        elif fault == "other router":
+            segment = self.net.topology.segment_of(self.net.topology.host(node).address)
+            assert segment is not None
+            await self._default_route(node, _NO_ROUTER)
+            self._undo.append(lambda: self._default_route(node, str(segment.gateway)))
+        else:
+            raise Impossible(IMPOSSIBLE[fault])
+
+    async def kill_node(self, node: str) -> None:
+        self.cluster.kill_node(node)
+        await self._unplug(node)
+
+    async def freeze_node(self, node: str) -> None:
+        self.cluster.freeze_lease(node)
+        await self.net.change_node(node, frozen=True)
+        self._undo.append(lambda: self.net.restore(node))
+
+    async def instead(self, programs: Collection[Socket], talk: Handle | None) -> None:
+        for address, port in programs:
+            await self.servers.replace(address, port, talk)
+
+    async def police(self, pods: Collection[IPv4Address]) -> None:
+        for node in self.net.topology.nodes:
+            mine = ", ".join(sorted(str(pod) for pod in pods if pod in node.pod_cidr))
+            if mine:
+                rule = f"iifname {UPLINK} ip daddr {{ {mine} }} drop"
+                chain = f"chain forward {{\ntype filter hook forward priority filter;\n{rule}\n}}"
+                await self._nft(node.name, f"table ip {_POLICY_TABLE} {{\n{chain}\n}}")
+                self._undo.append(self._without_policy(node.name))
+
+    async def stop_dns_server(self) -> None:
+        await self.dns.stop_dns()
+
+    async def stop_coredns(self) -> None:
+        await self.servers.stop_all(_DNS_PORT)
+
+    async def cut_bot(self) -> None:
+        await self._unplug(BOT)
+
+    async def settle(self) -> None:
+        store = self.cluster.store
+        await self.net.program_services(list(store.objects(SERVICES)), list(store.objects(SLICES)))
+
+    async def mend(self) -> None:
+        """Undo everything, last first, and forget what machines remember of each other."""
+        while self._undo:
+            await self._undo.pop()()
+        machines = (FIREWALL, *(one.name for one in self.net.topology.machines()))
+        for machine in machines:
+            await self.net.run(machine, ["ip", "neigh", "flush", "all"])
+
+    # -- how it is done
+
+    async def _unplug(self, machine: str) -> None:
+        await self.net.set_link(machine, up=False)
+        self._undo.append(lambda: self.net.set_link(machine, up=True))
+
+    async def _routes(self, node: str, verb: str, others: Sequence[Node]) -> None:
+        for other in others:
+            await self._ip(node, "route", verb, str(other.pod_cidr), "via", str(other.address))
+
+    async def _default_route(self, node: str, gateway: str) -> None:
+        await self._ip(node, "route", "replace", "default", "via", gateway)
+
+    async def _ip(self, node: str, *argv: str) -> None:
+        await self.net.run(node, ["ip", *argv], check=True)
+
+    async def _nft(self, node: str, ruleset: str) -> None:
+        await self.net.run(node, ["nft", "-f", "-"], stdin=ruleset + "\n", check=True)
+
+    def _without_policy(self, node: str) -> Undo:
+        return lambda: self._nft(node, f"delete table ip {_POLICY_TABLE}")
+
+
+_RULES: dict[NodeFault, dict[str, object]] = {
+    "FORWARD drops": {"forward": "drop"},
+    "no service rules": {"running": False},
+    "no masquerade": {"masquerade": False},
+    "INVALID dropped": {"invalid_drop": True},
+}
+
+IMPOSSIBLE: dict[NodeFault, str] = {
+    "strict reverse path": "without an overlay the office's packets pass a strict filter: they arrive on the interface "
+    "that their answers leave by",
+}
+"""What this network cannot make, and why."""
