@@ -17,6 +17,8 @@ from bot.model.move import DOORS, pod_doors, service_doors
 from bot.model.people import Permission, Person, Refusal, may
 from bot.model.plan import Plan
 from bot.model.site import WatchSite
+from bot.model.wording import tr
+from bot.model.words import word
 from bot.model.world import World
 
 ITSELF = Person(team="k8snet", user="watch")
@@ -34,7 +36,7 @@ async def fail_over(
     incident = _answerable(await context.journal.world(), incident_id, version)
     await _permit(context, incident, actor, Failover(node=node, cluster=incident.picture.cluster))
     if node not in incident.picture.eligible:
-        raise UserError(f"{node} is not among the candidates of this incident.")
+        raise UserError(tr("{node} is not among the candidates of this incident.", node=node))
     return await move(context, incident, node, actor, facts)
 
 
@@ -44,7 +46,7 @@ async def move(context: Context, incident: Incident, node: str, actor: Person, f
     command = Failover(
         node=node,
         cluster=incident.picture.cluster,
-        reason=f"incident {incident.id}",
+        reason=tr("incident {id}", id=incident.id),
         incident=f"{incident.id}.{incident.version}",
     )
     intent = (await context.journal.world()).intent(incident.picture.cluster)
@@ -53,8 +55,12 @@ async def move(context: Context, incident: Incident, node: str, actor: Person, f
     )
     if alive:
         raise UserError(
-            f"{incident.picture.gateway} carries data again at this moment ({alive}); nothing was moved. "
-            "If that lasts, this incident ends by itself; `failover` moves anyway."
+            tr(
+                "{gateway} carries data again at this moment ({alive}); nothing was moved. If "
+                "that lasts, this incident ends by itself; `failover` moves anyway.",
+                gateway=incident.picture.gateway,
+                alive=alive,
+            )
         )
     request = Requested(
         operation=operation,
@@ -101,8 +107,15 @@ def last_move(world: World, cluster: str) -> str:
     for operation in reversed(world.moves(cluster)):
         plan = operation.plan
         assert plan is not None  # of a move that somebody said yes to
-        to = "a drill" if isinstance(plan.command, Drill) else f"to {plan.intent_after.gateway}"
-        return f"change {operation.id}, {to}: {operation.state}, {operation.records[-1].at:%Y-%m-%d %H:%M} UTC"
+        drill = isinstance(plan.command, Drill)
+        to = tr("a drill") if drill else tr("to {node}", node=plan.intent_after.gateway)
+        return tr(
+            "change {id}, {to}: {state}, {at:%Y-%m-%d %H:%M} UTC",
+            id=operation.id,
+            to=to,
+            state=word(operation.state),
+            at=operation.records[-1].at,
+        )
     return ""
 
 
@@ -117,7 +130,7 @@ def _first(world: World, incident: Incident, plan: Plan, request: Requested) -> 
 def _answerable(world: World, incident_id: str, version: int | None) -> Incident:
     incident = world.incidents.get(incident_id)
     if incident is None:
-        raise UserError("I do not know this incident (any more); nothing was done.")
+        raise UserError(tr("I do not know this incident (any more); nothing was done."))
     if incident.state != "open" or (version is not None and incident.version != version):
         raise UserError(_why_not(incident))
     return incident
@@ -126,13 +139,15 @@ def _answerable(world: World, incident_id: str, version: int | None) -> Incident
 def _why_not(incident: Incident) -> str:
     match incident.state:
         case "answered":
-            return f"Somebody has answered already: change {incident.operation} is being worked on."
+            return tr(
+                "Somebody has answered already: change {operation} is being worked on.", operation=incident.operation
+            )
         case "resolved":
-            return f"This is over: change {incident.operation} moved the routes."
+            return tr("This is over: change {operation} moved the routes.", operation=incident.operation)
         case "withdrawn":
-            return "This is over already; nothing was done now."
+            return tr("This is over already; nothing was done now.")
         case "open":
-            return "The situation has changed since this was shown; look at the message again, its buttons are new."
+            return tr("The situation has changed since this was shown; look at the message again, its buttons are new.")
 
 
 async def _permit(context: Context, incident: Incident, actor: Person, command: Failover) -> None:

@@ -10,6 +10,7 @@ from bot.model.errors import BackendError, BrokenJournal
 from bot.model.journal import GENESIS, Anchor, Record, Sealed
 from bot.model.operation import Operation
 from bot.model.value import Value
+from bot.model.wording import tr
 
 
 class AuditReport(Value):
@@ -39,7 +40,7 @@ async def audit(context: Context) -> AuditReport:
     stored = await context.journal.stored()
     hashes, problem = chain(stored)
     if not problem:
-        problem = _against(hashes, known, "this bot's memory") or _against(hashes, anchor, "the audit channel")
+        problem = _against(hashes, known, tr("this bot's memory")) or _against(hashes, anchor, tr("the audit channel"))
     return AuditReport(
         records=len(stored),
         whole=len(hashes) - 1,
@@ -66,9 +67,9 @@ def chain(stored: Sequence[Stored]) -> tuple[list[str], str]:
         try:
             sealed = Sealed.model_validate_json(one.body)
         except ValidationError:
-            return hashes, f"record {number} cannot be read"
+            return hashes, tr("record {number} cannot be read", number=number)
         if one.seq != number or sealed.previous != hashes[-1]:
-            return hashes, f"record {number} does not follow record {number - 1}"
+            return hashes, tr("record {number} does not follow record {previous}", number=number, previous=number - 1)
         record = Record(seq=one.seq, at=one.at, entry=sealed.entry, previous=sealed.previous)
         hashes.append(record.hash)
     return hashes, ""
@@ -78,8 +79,17 @@ def _against(hashes: Sequence[str], anchor: Anchor | None, whose: str) -> str:
     if anchor is None:
         return ""
     if anchor.seq >= len(hashes):
-        return f"{whose} has record {anchor.seq}, but the journal ends with record {len(hashes) - 1}"
-    return "" if hashes[anchor.seq] == anchor.hash else f"record {anchor.seq} is not the one that {whose} has"
+        return tr(
+            "{whose} has record {seq}, but the journal ends with record {count}",
+            whose=whose,
+            seq=anchor.seq,
+            count=len(hashes) - 1,
+        )
+    return (
+        ""
+        if hashes[anchor.seq] == anchor.hash
+        else tr("record {seq} is not the one that {whose} has", seq=anchor.seq, whose=whose)
+    )
 
 
 async def history(context: Context, namespace: str | None) -> tuple[Operation, ...]:

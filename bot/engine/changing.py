@@ -23,6 +23,8 @@ from bot.model.journal import (
 from bot.model.operation import Operation
 from bot.model.people import Permission, Person, Refusal, may
 from bot.model.plan import Plan, differences
+from bot.model.wording import listed, tr
+from bot.model.words import word
 from bot.model.world import World
 
 DIGEST_PREFIX = 32  # 128 bits travel in a button; the rest is looked up
@@ -91,7 +93,7 @@ async def confirm(context: Context, operation_id: str, digest: str, actor: Perso
         answer = await context.journal.commit(lambda world: _decide(world, entry, plan), not_after=plan.expires_at)
     except TooLate:
         await expire(context, operation.id)
-        raise UserError("This plan has expired; nothing was changed. Ask again for a fresh one.") from None
+        raise UserError(tr("This plan has expired; nothing was changed. Ask again for a fresh one.")) from None
     if isinstance(answer, Refusal):
         raise UserError(answer.reason)
     return ""
@@ -101,7 +103,7 @@ async def cancel(context: Context, operation_id: str, actor: Person) -> None:
     """The requester, or anybody who could confirm, says no. Raises UserError when it is too late or not theirs."""
     operation = _known(await context.journal.world(), operation_id)
     if operation.plan is None:
-        raise UserError("There is no plan to cancel yet.")
+        raise UserError(tr("There is no plan to cancel yet."))
     if actor != operation.request.actor:
         await _gate(context, operation, operation.plan, actor)
     await _commit_if(context, operation_id, "awaiting", Cancelled(operation=operation_id, actor=actor))
@@ -129,14 +131,14 @@ async def release(context: Context, operation_id: str, actor: Person) -> None:
     refusal = await _refusal(context, actor, Permission.ADMINISTER, operation.plan.cluster, None)
     if refusal is not None:
         await _deny(context, operation_id, actor, refusal)
-    ending = Finished(operation=operation_id, result="released", reason=f"taken over by {actor}")
+    ending = Finished(operation=operation_id, result="released", reason=tr("taken over by {actor}", actor=actor))
     await _commit_if(context, operation_id, "stuck", ending)
 
 
 def _known(world: World, operation_id: str) -> Operation:
     operation = world.operations.get(operation_id)
     if operation is None:
-        raise UserError("I do not know this change (any more); nothing was done. Ask again for a fresh plan.")
+        raise UserError(tr("I do not know this change (any more); nothing was done. Ask again for a fresh plan."))
     return operation
 
 
@@ -145,22 +147,22 @@ def _confirmable(operation: Operation, digest: str) -> Plan:
         raise UserError(_why_not(operation))
     assert operation.plan is not None
     if operation.plan.digest[:DIGEST_PREFIX] != digest[:DIGEST_PREFIX] or len(digest) < DIGEST_PREFIX:
-        raise UserError("This button belongs to an older version of the plan; look at the newest message.")
+        raise UserError(tr("This button belongs to an older version of the plan; look at the newest message."))
     return operation.plan
 
 
 def _why_not(operation: Operation) -> str:
     match operation.state:
         case "requested":
-            return "The plan is not ready yet."
+            return tr("The plan is not ready yet.")
         case "running" | "undoing":
-            return f"Already confirmed by {operation.confirmed_by}; it is being worked on."
+            return tr("Already confirmed by {person}; it is being worked on.", person=operation.confirmed_by)
         case "stale":
-            return "The network has changed since this plan was made; there is a newer card with a fresh plan."
+            return tr("The network has changed since this plan was made; there is a newer card with a fresh plan.")
         case "expired":
-            return "This plan has expired; nothing was changed. Ask again for a fresh one."
+            return tr("This plan has expired; nothing was changed. Ask again for a fresh one.")
         case _:
-            return f"This change is over ({operation.state}); nothing was done now."
+            return tr("This change is over ({state}); nothing was done now.", state=word(operation.state))
 
 
 async def _gate(context: Context, operation: Operation, plan: Plan, actor: Person) -> None:
@@ -176,8 +178,10 @@ async def objection(context: Context, operation: Operation, plan: Plan, actor: P
     refusal = await _refusal(context, actor, needed, plan.cluster, _namespace(plan.command))
     if refusal is None and actor == operation.request.actor and not context.cluster(plan.cluster).self_confirm:
         return Refusal(
-            reason="Somebody else must confirm what you asked for "
-            f"(clusters.{plan.cluster}.self_confirm is off in app.yaml)."
+            reason=tr(
+                "Somebody else must confirm what you asked for (clusters.{cluster}.self_confirm is off in app.yaml).",
+                cluster=plan.cluster,
+            )
         )
     return refusal
 
@@ -208,12 +212,16 @@ def _decide(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
 def refuse_locked(world: World, plan: Plan) -> Refusal | None:
     """Why a plan may not begin now: its cluster's intent has moved on, or somebody else writes to its targets."""
     if world.intent(plan.cluster) != plan.intent_before:
-        return Refusal(reason="Another change of this cluster was just made; ask again for a fresh plan.")
+        return Refusal(reason=tr("Another change of this cluster was just made; ask again for a fresh plan."))
     holder = world.holder(plan.targets)
     if holder is not None:
         return Refusal(
-            reason=f"Change {holder.id}, confirmed by {holder.confirmed_by}, is being applied to "
-            f"{', '.join(holder.plan.targets) if holder.plan else 'the same devices'}; try again when it has ended."
+            reason=tr(
+                "Change {change}, confirmed by {person}, is being applied to {targets}; try again when it has ended.",
+                change=holder.id,
+                person=holder.confirmed_by,
+                targets=listed(holder.plan.targets) if holder.plan else tr("the same devices"),
+            )
         )
     return None
 
@@ -232,7 +240,7 @@ async def _replace(context: Context, operation: Operation, actor: Person, change
     await _commit_if(context, operation.id, "awaiting", stale)
     await context.journal.append(successor)
     await plan_requested(context, successor)
-    return "The network has changed since this plan was made, so nothing was done. A new card shows the fresh plan."
+    return tr("The network has changed since this plan was made, so nothing was done. A new card shows the fresh plan.")
 
 
 async def _commit_if(context: Context, operation_id: str, state: str, entry: AnyEntry) -> Record:

@@ -18,6 +18,7 @@ from bot.model.facts import ClusterFacts
 from bot.model.names import Asked
 from bot.model.site import ClusterSite
 from bot.model.suggest import suggestion
+from bot.model.wording import listed, tr
 
 USUAL = Limits()
 
@@ -32,7 +33,7 @@ async def check(context: Context, command: Check, limits: Limits = USUAL) -> Rep
     started = context.env.monotonic()
     if asked == Asked() and command.cluster is None:
         reports = await asyncio.gather(*(_cluster(context, one, asked, limits) for one in context.site.clusters))
-        report = reports[0] if len(reports) == 1 else together("everything exposed", "", reports)
+        report = reports[0] if len(reports) == 1 else together(tr("everything exposed"), "", reports)
     else:
         report = await _cluster(context, context.cluster(command.cluster), asked, limits)
     return report.model_copy(
@@ -52,13 +53,13 @@ async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits:
     around = Surroundings(context, asking, cluster, knowledge, intent)
     if asked == Asked():
         exposed = sorted({exposure.namespace for exposure in intent.exposures})
-        name = f"everything exposed on {cluster.name}"
+        name = tr("everything exposed on {cluster}", cluster=cluster.name)
         if not exposed:
             return together(name, cluster.name, [])
         return together(name, cluster.name, await _namespaces(around, exposed))
     subject = _subject(asked, knowledge, cluster)
     if isinstance(subject, str):
-        return together(f"namespace {subject}", cluster.name, await _namespaces(around, [subject]))
+        return together(tr("namespace {subject}", subject=subject), cluster.name, await _namespaces(around, [subject]))
     return await One(around, subject).report()
 
 
@@ -69,7 +70,7 @@ async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> Clus
         async with asyncio.timeout(asking.limits.facts_s):
             return await context.clusters[cluster.name].facts()
 
-    return await asking.ask(cluster.name, ("the cluster's facts",), within())
+    return await asking.ask(cluster.name, lambda: tr("the cluster's facts"), within())
 
 
 async def _namespaces(around: Surroundings, namespaces: Sequence[str]) -> list[Report]:
@@ -94,7 +95,14 @@ def _subject(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject | 
     if asked.name is None:
         return _namespace(asked.namespace, knowledge.facts)
     if asked.domain is not None and knowledge.facts is not None and asked.domain != knowledge.domain:
-        raise UserError(f"{asked.domain} is not the domain of cluster {cluster.name}, which is {knowledge.domain}.")
+        raise UserError(
+            tr(
+                "{domain} is not the domain of cluster {cluster}, which is {actual}.",
+                domain=asked.domain,
+                cluster=cluster.name,
+                actual=knowledge.domain,
+            )
+        )
     service = knowledge.facts.service(asked.namespace, asked.name) if knowledge.facts else None
     return Subject(asked.name, asked.namespace, asked.host, None, asked.port, service)
 
@@ -102,7 +110,12 @@ def _subject(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject | 
 def _namespace(namespace: str, facts: ClusterFacts | None) -> str:
     if facts is not None and namespace not in facts.namespaces:
         raise UserError(
-            f"Cluster {facts.cluster} has no namespace {namespace}.{suggestion(namespace, facts.namespaces)}"
+            tr(
+                "Cluster {cluster} has no namespace {namespace}.{suggestion}",
+                cluster=facts.cluster,
+                namespace=namespace,
+                suggestion=suggestion(namespace, facts.namespaces),
+            )
         )
     return namespace
 
@@ -112,7 +125,10 @@ def _word(asked: Asked, facts: ClusterFacts | None) -> Subject | str:
     word = asked.word or ""
     if facts is None:
         raise UserError(
-            f"The cluster's API does not answer, so it is not known where {word} is. Write <service>.<namespace>."
+            tr(
+                "The cluster's API does not answer, so it is not known where {word} is. Write <service>.<namespace>.",
+                word=word,
+            )
         )
     services = [service for service in facts.services if service.name == word]
     is_namespace = word in facts.namespaces and asked.port is None
@@ -123,12 +139,17 @@ def _word(asked: Asked, facts: ClusterFacts | None) -> Subject | str:
     if not services:
         known_words = (*facts.namespaces, *(service.name for service in facts.services))
         raise UserError(
-            f"{word!r} is not a service name here, and no namespace either, in cluster {facts.cluster}."
-            f"{suggestion(word, known_words)} Write <service>.<namespace>[:port]."
+            tr(
+                "{word!r} is not a service name here, and no namespace either, in cluster "
+                "{cluster}.{suggestion} Write <service>.<namespace>[:port].",
+                word=word,
+                cluster=facts.cluster,
+                suggestion=suggestion(word, known_words),
+            )
         )
     port = f":{asked.port}" if asked.port else ""
     choices = [*(f"{word}.{service.namespace}{port}" for service in services), *([f"*.{word}"] if is_namespace else [])]
-    raise UserError(f"Which {word}? Write one of: {', '.join(choices)}.")
+    raise UserError(tr("Which {word}? Write one of: {choices}.", word=word, choices=listed(choices)))
 
 
 def _at_address(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject:
@@ -136,10 +157,15 @@ def _at_address(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject
     assert address is not None  # the caller looked
     networks = (*knowledge.service_networks, *knowledge.pod_networks)
     if not any(address in network for network in networks):
-        inside = ", ".join(map(str, networks)) or "not known now, because the cluster's API does not answer"
+        inside = listed(networks) or tr("not known now, because the cluster's API does not answer")
         raise UserError(
-            f"{address} is not an address of cluster {cluster.name}'s services or pods ({inside}); nothing else is "
-            "probed."
+            tr(
+                "{address} is not an address of cluster {cluster}'s services or pods "
+                "({inside}); nothing else is probed.",
+                address=address,
+                cluster=cluster.name,
+                inside=inside,
+            )
         )
     for service in knowledge.facts.services if knowledge.facts else ():
         if address == service.cluster_ip or any(address == endpoint.address for endpoint in service.endpoints):

@@ -1,12 +1,13 @@
 """How a check asks: everything at once, everything within one deadline, no question's failure another's."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from bot.model.diagnosis import Unread
 from bot.model.errors import BackendError, Rejected
 from bot.model.value import Value
+from bot.model.wording import tr
 
 Answer = TypeVar("Answer")
 
@@ -35,14 +36,14 @@ class Asking:
         self.unread: list[Unread] = []
         self._deadline = asyncio.get_running_loop().time() + limits.deadline_s
 
-    async def ask(self, system: str, what: Sequence[object], question: Awaitable[Answer]) -> Answer | None:
-        """The answer, or None after a note of who could not be asked what, and why. `what` is said in its order."""
+    async def ask(self, system: str, what: Callable[[], str], question: Awaitable[Answer]) -> Answer | None:
+        """The answer, or None after a note of who could not be asked what, and why. `what` is said only then."""
         try:
             return await self.insist(question)
         except BackendError as error:
             self.note(error)
         except TimeoutError:
-            self.late(system, " ".join(map(str, what)))
+            self.late(system, what())
         return None
 
     async def insist(self, question: Awaitable[Answer]) -> Answer:
@@ -55,7 +56,7 @@ class Asking:
         self._add(Unread.model_validate({"system": error.system, "kind": kind, "problem": error.problem}))
 
     def late(self, system: str, what: str) -> None:
-        self._add(Unread(system=system, kind="late", problem=f"no answer in time: {what}"))
+        self._add(Unread(system=system, kind="late", problem=tr("no answer in time: {what}", what=what)))
 
     def _add(self, unread: Unread) -> None:
         if unread not in self.unread:

@@ -15,6 +15,7 @@ from bot.model.proof import addresses_of
 from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder
 from bot.model.site import DnsServer
+from bot.model.wording import tr
 
 # Every DNS server answers this by itself (RFC 6303), so that its silence is its own.
 LOCAL_NAME = "1.0.0.127.in-addr.arpa."
@@ -303,7 +304,11 @@ class One:
             routes=routes,
             policies=policies,
             connections=connections,
-            unprobed=tuple(f"{port.protocol} port {port.port}" for port in subject.ports if not _can_probe(port)),
+            unprobed=tuple(
+                tr("{protocol} port {port}", protocol=port.protocol, port=port.port)
+                for port in subject.ports
+                if not _can_probe(port)
+            ),
             held=shared.held,
             unread=tuple(self.around.asking.unread),
             source=source,

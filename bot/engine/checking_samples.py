@@ -9,6 +9,7 @@ from bot.model.diagnosis import Place
 from bot.model.facts import ClusterFacts, Endpoint, Service, ServicePort
 from bot.model.protocols import spoken_on
 from bot.model.value import Value
+from bot.model.wording import tr
 
 OWN_PODS = 3  # of the checked service
 OTHER_NODES = 2  # besides those of the checked service's pods
@@ -103,7 +104,7 @@ def _pods(service: Service, facts: ClusterFacts, gateway: str) -> Iterator[Plann
 def _pod(service: Service, endpoint: Endpoint, port: ServicePort, gateway: str, *, own: bool) -> Planned:
     assert endpoint.node is not None  # the callers saw to it
     return Planned(
-        label=f"a pod of {service.name}.{service.namespace}",
+        label=tr("a pod of {name}.{namespace}", name=service.name, namespace=service.namespace),
         namespace=service.namespace,
         kind="pod",
         place=place_of((endpoint.node,), gateway),

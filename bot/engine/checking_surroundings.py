@@ -18,6 +18,8 @@ from bot.model.intent import ClusterIntent
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
 from bot.model.resources import Key, Resource, TargetId
 from bot.model.site import ClusterSite, Office
+from bot.model.wording import tr
+from bot.model.words import key_line, word
 
 KUBELET_PORT, PROXY_HEALTH_PORT = 10250, 10256
 STALE_S = 25.0
@@ -40,18 +42,22 @@ class Surroundings:
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport = "udp") -> DnsAnswer | None:
         question = self.context.prober.dns(server, name, transport, self.asking.limits.probe_s)
-        return await self.asking.ask("probes", (server, "for", name), question)
+        return await self.asking.ask("probes", lambda: tr("{server} for {name}", server=server, name=name), question)
 
     async def connect(
         self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP"
     ) -> ConnectAnswer | None:
         question = self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s)
-        return await self.asking.ask("probes", (address, "port", port), question)
+        return await self.asking.ask(
+            "probes", lambda: tr("{address} port {port}", address=address, port=port), question
+        )
 
     async def route(self, address: IPv4Address | None) -> RouteAnswer | None:
         if self._oracle is None or address is None:
             return None
-        return await self.asking.ask(self.cluster.firewall, ("the route to", address), self._oracle.route(address))
+        return await self.asking.ask(
+            self.cluster.firewall, lambda: tr("the route to {address}", address=address), self._oracle.route(address)
+        )
 
     async def policy(
         self, interface: str, source: IPv4Address, destination: IPv4Address | None, protocol: Protocol, port: int
@@ -59,7 +65,11 @@ class Surroundings:
         if self._oracle is None or destination is None:
             return None
         question = self._oracle.policy(interface, source, destination, protocol, port)
-        return await self.asking.ask(self.cluster.firewall, ("the policy for", destination, "port", port), question)
+        return await self.asking.ask(
+            self.cluster.firewall,
+            lambda: tr("the policy for {address} port {port}", address=destination, port=port),
+            question,
+        )
 
     async def from_offices(self, destination: IPv4Address, protocol: Protocol, port: int) -> list[PolicyAnswer]:
         """The policy look-up for a machine of each office concerned."""
@@ -80,13 +90,19 @@ class Surroundings:
         policy = await self.from_office(address, protocol, port)
         if self._counters is None or policy is None or not policy.allowed:
             return None
-        what = ("the counter of policy", policy.policy)
-        before = await self.asking.ask(self.cluster.firewall, what, self._counters.hits(policy.policy))
+        number = policy.policy
+
+        def counter() -> str:
+            return tr("the counter of policy {number}", number=number)
+
+        before = await self.asking.ask(self.cluster.firewall, counter, self._counters.hits(number))
         answer = await self.connect(address, port, speak, protocol)
         after, sessions = await asyncio.gather(
-            self.asking.ask(self.cluster.firewall, what, self._counters.hits(policy.policy)),
+            self.asking.ask(self.cluster.firewall, counter, self._counters.hits(number)),
             self.asking.ask(
-                self.cluster.firewall, ("sessions to", address), self._counters.sessions(address, protocol, port)
+                self.cluster.firewall,
+                lambda: tr("sessions to {address}", address=address),
+                self._counters.sessions(address, protocol, port),
             ),
         )
         if before is None or answer is None or after is None or sessions is None:
@@ -197,7 +213,7 @@ class Surroundings:
             self.asking.note(error)
             return []
         except TimeoutError:
-            self.asking.late(name, f"what it holds as {wishes[0].kind}")
+            self.asking.late(name, tr("what it holds as {key}", key=word(wishes[0].kind)))
             return []
         return [Held(target=name, key=wish.key, wanted=wish, actual=there.get(wish.key)) for wish in wishes]
 
@@ -210,7 +226,7 @@ class Surroundings:
         except Unreachable as error:
             self.asking.note(error)
         except TimeoutError:
-            self.asking.late(target.name, f"what it holds as {wish.key}")
+            self.asking.late(target.name, tr("what it holds as {key}", key=key_line(wish.key)))
         else:
             return [Held(target=target.name, key=wish.key, wanted=wish, actual=None, problem=refusal.problem)]
         return []

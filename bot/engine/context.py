@@ -11,6 +11,7 @@ from bot.model.people import Grant
 from bot.model.resources import TargetId
 from bot.model.site import ClusterSite, Site
 from bot.model.suggest import suggestion
+from bot.model.wording import listed, tr
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,30 @@ class Context:
             if len(here) == 1:
                 return here[0]
             if not here:
-                raise UserError(f"No cluster is operated from this channel. {_channels(self.site.clusters)}")
-            raise UserError(f"Which cluster? Add `on <cluster>`: {', '.join(one.name for one in here)}.")
+                raise UserError(
+                    tr("No cluster is operated from this channel. {channels}", channels=_channels(self.site.clusters))
+                )
+            raise UserError(
+                tr("Which cluster? Add `on <cluster>`: {clusters}.", clusters=listed(one.name for one in here))
+            )
         cluster = self.site.cluster(name)
         if cluster is None:
-            raise UserError(f"There is no cluster {name}.{suggestion(name, known)} Clusters: {', '.join(known)}.")
+            raise UserError(
+                tr(
+                    "There is no cluster {name}.{suggestion} Clusters: {known}.",
+                    name=name,
+                    suggestion=suggestion(name, known),
+                    known=listed(known),
+                )
+            )
         if cluster not in here:
-            raise UserError(f"Cluster {name} is not operated from this channel. {_channels([cluster])}")
+            raise UserError(
+                tr(
+                    "Cluster {name} is not operated from this channel. {channels}",
+                    name=name,
+                    channels=_channels([cluster]),
+                )
+            )
         return cluster
 
     def office(self, name: str | None) -> str:
@@ -58,15 +76,26 @@ class Context:
         if name is None:
             if len(known) == 1:
                 return known[0]
-            raise UserError(f"From which office? Add `from <office>`: {', '.join(known)}.")
+            raise UserError(tr("From which office? Add `from <office>`: {known}.", known=listed(known)))
         if name not in known:
-            raise UserError(f"There is no office {name}.{suggestion(name, known)} Offices: {', '.join(known)}.")
+            raise UserError(
+                tr(
+                    "There is no office {name}.{suggestion} Offices: {known}.",
+                    name=name,
+                    suggestion=suggestion(name, known),
+                    known=listed(known),
+                )
+            )
         return name
 
 
 def _channels(clusters: Sequence[ClusterSite]) -> str:
     """Where to ask instead."""
     return " ".join(
-        f"{cluster.name} is operated from {', '.join(f'#{channel}' for channel in sorted(cluster.channels))}."
+        tr(
+            "{name} is operated from {channels}.",
+            name=cluster.name,
+            channels=listed(f"#{channel}" for channel in sorted(cluster.channels)),
+        )
         for cluster in clusters
     )

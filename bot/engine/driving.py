@@ -24,6 +24,8 @@ from bot.model.operation import (
 )
 from bot.model.resources import Resource, same_content
 from bot.model.steps import Step
+from bot.model.wording import tr
+from bot.model.words import key_line
 from bot.model.world import World
 
 # Longer than any one call to a device may live; the same instance takes its own lease again at once.
@@ -185,9 +187,13 @@ async def _observe(context: Context, operation: Operation, index: int, direction
             return StepResult(step=index, ending="wrote")
         if _equal(there, step.before):
             return StepResult(step=index, ending="not-written")
-        problem = f"{step.key} on {step.target} is neither as before nor as planned: somebody else changed it"
+        problem = tr(
+            "{key} on {target} is neither as before nor as planned: somebody else changed it",
+            key=key_line(step.key),
+            target=step.target,
+        )
         return StepResult(step=index, ending="unclear", reason=problem)
-    unread = f"{problem}. Whether {step.key} was written is not known"
+    unread = tr("{problem}. Whether {key} was written is not known", problem=problem, key=key_line(step.key))
     return StepResult(step=index, ending="unclear", reason=unread)
 
 

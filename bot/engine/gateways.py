@@ -12,6 +12,8 @@ from bot.model.facts import ClusterFacts, Node
 from bot.model.intent import ClusterIntent
 from bot.model.probes import ConnectAnswer
 from bot.model.site import ClusterSite
+from bot.model.wording import clauses, tr
+from bot.model.words import word
 
 KUBELET_PORT, PROXY_HEALTH_PORT = 10250, 10256
 PROBE_TIMEOUT_S = 1.0
@@ -31,12 +33,25 @@ async def choose(
     best = next((one for one in ranked if one.eligible), None)
     if node is None:
         if best is None:
-            raise UserError(f"No node of cluster {cluster.name} can carry the routes now:\n{_reasons(ranked)}")
+            raise UserError(
+                tr(
+                    "No node of cluster {cluster} can carry the routes now:\n{reasons}",
+                    cluster=cluster.name,
+                    reasons=_reasons(ranked),
+                )
+            )
         return best.node
     found = next(one for one in ranked if one.node == node.name)
     if not found.eligible:
-        better = f" Another one is {best.node}." if best else ""
-        raise UserError(f"{node.name} cannot carry the routes now: {'; '.join(found.against)}.{better}")
+        better = tr(" Another one is {node}.", node=best.node) if best else ""
+        raise UserError(
+            tr(
+                "{name} cannot carry the routes now: {against}.{better}",
+                name=node.name,
+                against=clauses(found.against),
+                better=better,
+            )
+        )
     return node.name
 
 
@@ -98,8 +113,13 @@ async def _ask(context: Context, address: IPv4Address, port: int, speak: str) ->
 def _said(reply: ConnectAnswer | None) -> str:
     if reply is None:
         return ""
-    return f"port {reply.port}: {reply.peer_says or reply.outcome} in {reply.elapsed_ms} ms"
+    return tr(
+        "port {port}: {said} in {elapsed_ms} ms",
+        port=reply.port,
+        said=reply.peer_says or word(reply.outcome),
+        elapsed_ms=reply.elapsed_ms,
+    )
 
 
 def _reasons(ranked: tuple[Candidate, ...]) -> str:
-    return "\n".join(f"• {one.node}: {'; '.join(one.against)}" for one in ranked) or "• it has no other node"
+    return "\n".join(f"• {one.node}: {clauses(one.against)}" for one in ranked) or tr("• it has no other node")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from bot.engine.context import Context
 from bot.model.errors import BotError
 from bot.model.value import Value
+from bot.model.wording import tr
 
 PATIENCE = timedelta(seconds=60)
 
@@ -23,12 +24,17 @@ class Health(Value):
 
 async def health(context: Context, chat_answers: bool) -> Health:
     """Reads the journal anew. Never raises: that something cannot be told is a problem too."""
-    problems = [] if chat_answers else ["the chat does not answer"]
+    problems = [] if chat_answers else [tr("the chat does not answer")]
     try:
         world, now = await context.journal.world(), await context.journal.now()
     except BotError as error:
-        return Health(records=0, under_way=0, problems=(*problems, f"journal: {error}"))
+        return Health(records=0, under_way=0, problems=(*problems, tr("journal: {error}", error=error)))
     unsaid = [operation.records[-1].at for operation in world.unannounced()]
     if unsaid and now - min(unsaid) > PATIENCE:
-        problems.append(f"the chat has not been told for {(now - min(unsaid)).total_seconds():.0f} s what happened")
+        problems.append(
+            tr(
+                "the chat has not been told for {seconds:.0f} s what happened",
+                seconds=(now - min(unsaid)).total_seconds(),
+            )
+        )
     return Health(records=world.seq, under_way=sum(1 for _ in world.unfinished()), problems=tuple(problems))

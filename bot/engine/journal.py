@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bot.engine.ports import Store, Stored
 from bot.model.errors import BrokenJournal, OutcomeUnknown, Unreachable
 from bot.model.journal import AnyEntry, Event, Record, Sealed
+from bot.model.wording import tr
 from bot.model.world import World
 
 STREAM = "journal"
@@ -56,7 +57,7 @@ class Journal:
                     return self._add(stored)
                 if not_after is not None and await self._store.now() > not_after:
                     raise TooLate
-        raise Unreachable("store", "too many writers at once; try again")
+        raise Unreachable("store", tr("too many writers at once; try again"))
 
     async def append(self, entry: AnyEntry) -> Record:
         """Commit an entry that is right whatever the newest world says."""
@@ -110,7 +111,10 @@ class Journal:
             sealed = Sealed.model_validate_json(stored.body)
         except ValidationError:
             raise BrokenJournal(
-                f"Record {stored.seq} of the journal cannot be read: it was damaged, or written by a newer k8snet."
+                tr(
+                    "Record {seq} of the journal cannot be read: it was damaged, or written by a newer k8snet.",
+                    seq=stored.seq,
+                )
             ) from None
         record = Record(seq=stored.seq, at=stored.at, entry=sealed.entry, previous=sealed.previous)
         self._world.add(record)

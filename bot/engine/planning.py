@@ -22,6 +22,8 @@ from bot.model.resources import Address, Key, Kind, Mark, Policy, Resource, Rout
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
+from bot.model.wording import listed, tr
+from bot.model.words import key_line
 from bot.model.world import World, last_moved
 
 HOLD_DOWN_S = 600.0  # where no watch says otherwise
@@ -92,15 +94,24 @@ async def _intended(
             if not before.exposes(command.namespace):
                 exposed = sorted({exposure.namespace for exposure in before.exposures})
                 raise UserError(
-                    f"Namespace {command.namespace} of cluster {facts.cluster} is not exposed by k8snet."
-                    f"{suggestion(command.namespace, exposed)} Exposed: {', '.join(exposed) or 'nothing'}."
+                    tr(
+                        "Namespace {namespace} of cluster {cluster} is not exposed by "
+                        "k8snet.{suggestion} Exposed: {exposed}.",
+                        namespace=command.namespace,
+                        cluster=facts.cluster,
+                        suggestion=suggestion(command.namespace, exposed),
+                        exposed=listed(exposed) or tr("nothing"),
+                    )
                 )
             return before.without(command.namespace, command.office and context.office(command.office))
         case Failover() | Drill():
             if not before.exposures:
                 raise UserError(
-                    f"Nothing of cluster {cluster.name} is exposed, so there is no route to move. "
-                    f"Its first one will point at clusters.{cluster.name}.gateway of app.yaml."
+                    tr(
+                        "Nothing of cluster {cluster} is exposed, so there is no route to move. Its "
+                        "first one will point at clusters.{cluster}.gateway of app.yaml.",
+                        cluster=cluster.name,
+                    )
                 )
             node = await choose(context, cluster, before, facts, command.node)
             if isinstance(command, Drill) and node == (before.gateway or cluster.gateway):
@@ -128,7 +139,12 @@ def _refuse_drill(world: World, cluster: ClusterSite, now: datetime) -> None:
 def _known_namespace(namespace: str, facts: ClusterFacts) -> None:
     if namespace not in facts.namespaces:
         raise UserError(
-            f"Cluster {facts.cluster} has no namespace {namespace}.{suggestion(namespace, facts.namespaces)}"
+            tr(
+                "Cluster {cluster} has no namespace {namespace}.{suggestion}",
+                cluster=facts.cluster,
+                namespace=namespace,
+                suggestion=suggestion(namespace, facts.namespaces),
+            )
         )
 
 
@@ -158,12 +174,22 @@ async def _read(context: Context, wanted: Sequence[Placed], owned: Mapping[Place
 
 
 def _refuse_conflicts(difference: Difference) -> None:
-    _refuse([f"{conflict.key} on {conflict.target} {conflict.problem}" for conflict in difference.conflicts])
+    _refuse(
+        [
+            tr(
+                "{key} on {target} {problem}",
+                key=key_line(conflict.key),
+                target=conflict.target,
+                problem=conflict.problem,
+            )
+            for conflict in difference.conflicts
+        ]
+    )
 
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        raise UserError("No plan is possible, nothing was changed:\n" + "\n".join(f"• {text}" for text in problems))
+        raise UserError(tr("No plan is possible, nothing was changed:\n") + "\n".join(f"• {text}" for text in problems))
 
 
 async def _foretold(context: Context, steps: Sequence[Step]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from bot.model.probes import RouteAnswer
 from bot.model.resources import Key, Route
 from bot.model.site import ClusterSite, DnsServer, WatchSite
 from bot.model.watch import Reading, Round, Signal
+from bot.model.wording import listed, tr
 
 FACTS_FRESH_S = 15.0  # older ones say nothing about leases and readiness any more
 REFERENCE_MEMORY_S = 60.0  # whoever has been silent for longer is down, and no reference
@@ -106,8 +107,13 @@ class Sampler:
 
     def self_check(self) -> str:
         """Why our own eyes can be trusted, in a sentence."""
-        silent = f"; silent: {', '.join(self._silent)}" if self._silent else ""
-        return f"{self._asked - len(self._silent)} of {self._asked} other nodes and DNS servers answer the bot{silent}"
+        silent = tr("; silent: {silent}", silent=listed(self._silent)) if self._silent else ""
+        return tr(
+            "{answered} of {count} other nodes and DNS servers answer the bot{silent}",
+            answered=self._asked - len(self._silent),
+            count=self._asked,
+            silent=silent,
+        )
 
     def lease_ages(self) -> Mapping[str, float]:
         """Seconds between the last change that we saw and the last time we looked; never the API's clock."""
@@ -125,10 +131,10 @@ class Sampler:
         if node is None or not self._fresh() or control_plane_silent(ages):
             return {"lease": UNKNOWN, "ready": UNKNOWN}
         fresh = self._lease_fresh(gateway, ages)
-        age = f"last renewed {ages.get(gateway, 0):.0f} s before it was read"
+        age = tr("last renewed {seconds:.0f} s before it was read", seconds=ages.get(gateway, 0))
         return {
             "lease": UNKNOWN if fresh is None else Reading(fresh, age),
-            "ready": Reading(node.ready, "Ready" if node.ready else "not Ready"),
+            "ready": Reading(node.ready, tr("Ready") if node.ready else tr("not Ready")),
         }
 
     def _lease_fresh(self, name: str, ages: Mapping[str, float]) -> bool | None:

@@ -11,6 +11,7 @@ from bot.model.journal import CheckResult, Verified
 from bot.model.operation import Operation
 from bot.model.plan import CarriesData, DoesNotResolve, Door, Forwards, Question, ReachesOne, Resolves
 from bot.model.probes import DnsAnswer
+from bot.model.wording import clauses, marked, tr
 
 PAUSES_S = (0.5, 1.0, 2.0, 3.0, 3.0)
 ATTEMPTS = len(PAUSES_S) + 1
@@ -70,13 +71,22 @@ def _fresh(check: Question, attempt: int) -> Question:
     return check.model_copy(update={"name": f"t{attempt}-{check.name}"})
 
 
+WORDS = {
+    "resolves": marked("resolves"),
+    "does-not-resolve": marked("does not resolve"),
+    "carries-data": marked("carries data"),
+    "reaches-one": marked("reaches one"),
+    "forwards": marked("forwards"),
+}
+
+
 async def _result(context: Context, check: Question, timeout_s: float) -> CheckResult:
     """A probe that could not even be sent proves nothing, and so does not pass."""
     try:
         return await run_check(context, check, timeout_s)
     except BackendError as error:
         sample = isinstance(check, CarriesData) and check.sample
-        return CheckResult(what=check.kind.replace("-", " "), passed=False, evidence=str(error), sample=sample)
+        return CheckResult(what=tr(WORDS[check.kind]), passed=False, evidence=str(error), sample=sample)
 
 
 async def run_check(context: Context, check: Question, timeout_s: float) -> CheckResult:
@@ -85,33 +95,37 @@ async def run_check(context: Context, check: Question, timeout_s: float) -> Chec
         case Resolves():
             answer = await context.prober.dns(check.address, check.name, "udp", timeout_s)
             return CheckResult(
-                what=f"{check.server} resolves {check.name.rstrip('.')}",
+                what=tr("{server} resolves {name}", server=check.server, name=check.name.rstrip(".")),
                 passed=_resolved(check, answer),
                 evidence=describe(answer),
             )
         case DoesNotResolve():
             answer = await context.prober.dns(check.address, check.name, "udp", NEGATIVE_TIMEOUT_S)
             return CheckResult(
-                what=f"{check.server} no longer forwards {check.name.partition('.')[2].rstrip('.')}",
+                what=tr(
+                    "{server} no longer forwards {zone}",
+                    server=check.server,
+                    zone=check.name.partition(".")[2].rstrip("."),
+                ),
                 passed=_not_forwarded(check, answer),
                 evidence=describe(answer),
             )
         case CarriesData():
             reply = await context.prober.connect(check.address, check.port, check.protocol, check.speak, timeout_s)
             return CheckResult(
-                what=f"{check.label} {check.address}:{check.port} answers",
+                what=tr("{label} {address}:{port} answers", label=check.label, address=check.address, port=check.port),
                 passed=reply.outcome == "data",
                 evidence=describe_connection(reply),
                 sample=check.sample,
             )
         case ReachesOne():
             passed, evidence = await knock(context, check.doors, timeout_s)
-            return CheckResult(what=f"data reaches {check.label}", passed=passed, evidence=evidence)
+            return CheckResult(what=tr("data reaches {label}", label=check.label), passed=passed, evidence=evidence)
         case Forwards():
             # Several at once: of kube-dns' pods some may just have died, and each question meets one by chance.
             names = [f"{letter}-{check.name}" for letter in FRESH_NAMES]
             passed, evidence = await _first([_forwarded(context, check, name, timeout_s) for name in names])
-            what = f"{check.server} gets its answers from the cluster"
+            what = tr("{server} gets its answers from the cluster", server=check.server)
             return CheckResult(what=what, passed=passed, evidence=evidence)
 
 
@@ -142,7 +156,7 @@ async def _first(questions: Sequence[Coroutine[None, None, tuple[bool, str]]]) -
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-    return False, "; ".join(sorted(said))
+    return False, clauses(sorted(said))
 
 
 async def _knock(context: Context, door: Door, timeout_s: float) -> tuple[bool, str]:

@@ -20,6 +20,7 @@ from bot.model.picture import SEVERITIES, SHOWN_CANDIDATES, Picture, Severity
 from bot.model.samples import watched
 from bot.model.site import ClusterSite, WatchSite
 from bot.model.watch import SIGNALS, Rules, Signal, Watch, step
+from bot.model.wording import marked, tr
 from bot.model.world import World
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,12 @@ REFRESH_S = 5.0
 RETRY_S = 1.0
 MOST_LEVELS = 3
 WORDS: dict[Signal, str] = {
-    "service": "data to a service address through it",
-    "pod": "data to a pod on another node through it",
-    "host": "the machine itself",
-    "proxy": "its kube-proxy",
-    "lease": "its lease",
-    "ready": "its Ready condition",
+    "service": marked("data to a service address through it"),
+    "pod": marked("data to a pod on another node through it"),
+    "host": marked("the machine itself"),
+    "proxy": marked("its kube-proxy"),
+    "lease": marked("its lease"),
+    "ready": marked("its Ready condition"),
 }
 
 
@@ -82,7 +83,7 @@ class GatewayWatch:
                 return None
         if not intent.exposures:
             self._forget()
-            return await self._say_over("nothing of the cluster is exposed any more.")
+            return await self._say_over(tr("nothing of the cluster is exposed any more."))
         if self.facts is None:
             await self.sampler.refresh()
         seen = await self.sampler.round(gateway, intent)
@@ -99,7 +100,7 @@ class GatewayWatch:
         if severity is None:
             if self.watch.clean < self.watch.rules.recover:
                 return  # a new leader has not looked often enough to take another one's word back
-            await self._say_over("everything has been good again for a while; nothing was moved.")
+            await self._say_over(tr("everything has been good again for a while; nothing was moved."))
         elif incident is None:
             await self._open(severity)
         elif incident.state == "open":
@@ -153,7 +154,7 @@ class GatewayWatch:
             if incident is None or incident.state != "open":
                 return None
             moved = incident.picture.gateway != self._gateway
-            now = f"the routes point at {self._gateway} now." if moved else reason
+            now = tr("the routes point at {gateway} now.", gateway=self._gateway) if moved else reason
             return Withdrawn(incident=incident.id, reason=now)
 
         await self._commit(decide)
@@ -207,7 +208,9 @@ class GatewayWatch:
         return candidates(self.sampler.facts, self._gateway, health)
 
     def _texts(self) -> tuple[str, ...]:
-        flapping = ("It comes and goes: moving may help for good, waiting will not.",) if self.watch.flapping else ()
+        flapping = (
+            (tr("It comes and goes: moving may help for good, waiting will not."),) if self.watch.flapping else ()
+        )
         return (*(finding.text for finding in self._findings()), *flapping)
 
     def _findings(self) -> tuple[Finding, ...]:
@@ -217,10 +220,19 @@ class GatewayWatch:
         lines = []
         for signal in SIGNALS:
             bad, first = self.watch.count(signal), self.watch.first_bad(signal)
-            since = f" since {self._wall(now, first):%H:%M:%S} UTC" if first is not None and bad else ""
+            since = tr(" since {time:%H:%M:%S} UTC", time=self._wall(now, first)) if first is not None and bad else ""
             said = self.sampler.said(signal)
             if bad or said:
-                lines.append(f"{WORDS[signal]}: {bad} of the last {self._rules.window} failed{since}; last: {said}")
+                lines.append(
+                    tr(
+                        "{signal}: {bad} of the last {window} failed{since}; last: {said}",
+                        signal=tr(WORDS[signal]),
+                        bad=bad,
+                        window=self._rules.window,
+                        since=since,
+                        said=said,
+                    )
+                )
         return lines
 
     def _wall(self, now: datetime, at: float | None) -> datetime:

@@ -7,6 +7,7 @@ from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts, Node
 from bot.model.suggest import suggestion
 from bot.model.value import Value
+from bot.model.wording import listed, tr
 
 GOOD_ROUNDS = 3  # in a row, before a watched node counts as a candidate
 # Taints that say that a node is about to go, whatever their effect: the autoscaler's, and the one for a lost machine.
@@ -51,7 +52,9 @@ def candidates(facts: ClusterFacts, gateway: str, health: Mapping[str, NodeHealt
     judged = [_judge(node, facts, health.get(node.name, NodeHealth())) for node in nodes]
     cordoned = {node.name for node in nodes if not node.schedulable}
     if any(one.eligible and one.node not in cordoned for one in judged):
-        judged = [_with(one, "it is cordoned, and others are not") if one.node in cordoned else one for one in judged]
+        judged = [
+            _with(one, tr("it is cordoned, and others are not")) if one.node in cordoned else one for one in judged
+        ]
     return tuple(sorted(judged, key=_rank))
 
 
@@ -64,8 +67,16 @@ def resolve(name: str, facts: ClusterFacts) -> Node:
     if len(alike) == 1:
         return alike[0]
     known = [node.name for node in facts.nodes]
-    nodes = ", ".join(known) or "none"
-    raise UserError(f"Cluster {facts.cluster} has no node {name[:80]}.{suggestion(name, known)} Nodes: {nodes}.")
+    nodes = listed(known) or tr("none")
+    raise UserError(
+        tr(
+            "Cluster {cluster} has no node {name}.{suggestion} Nodes: {nodes}.",
+            cluster=facts.cluster,
+            name=name[:80],
+            suggestion=suggestion(name, known),
+            nodes=nodes,
+        )
+    )
 
 
 def _judge(node: Node, facts: ClusterFacts, health: NodeHealth) -> Candidate:
@@ -84,29 +95,32 @@ def _requirements(node: Node, health: NodeHealth) -> Sequence[tuple[bool, str]]:
     evicting = next((taint for taint in node.taints if taint.endswith(":NoExecute")), "")
     rounds = health.good_rounds
     return (
-        (node.internal_ip is None, "it has no InternalIP"),
-        (not node.ready, "it is not Ready"),
-        (node.terminating, "it is being deleted"),
-        (not node.linux, "it does not run Linux"),
-        (bool(leaving), f"it is about to go ({leaving})"),
-        (bool(evicting and not leaving), f"its pods are being evicted ({evicting})"),
-        (health.lease_fresh is False, "its lease is not being renewed"),
-        (health.host_answers is False, "it does not answer"),
-        (health.proxy_healthy is False, "its kube-proxy says that it is not healthy"),
-        (health.on_link is False, "the firewall does not reach it directly on the routes' interface"),
-        (rounds is not None and rounds < GOOD_ROUNDS, f"it was good only {rounds} of {GOOD_ROUNDS} times in a row"),
+        (node.internal_ip is None, tr("it has no InternalIP")),
+        (not node.ready, tr("it is not Ready")),
+        (node.terminating, tr("it is being deleted")),
+        (not node.linux, tr("it does not run Linux")),
+        (bool(leaving), tr("it is about to go ({leaving})", leaving=leaving)),
+        (bool(evicting and not leaving), tr("its pods are being evicted ({evicting})", evicting=evicting)),
+        (health.lease_fresh is False, tr("its lease is not being renewed")),
+        (health.host_answers is False, tr("it does not answer")),
+        (health.proxy_healthy is False, tr("its kube-proxy says that it is not healthy")),
+        (health.on_link is False, tr("the firewall does not reach it directly on the routes' interface")),
+        (
+            rounds is not None and rounds < GOOD_ROUNDS,
+            tr("it was good only {rounds} of {enough} times in a row", rounds=rounds, enough=GOOD_ROUNDS),
+        ),
     )
 
 
 def _notes(node: Node, facts: ClusterFacts, health: NodeHealth) -> Sequence[tuple[bool, str]]:
     return (
-        (health.host_answers is True, "answers"),
-        (health.proxy_healthy is True, "kube-proxy healthy"),
-        (health.lease_fresh is True, "lease fresh"),
-        (health.on_link is True, "on the routes' interface"),
-        (node.control_plane, "control plane"),
-        (not node.schedulable, "cordoned"),
-        (_answers_names(node, facts), "runs a DNS pod"),
+        (health.host_answers is True, tr("answers")),
+        (health.proxy_healthy is True, tr("kube-proxy healthy")),
+        (health.lease_fresh is True, tr("lease fresh")),
+        (health.on_link is True, tr("on the routes' interface")),
+        (node.control_plane, tr("control plane")),
+        (not node.schedulable, tr("cordoned")),
+        (_answers_names(node, facts), tr("runs a DNS pod")),
     )
 
 

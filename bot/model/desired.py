@@ -9,6 +9,7 @@ from bot.model.intent import ClusterIntent
 from bot.model.resources import Address, Forwarder, Policy, Resource, Route, TargetId
 from bot.model.site import ClusterSite, DnsServer, Office, Site
 from bot.model.value import Value
+from bot.model.wording import listed, tr
 
 DNS_SERVICE = "DNS"  # FortiOS' built-in service: UDP and TCP 53. The article forgot both the rule and TCP.
 
@@ -55,24 +56,45 @@ def gateway_address(intent: ClusterIntent, cluster: ClusterSite, facts: ClusterF
     name = intent.gateway or cluster.gateway
     node = facts.node(name)
     if node is None:
-        known = ", ".join(node.name for node in facts.nodes) or "none"
+        known = listed(node.name for node in facts.nodes) or tr("none")
         raise UserError(
-            f"The gateway node {name} is not in cluster {cluster.name} (nodes: {known}). "
-            f"Set clusters.{cluster.name}.gateway in app.yaml to one of them."
+            tr(
+                "The gateway node {name} is not in cluster {cluster} (nodes: {known}). Set "
+                "clusters.{cluster}.gateway in app.yaml to one of them.",
+                name=name,
+                cluster=cluster.name,
+                known=known,
+            )
         )
     if node.internal_ip is None:
-        raise UserError(f"The gateway node {name} has no InternalIP in cluster {cluster.name}; choose another one.")
+        raise UserError(
+            tr(
+                "The gateway node {name} has no InternalIP in cluster {cluster}; choose another one.",
+                name=name,
+                cluster=cluster.name,
+            )
+        )
     return node.internal_ip
 
 
 def _cluster_networks(cluster: ClusterSite, facts: ClusterFacts) -> dict[str, IPv4Network]:
     """Address object name -> network, for service and pod networks."""
-    for title, networks in (("service", facts.service_networks), ("pod", facts.pod_networks)):
-        if not networks:
-            raise UserError(
-                f"Cluster {cluster.name} does not tell its {title} network. "
-                f"Set clusters.{cluster.name}.kubernetes.{title}_networks in app.yaml."
+    if not facts.service_networks:
+        raise UserError(
+            tr(
+                "Cluster {name} does not tell its service network. "
+                "Set clusters.{name}.kubernetes.service_networks in app.yaml.",
+                name=cluster.name,
             )
+        )
+    if not facts.pod_networks:
+        raise UserError(
+            tr(
+                "Cluster {name} does not tell its pod network. "
+                "Set clusters.{name}.kubernetes.pod_networks in app.yaml.",
+                name=cluster.name,
+            )
+        )
     return {
         **_numbered(cluster.service_object, facts.service_networks),
         **_numbered(cluster.pod_object, facts.pod_networks),
@@ -87,8 +109,11 @@ def _numbered(name: str, networks: tuple[IPv4Network, ...]) -> dict[str, IPv4Net
 def _kube_dns(facts: ClusterFacts) -> IPv4Address:
     if facts.kube_dns is None:
         raise UserError(
-            f"Cluster {facts.cluster} has no kube-dns service that can be found, so names could not be forwarded. "
-            f"Set clusters.{facts.cluster}.kubernetes.kube_dns in app.yaml."
+            tr(
+                "Cluster {cluster} has no kube-dns service that can be found, so names could "
+                "not be forwarded. Set clusters.{cluster}.kubernetes.kube_dns in app.yaml.",
+                cluster=facts.cluster,
+            )
         )
     return facts.kube_dns
 

@@ -17,6 +17,7 @@ from bot.model.desired import Placed
 from bot.model.resources import RANK, Key, Resource, TargetId, fingerprint, marked, same_content
 from bot.model.steps import Step
 from bot.model.value import Value
+from bot.model.wording import tr
 
 Place = tuple[TargetId, Key]
 
@@ -75,12 +76,15 @@ def _ours(resource: Resource, cluster: str) -> bool:
 
 def _untouchable(there: Resource, wish: Resource | None, cluster: str) -> str | None:
     if not _ours(there, cluster):
-        owner = f"cluster {there.mark.cluster}" if there.mark else "somebody else"
-        return f"exists with other content and belongs to {owner}; rename or remove it, or change app.yaml"
+        owner = tr("cluster {cluster}", cluster=there.mark.cluster) if there.mark else tr("somebody else")
+        return tr(
+            "exists with other content and belongs to {owner}; rename or remove it, or change app.yaml", owner=owner
+        )
     assert there.mark is not None
     if there.mark.fingerprint != fingerprint(there):
-        todo = "put it back or remove it by hand" if wish is not None else "remove it by hand"
-        return f"k8snet made it, but somebody edited it since; {todo}, then try again"
+        if wish is not None:
+            return tr("k8snet made it, but somebody edited it since; put it back or remove it by hand, then try again")
+        return tr("k8snet made it, but somebody edited it since; remove it by hand, then try again")
     return None
 
 

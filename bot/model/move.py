@@ -9,6 +9,7 @@ from bot.model.intent import ClusterIntent
 from bot.model.plan import Door, Forwards, ReachesOne
 from bot.model.protocols import spoken_on
 from bot.model.site import Site
+from bot.model.wording import tr
 
 DOORS = 3  # a program that is down must not decide, and three are not down at once
 
@@ -26,9 +27,11 @@ def move_checks(
 def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
     """What the move does to open connections, and what could not be proven."""
     return (
-        "Open connections to service addresses are reset once; those to pod addresses survive, "
-        "unless the cluster's network masquerades them.",
-        "The routes stay there: nothing moves them back by itself.",
+        tr(
+            "Open connections to service addresses are reset once; those to pod addresses survive, "
+            "unless the cluster's network masquerades them."
+        ),
+        tr("The routes stay there: nothing moves them back by itself."),
         *_about_node(new, facts),
     )
 
@@ -36,9 +39,15 @@ def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
 def drill_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
     """The same for a move there and back."""
     return (
-        f"A drill: the routes lead through {new} until it is proven that data passes there, then back as they were.",
-        "Open connections to service addresses are reset, on the way there or back; those to pod addresses survive, "
-        "unless the cluster's network masquerades them.",
+        tr(
+            "A drill: the routes lead through {node} until it is proven that data passes there, then back as "
+            "they were.",
+            node=new,
+        ),
+        tr(
+            "Open connections to service addresses are reset, on the way there or back; those to pod addresses "
+            "survive, unless the cluster's network masquerades them."
+        ),
         *_about_node(new, facts),
     )
 
@@ -47,11 +56,11 @@ def _about_node(new: str, facts: ClusterFacts) -> Sequence[str]:
     lines = []
     node = facts.node(new)
     if node is not None and not node.schedulable:
-        lines.append(f"{new} is cordoned.")
+        lines.append(tr("{node} is cordoned.", node=new))
     if node is not None and node.control_plane:
-        lines.append(f"{new} belongs to the control plane; all office traffic will pass through it.")
+        lines.append(tr("{node} belongs to the control plane; all office traffic will pass through it.", node=new))
     if not any(node == new for node, _ in pod_doors(ClusterIntent(), facts)):
-        lines.append(f"No pod on {new} can be asked, so the way to its own pods is not proven.")
+        lines.append(tr("No pod on {node} can be asked, so the way to its own pods is not proven.", node=new))
     return lines
 
 
@@ -82,20 +91,22 @@ def pod_doors(intent: ClusterIntent, facts: ClusterFacts) -> Iterator[tuple[str,
                 continue
             if endpoint.address not in seen:
                 seen.add(endpoint.address)
-                label = f"{service.name}.{service.namespace} on {endpoint.node}"
+                label = tr(
+                    "{name}.{namespace} on {node}", name=service.name, namespace=service.namespace, node=endpoint.node
+                )
                 yield endpoint.node, Door(label=label, address=endpoint.address, port=port.port, speak=spoken_on(port))
 
 
 def _data(old: str, new: str, intent: ClusterIntent, facts: ClusterFacts) -> Iterator[ReachesOne]:
     pods = list(pod_doors(intent, facts))
     ways = {
-        "a service address": service_doors(old, intent, facts),
-        f"a pod on {new}": [door for node, door in pods if node == new],
-        "a pod on another node": [door for node, door in pods if node not in (old, new) and _ready(node, facts)],
+        tr("a service address"): service_doors(old, intent, facts),
+        tr("a pod on {node}", node=new): [door for node, door in pods if node == new],
+        tr("a pod on another node"): [door for node, door in pods if node not in (old, new) and _ready(node, facts)],
     }
     for label, doors in ways.items():
         if doors:
-            yield ReachesOne(label=f"{label} through {new}", doors=tuple(doors[:DOORS]))
+            yield ReachesOne(label=tr("{label} through {node}", label=label, node=new), doors=tuple(doors[:DOORS]))
 
 
 def _names(site: Site, intent: ClusterIntent, facts: ClusterFacts, operation: str) -> Iterator[Forwards]:

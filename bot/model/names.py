@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from bot.model.errors import UserError
 from bot.model.value import Value
+from bot.model.wording import marked, tr
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -19,8 +20,11 @@ def namespace(text: str) -> str:
     if is_label(text):
         return text
     raise UserError(
-        f"{text[:80]!r} cannot be a namespace: use lower-case letters, digits and -, at most 63 characters, "
-        "beginning and ending with a letter or digit."
+        tr(
+            "{text!r} cannot be a namespace: use lower-case letters, digits and -, at most "
+            "63 characters, beginning and ending with a letter or digit.",
+            text=text[:80],
+        )
     )
 
 
@@ -49,7 +53,7 @@ def asked(text: str) -> Asked:
     host = host.rstrip(".").lower()
     if not host:
         if colon:
-            raise UserError(f"{text[:80]!r} is not a service name: {_FORMS}.")
+            raise UserError(tr("{text!r} is not a service name: {forms}.", text=text[:80], forms=tr(_FORMS)))
         return Asked()
     if _LOOKS_LIKE_ADDRESS.fullmatch(host):
         return Asked(address=_address(host), port=port)
@@ -58,23 +62,31 @@ def asked(text: str) -> Asked:
     if labels[0] == "*" and len(labels) == 2 and is_label(labels[1]) and port is None:
         return Asked(namespace=labels[1])
     if not 1 <= len(labels) <= 3 or not all(is_label(label) for label in labels):
-        raise UserError(f"{text[:80]!r} is not a service name of a cluster: {_FORMS}.")
+        raise UserError(tr("{text!r} is not a service name of a cluster: {forms}.", text=text[:80], forms=tr(_FORMS)))
     if len(labels) == 1:
         if separator:
-            raise UserError(f"{text[:80]!r} has no service in front of the namespace. For all services: *.{labels[0]}")
+            raise UserError(
+                tr(
+                    "{text!r} has no service in front of the namespace. For all services: *.{namespace}",
+                    text=text[:80],
+                    namespace=labels[0],
+                )
+            )
         return Asked(word=labels[0], port=port)
     pod, name, namespace_ = labels if len(labels) == 3 else (None, *labels)
     return Asked(host=pod, name=name, namespace=namespace_, port=port, domain=domain.rstrip(".") or None)
 
 
-_FORMS = "write <service>.<namespace>[:port], such as redis.default:6379, or a cluster's address, or a namespace"
+_FORMS = marked(
+    "write <service>.<namespace>[:port], such as redis.default:6379, or a cluster's address, or a namespace"
+)
 _LOOKS_LIKE_ADDRESS = re.compile(r"[0-9.]+(/[0-9]+)?")
 
 
 def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
-    raise UserError(f"{text[:20]!r} is not a port: write a number from 1 to 65535 after the colon.")
+    raise UserError(tr("{text!r} is not a port: write a number from 1 to 65535 after the colon.", text=text[:20]))
 
 
 def _address(text: str) -> IPv4Address:
@@ -82,5 +94,5 @@ def _address(text: str) -> IPv4Address:
         return IPv4Address(text)
     except ValueError:
         raise UserError(
-            f"{text[:40]!r} is not an IPv4 address; networks are not checked, single addresses are."
+            tr("{text!r} is not an IPv4 address; networks are not checked, single addresses are.", text=text[:40])
         ) from None

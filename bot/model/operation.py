@@ -31,6 +31,7 @@ from bot.model.journal import (
 from bot.model.people import Person
 from bot.model.plan import AfterReturn, Check, Plan, Question
 from bot.model.value import Value
+from bot.model.wording import marked, tr
 
 State = Literal[
     "requested",
@@ -179,7 +180,7 @@ class Rest(Value):
     """Nothing to do (any more): the operation has ended, waits for a yes, or waits for a person."""
 
 
-RETURN = "proven there; the way back"
+RETURN = marked("proven there; the way back")
 NOT_BACK = "the routes are back as they were, but it is not proven that data passes there again"
 FORWARD_TRIES = 3
 BACK_TRIES = 5
@@ -231,16 +232,18 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
     if left:
         interrupted = any(isinstance(entry, Intended) and entry.run != run for entry in operation.entries)
         if interrupted and not isinstance(plan.command, Failover):
-            return TurnBack(reason="the bot stopped in the middle of this change")
+            return TurnBack(reason=tr("the bot stopped in the middle of this change"))
         if _tries(operation, left[0], "forward") >= FORWARD_TRIES:
-            return TurnBack(reason=f"step {left[0] + 1} did not take effect in {FORWARD_TRIES} tries")
+            return TurnBack(
+                reason=tr("step {number} did not take effect in {tries} tries", number=left[0] + 1, tries=FORWARD_TRIES)
+            )
         return Intend(steps=_of_one_target(plan, left), direction="forward")
     if not isinstance(last, Verified):
         return Verify()
     if (failed := last.problem) is not None:
-        return TurnBack(reason=f"not proven: {failed.what}: {failed.evidence}")
+        return TurnBack(reason=tr("not proven: {what}: {evidence}", what=failed.what, evidence=failed.evidence))
     if isinstance(plan.command, Drill):
-        return TurnBack(reason=RETURN)
+        return TurnBack(reason=tr(RETURN))
     return Finish(result="done")
 
 
@@ -254,7 +257,11 @@ def _back(operation: Operation, plan: Plan) -> Action:
     held = operation.written()[::-1]
     if held:
         if _tries(operation, held[0], "back") >= BACK_TRIES:
-            return Stop(reason=f"undoing step {held[0] + 1} did not take effect in {BACK_TRIES} tries")
+            return Stop(
+                reason=tr(
+                    "undoing step {number} did not take effect in {tries} tries", number=held[0] + 1, tries=BACK_TRIES
+                )
+            )
         return Intend(steps=_of_one_target(plan, held), direction="back")
     if unclear:
         return Stop(reason=unclear[min(unclear)])

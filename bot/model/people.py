@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from bot.model.value import Value
+from bot.model.wording import listed, marked, tr
 
 RoleName = Literal["viewer", "developer", "operator", "oncall", "admin"]
 
@@ -31,11 +32,11 @@ class Profile(Value):
 class Permission(StrEnum):
     """What a command needs."""
 
-    LOOK = "look"  # check, plan, status, list
-    REQUEST = "request"  # ask for a change
-    CONFIRM = "confirm"  # say yes to a change somebody may ask for
-    FAIL_OVER = "fail over"
-    ADMINISTER = "administer"
+    LOOK = marked("look")  # check, plan, status, list
+    REQUEST = marked("request")  # ask for a change
+    CONFIRM = marked("confirm")  # say yes to a change somebody may ask for
+    FAIL_OVER = marked("fail over")
+    ADMINISTER = marked("administer")
 
 
 PERMISSIONS: dict[RoleName, frozenset[Permission]] = {
@@ -95,7 +96,7 @@ def barred(profile: Profile) -> Refusal | None:
     """Why this person may do nothing at all, not even read the help; None for an ordinary member."""
     if profile.refused is None:
         return None
-    return Refusal(reason=f"You may not use k8snet: {profile.refused}.")
+    return Refusal(reason=tr("You may not use k8snet: {why}.", why=profile.refused))
 
 
 def may(
@@ -111,7 +112,16 @@ def may(
     held = roles(profile, grants, cluster, namespace)
     if any(permission in PERMISSIONS[role] for role in held):
         return None
-    able = " or ".join(able_roles(permission))
-    where = "".join([f" on cluster {cluster}" if cluster else "", f" for namespace {namespace}" if namespace else ""])
-    have = f"you have {', '.join(held)}" if held else "you have no role there"
-    return Refusal(reason=f"To {permission.value} you need the role {able}{where}; {have}.")
+    able = tr(" or ").join(able_roles(permission))
+    where = tr(" on cluster {cluster}", cluster=cluster) if cluster else ""
+    where += tr(" for namespace {namespace}", namespace=namespace) if namespace else ""
+    have = tr("you have {roles}", roles=listed(held)) if held else tr("you have no role there")
+    return Refusal(
+        reason=tr(
+            "To {do} you need the role {roles}{where}; {have}.",
+            do=tr(permission.value),
+            roles=able,
+            where=where,
+            have=have,
+        )
+    )

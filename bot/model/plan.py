@@ -15,6 +15,8 @@ from bot.model.people import Person
 from bot.model.resources import Policy, Route, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value, digest
+from bot.model.wording import tr
+from bot.model.words import key_line, word
 
 SCHEMA = 1
 
@@ -170,8 +172,26 @@ def differences(approved: Plan, fresh: Plan) -> tuple[str, ...]:
     new = {(step.target, step.key): step for step in fresh.steps}
     for place, step in old.items():
         if place not in new:
-            lines.append(f"no longer needed: {step.verb} {step.key} on {step.target}")
+            lines.append(
+                tr(
+                    "no longer needed: {verb} {key} on {target}",
+                    verb=word(step.verb),
+                    key=key_line(step.key),
+                    target=step.target,
+                )
+            )
         elif new[place] != step:
-            lines.append(f"now different: {new[place].verb} {step.key} on {step.target}")
-    lines += [f"new: {step.verb} {step.key} on {step.target}" for place, step in new.items() if place not in old]
-    return tuple(lines) or ("another change of this cluster was confirmed in between",)
+            lines.append(
+                tr(
+                    "now different: {verb} {key} on {target}",
+                    verb=word(new[place].verb),
+                    key=key_line(step.key),
+                    target=step.target,
+                )
+            )
+    lines += [
+        tr("new: {verb} {key} on {target}", verb=word(step.verb), key=key_line(step.key), target=step.target)
+        for place, step in new.items()
+        if place not in old
+    ]
+    return tuple(lines) or (tr("another change of this cluster was confirmed in between"),)

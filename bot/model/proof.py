@@ -13,6 +13,7 @@ from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder, Policy
 from bot.model.site import ClusterSite, Site
 from bot.model.steps import Step
+from bot.model.wording import tr
 
 # Enough to prove the path; a namespace of a thousand services is proven by a sample, `check` looks at all.
 NAMES_PER_SERVER = 3
@@ -136,13 +137,17 @@ def warnings_for(
     warnings = []
     if any(isinstance(step.after, Policy) and step.before is None for step in steps):
         warnings.append(
-            "The policies open the cluster's whole service and pod networks to the office; "
-            "only the names are limited to the namespace."
+            tr(
+                "The policies open the cluster's whole service and pod networks to the office; "
+                "only the names are limited to the namespace."
+            )
         )
     if isinstance(command, Expose):
         warnings += _about_gateway(after.gateway or cluster.gateway, facts)
         if not any(service.ready_endpoints for service in facts.services_in(command.namespace)):
-            warnings.append(f"Namespace {command.namespace} has no service with a ready endpoint yet.")
+            warnings.append(
+                tr("Namespace {namespace} has no service with a ready endpoint yet.", namespace=command.namespace)
+            )
         if any(isinstance(step.after, Forwarder) and step.before is None for step in steps):
             warnings += _about_mdns(facts.domain)
             warnings += _about_replicas(command, site, after)
@@ -150,7 +155,7 @@ def warnings_for(
         warnings += move_warnings(after.gateway or cluster.gateway, facts)
     if isinstance(command, Drill):
         warnings += drill_warnings(after.gateway or cluster.gateway, facts)
-    warnings += [f"Could not read from the cluster: {problem}" for problem in facts.unreadable]
+    warnings += [tr("Could not read from the cluster: {problem}", problem=problem) for problem in facts.unreadable]
     return tuple(warnings)
 
 
@@ -159,16 +164,25 @@ def _about_replicas(command: Expose, site: Site, after: ClusterIntent) -> Iterat
     for server in site.dns_servers_of(offices):
         if server.replica_of is not None:
             yield (
-                f"{server.name} learns the forwarder from {server.replica_of}, within {server.replication_s} s. Names "
-                "that somebody asked it for before may stay unknown there for up to 15 minutes more."
+                tr(
+                    "{name} learns the forwarder from {writer}, within {seconds} s. Names that "
+                    "somebody asked it for before may stay unknown there for up to 15 minutes more.",
+                    name=server.name,
+                    writer=server.replica_of,
+                    seconds=server.replication_s,
+                )
             )
 
 
 def _about_mdns(domain: str) -> Iterator[str]:
     if f".{domain}".endswith(".local"):
         yield (
-            f"Names in {domain} end in .local, for which macOS and some Linux machines ask their own network (mDNS) "
-            'instead of the DNS server; Windows does not. The cure is in docs/dns.md, "Names in .local".'
+            tr(
+                "Names in {domain} end in .local, for which macOS and some Linux machines ask "
+                "their own network (mDNS) instead of the DNS server; Windows does not. The "
+                'cure is in docs/dns.md, "Names in .local".',
+                domain=domain,
+            )
         )
 
 
@@ -177,6 +191,6 @@ def _about_gateway(name: str, facts: ClusterFacts) -> Iterator[str]:
     if node is None:
         return
     if not node.ready:
-        yield f"The gateway node {name} is not Ready."
+        yield tr("The gateway node {name} is not Ready.", name=name)
     if not node.schedulable or node.terminating:
-        yield f"The gateway node {name} is cordoned or about to go; everything here passes through it."
+        yield tr("The gateway node {name} is cordoned or about to go; everything here passes through it.", name=name)

@@ -27,6 +27,7 @@ from bot.model.journal import (
 from bot.model.operation import HOLDS, Operation, advance
 from bot.model.resources import Key, Mark, TargetId
 from bot.model.steps import Step
+from bot.model.wording import tr
 
 Place = tuple[TargetId, Key]
 
@@ -124,8 +125,13 @@ class World:
     def add(self, record: Record) -> None:
         if record.seq != self.seq + 1 or record.previous != self.head:
             raise BrokenJournal(
-                f"The journal cannot be trusted: record {record.seq} does not follow record {self.seq} as written. "
-                "Nothing is done on it. Restore the journal from a backup, or find out who changed it."
+                tr(
+                    "The journal cannot be trusted: record {seq} does not follow record {previous} "
+                    "as written. Nothing is done on it. Restore the journal from a backup, or find "
+                    "out who changed it.",
+                    seq=record.seq,
+                    previous=self.seq,
+                )
             )
         self.seq, self.head = record.seq, record.hash
         self.records.append(record)

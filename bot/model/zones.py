@@ -7,33 +7,49 @@ DNS servers would not save us: some take UTF-8 names or names that they themselv
 import re
 from ipaddress import IPv4Address
 
+from bot.model.wording import marked, tr
+
 MAX_ZONE_LENGTH = 253  # characters of a name whose wire form fits into 255 octets
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_ITSELF = "the DNS server itself, so that queries would go round in a circle"
+_ITSELF = marked("the DNS server itself, so that queries would go round in a circle")
 
 
 def canonical_zone(text: str) -> str:
     """The one spelling of a zone name: lower case, no final dot. Raises ValueError with the reason."""
     if not text.isascii():  # first: str.lower() would turn the Kelvin sign into an honest k
-        raise ValueError(f"zone {_shown(text)} has characters outside ASCII: write it in its xn-- form")
+        raise ValueError(tr("zone {zone} has characters outside ASCII: write it in its xn-- form", zone=_shown(text)))
     name = text.lower().removesuffix(".")
     if not name:
-        raise ValueError("an empty zone name would forward every query there is")
+        raise ValueError(tr("an empty zone name would forward every query there is"))
     if len(name) > MAX_ZONE_LENGTH:
-        raise ValueError(f"zone {_shown(text)} has {len(name)} characters; DNS allows {MAX_ZONE_LENGTH}")
+        raise ValueError(
+            tr(
+                "zone {zone} has {count} characters; DNS allows {most}",
+                zone=_shown(text),
+                count=len(name),
+                most=MAX_ZONE_LENGTH,
+            )
+        )
     labels = name.split(".")
     for label in labels:
         if not _LABEL.fullmatch(label):
             raise ValueError(
-                f"zone {_shown(text)}: {_shown(label)} is no DNS label (1 to 63 letters, digits, hyphens or"
-                " underscores, no hyphen at either end)"
+                tr(
+                    "zone {zone}: {label} is no DNS label (1 to 63 letters, digits, hyphens or "
+                    "underscores, no hyphen at either end)",
+                    zone=_shown(text),
+                    label=_shown(label),
+                )
             )
     if labels[-1].isdigit():
-        raise ValueError(f"zone {_shown(text)} looks like an address; a forwarder is for a name")
+        raise ValueError(tr("zone {zone} looks like an address; a forwarder is for a name", zone=_shown(text)))
     if len(labels) == 1:
         raise ValueError(
-            f"zone {_shown(text)} is a whole top-level domain: forward the part below it that the cluster uses"
+            tr(
+                "zone {zone} is a whole top-level domain: forward the part below it that the cluster uses",
+                zone=_shown(text),
+            )
         )
     return name
 
@@ -50,23 +66,30 @@ def refuse_masters(zone: str, masters: tuple[IPv4Address, ...], server: str, lim
     `server` is the DNS server's own host name or address as far as we know it.
     """
     if not 1 <= len(masters) <= limit:
-        raise ValueError(f"zone {zone} has {len(masters)} masters; it needs between 1 and {limit}")
+        raise ValueError(
+            tr(
+                "zone {zone} has {count} masters; it needs between 1 and {limit}",
+                zone=zone,
+                count=len(masters),
+                limit=limit,
+            )
+        )
     if len(set(masters)) != len(masters):
-        raise ValueError(f"zone {zone} names a master twice")
+        raise ValueError(tr("zone {zone} names a master twice", zone=zone))
     for master in masters:
-        if problem := _ITSELF if str(master) == server else _problem(master):
-            raise ValueError(f"zone {zone}: master {master} is {problem}")
+        if problem := tr(_ITSELF) if str(master) == server else _problem(master):
+            raise ValueError(tr("zone {zone}: master {master} is {problem}", zone=zone, master=master, problem=problem))
 
 
 def _problem(master: IPv4Address) -> str | None:
     if master.is_unspecified:
-        return "no address"
+        return tr("no address")
     if master.is_loopback:
-        return _ITSELF
+        return tr(_ITSELF)
     if master.is_multicast or master.is_reserved:
-        return "not the address of one machine"
+        return tr("not the address of one machine")
     if master.is_link_local:
-        return "a link-local address, which no router forwards"
+        return tr("a link-local address, which no router forwards")
     return None
 
 
