@@ -6,12 +6,13 @@ from typing import Any
 
 from backends.fortigate.client import Refused
 from backends.fortigate.position import no_anchor
-from backends.fortigate.reading import Reader, together
+from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
 from backends.fortigate.services import Traffic
 from backends.fortigate.shadowing import Covers, Order, Shadowing, covers, meeting
 from backends.fortigate.wire import DenyRow
 from bot.engine.ports import Foresight
+from bot.engine.side_by_side import together
 from bot.model.resources import Policy, Resource, Route
 
 

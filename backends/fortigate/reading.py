@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -14,11 +14,10 @@ from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, 
 from backends.fortigate.settings import Ids
 from backends.fortigate.urls import Query, TableUrl, between, either, lookups
 from backends.fortigate.wire import Wire
+from bot.engine.side_by_side import together
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
 
-_T = TypeVar("_T")
-_U = TypeVar("_U")
 _Shape = TypeVar("_Shape", bound=Wire)
 Rows = Sequence[dict[str, Any]]
 
@@ -160,23 +159,3 @@ def _own_key(row: Mapping[str, Any], column: str) -> str | int:
     """Numbers may come as text. Raises KeyError, TypeError or ValueError for a row without."""
     value = row[column]
     return value if column == "name" and isinstance(value, str) else int(value)
-
-
-async def both(one: Coroutine[Any, Any, _T], other: Coroutine[Any, Any, _U]) -> tuple[_T, _U]:
-    """Two different results, side by side. As `together`."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            first, second = group.create_task(one), group.create_task(other)
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return first.result(), second.result()
-
-
-async def together(requests: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """All results, in order. The first error cancels the others and is raised itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(request) for request in requests]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -6,10 +6,11 @@ from ipaddress import IPv4Interface
 from pydantic import ValidationError
 
 from backends.fortigate.client import Client, Refused
-from backends.fortigate.reading import Reader, both, together
+from backends.fortigate.reading import Reader
 from backends.fortigate.urls import TableUrl
 from backends.fortigate.wire import InterfaceRow, NamedRow, Sdwan, ZoneRow
 from bot.engine.ports import Foresight
+from bot.engine.side_by_side import both, together
 from bot.model.errors import Unreachable
 from bot.model.resources import Policy, Route
 

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from backends.fortigate.client import Client, Clock
 from backends.fortigate.mapping import mark_of
-from backends.fortigate.reading import Reader, together
+from backends.fortigate.reading import Reader
 from backends.fortigate.urls import MonitorUrl, lookups
 from backends.fortigate.wire import OwnedRow, SessionList, SessionRow
+from bot.engine.side_by_side import together
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.probes import ClearedSessions, OpenSessions
 

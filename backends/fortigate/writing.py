@@ -12,10 +12,11 @@ from backends.fortigate.client import Client, Clock, Refused
 from backends.fortigate.decisions import Answered, Seen, after_writing, before_writing, reached, refused
 from backends.fortigate.mapping import TABLES, Found, comment_with, row_body
 from backends.fortigate.position import Placement, Position, no_anchor
-from backends.fortigate.reading import Reader, both
+from backends.fortigate.reading import Reader
 from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
 from backends.fortigate.wire import ObjectUsage
 from bot.engine.ports import Outcome
+from bot.engine.side_by_side import both
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Key, Kind, Policy, Resource, Route
 from bot.model.steps import Step

@@ -1,13 +1,12 @@
 """From a person's wish to a plan: read everything concerned, concurrently; then decide, purely."""
 
-import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
-from bot.engine.ports import Foresees, NumbersRows, Target
+from bot.engine.side_by_side import both
+from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
 from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
@@ -18,7 +17,7 @@ from bot.model.intent import ClusterIntent, Exposure
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Address, Key, Kind, Mark, Policy, Resource, Route, TargetId
+from bot.model.resources import Address, Mark
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
@@ -49,22 +48,29 @@ async def make_plan(
     cluster = context.cluster(command.cluster)
     world = await context.journal.world()
     before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
-    facts = facts or await context.clusters[cluster.name].facts()
     if isinstance(command, Drill):
         _refuse_drill(world, cluster, await context.journal.now())
-    after = await _intended(context, command, cluster, before, facts)
-    wanted = _normalised(context, desired(after, cluster, context.site, facts))
-    rows = _rows_needed(context, approved.steps) if approved else {}
-    actual, free = await asyncio.gather(_read(context, wanted, owned), _free_rows(context, rows))
-    difference = diff(wanted, owned, actual, cluster.name, operation)
+    survey = Survey(context, owned)
+    last = approved or world.last_plan(cluster.name)
+    likely = {*owned, *(place for place in (last.places if last else ()) if place[0] in context.targets)}
+
+    async def wish() -> tuple[ClusterFacts, ClusterIntent, Sequence[Placed]]:
+        known = facts or await context.clusters[cluster.name].facts()
+        after = await _intended(context, command, cluster, before, known)
+        wanted = _normalised(context, desired(after, cluster, context.site, known))
+        await both(survey.read(_places(wanted)), _guess(survey, wanted, owned, approved))
+        return known, after, wanted
+
+    ahead = both(survey.guess_places(likely), survey.guess_rows(approved.steps if approved else ()))
+    (facts, after, wanted), _ = await both(wish(), ahead)
+    concerns = {*owned, *_places(wanted)}
+    await survey.read(concerns)
+    concerned = {place: there for place, there in survey.actual.items() if place in concerns}
+    difference = diff(wanted, owned, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
-    needed = _rows_needed(context, difference.steps)
-    more, foretold = await asyncio.gather(
-        _free_rows(context, needed if needed != rows else {}),
-        _foretold(context, difference.steps if approved is None else ()),
-    )
-    steps = _with_rows(difference.steps, more or free)
-    addresses = (*(placed.resource for placed in wanted), *actual.values())
+    rows, foretold = await both(survey.rows(difference.steps), _warnings(survey, difference.steps, approved))
+    steps = _with_rows(difference.steps, rows)
+    addresses = (*(placed.resource for placed in wanted), *concerned.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(
         operation=operation,
@@ -155,22 +161,16 @@ def _normalised(context: Context, wanted: Sequence[Placed]) -> list[Placed]:
     ]
 
 
-async def _read(context: Context, wanted: Sequence[Placed], owned: Mapping[Place, Mark]) -> dict[Place, Resource]:
-    """What exists under every key concerned; where a device keeps no marks, the journal's mark is put on."""
-    keys: dict[TargetId, set[Key]] = defaultdict(set)
-    for target, key in owned:
-        keys[target].add(key)
-    for placed in wanted:
-        keys[placed.target].add(placed.resource.key)
-    answers = await asyncio.gather(*(context.targets[target].read(of_target) for target, of_target in keys.items()))
-    actual = {}
-    for target, answer in zip(keys, answers, strict=True):
-        for key, resource in answer.items():
-            place = (target, key)
-            if not context.targets[target].keeps_marks and place in owned:
-                resource = resource.model_copy(update={"mark": owned[place]})
-            actual[place] = resource
-    return actual
+def _places(wanted: Sequence[Placed]) -> Collection[Place]:
+    return [(placed.target, placed.resource.key) for placed in wanted]
+
+
+async def _guess(survey: Survey, wanted: Sequence[Placed], owned: Mapping[Place, Mark], approved: Plan | None) -> None:
+    """Ask about what is not ours yet as if nothing of it were there: so it is when something is exposed first."""
+    if approved is None:
+        absent = [placed for placed in wanted if (placed.target, placed.resource.key) not in owned]
+        steps = [Step(target=placed.target, before=None, after=placed.resource) for placed in absent]
+        await both(survey.guess_rows(steps), survey.guess_foretold(steps))
 
 
 def _refuse_conflicts(difference: Difference) -> None:
@@ -192,41 +192,16 @@ def _refuse(problems: Sequence[str]) -> None:
         raise UserError(tr("No plan is possible, nothing was changed:\n") + "\n".join(f"• {text}" for text in problems))
 
 
-async def _foretold(context: Context, steps: Sequence[Step]) -> tuple[str, ...]:
-    """Warnings of every target that can tell about what is to be made or changed on it; obstacles end the planning."""
-    wishes: dict[TargetId, list[Resource]] = defaultdict(list)
-    for step in steps:
-        if step.after is not None:
-            wishes[step.target].append(step.after)
-    asked = {name: target for name in wishes if isinstance(target := context.targets[name], Foresees)}
-    parts = await asyncio.gather(*(target.foresee(wishes[name]) for name, target in asked.items()))
-    _refuse([f"{name}: {text}" for name, part in zip(asked, parts, strict=True) for text in part.obstacles])
-    return tuple(text for part in parts for text in part.warnings)
+async def _warnings(survey: Survey, steps: Sequence[Step], approved: Plan | None) -> tuple[str, ...]:
+    """What devices warn of; an obstacle ends the planning."""
+    if approved is not None:
+        return ()
+    foretold = await survey.foretold(steps)
+    _refuse([f"{name}: {text}" for name, part in foretold.items() for text in part.obstacles])
+    return tuple(text for part in foretold.values() for text in part.warnings)
 
 
-Numbered = tuple[TargetId, Kind]
-
-
-def _rows_needed(context: Context, steps: Sequence[Step]) -> Mapping[Numbered, int]:
-    """How many routes and policies will be made where those have row numbers."""
-    made = [step for step in steps if step.before is None and isinstance(step.after, Route | Policy)]
-    return Counter(
-        (step.target, step.key.kind) for step in made if isinstance(context.targets[step.target], NumbersRows)
-    )
-
-
-async def _free_rows(context: Context, needed: Mapping[Numbered, int]) -> Mapping[Numbered, Sequence[int]]:
-    """Row numbers that nothing has yet."""
-
-    async def free(target: Target, kind: Kind, count: int) -> Sequence[int]:
-        assert isinstance(target, NumbersRows)  # the others need none
-        return await target.free_rows(kind, count)
-
-    rows = await asyncio.gather(*(free(context.targets[name], kind, n) for (name, kind), n in needed.items()))
-    return dict(zip(needed, rows, strict=True))
-
-
-def _with_rows(steps: Sequence[Step], free: Mapping[Numbered, Sequence[int]]) -> tuple[Step, ...]:
+def _with_rows(steps: Sequence[Step], free: FreeRows) -> tuple[Step, ...]:
     """Give every route and policy that will be made a free row number of its own, in the order of the steps."""
     left = {of: iter(rows) for of, rows in free.items()}
     placed = []

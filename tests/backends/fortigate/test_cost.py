@@ -1,0 +1,90 @@
+"""What a change costs at the firewall: how many round trips one after the other, whatever the speed of the machine."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.model.commands import Expose, Unexpose
+from bot.model.resources import Key
+from lab.fortigate import article
+from lab.fortigate.device import Device
+from lab.fortigate.server import Latency, Server, running
+from tests.backends.fortigate.at_work import Work
+from tests.backends.fortigate.rounds import Rounds
+from tests.contract.fortigate_subject import TOKEN
+
+EXPOSE, UNEXPOSE = Expose(namespace="default"), Unexpose(namespace="default")
+PLAN, LOOK, ROWS = 9, 3, 2  # side by side: each table looked at, free row numbers, and what is foretold
+# Five addresses, two routes, two policies, of which the next kind's first write goes beside the read-back.
+WRITES = [1, 1, 1, 1, 1, 2, 1, 2, 1]
+REMOVALS = [1, 1, 2, 1, 2, 1, 1, 1, 1]
+READ_BACK = 1
+
+
+@pytest.fixture
+def rounds() -> Rounds:
+    return Rounds()
+
+
+@pytest.fixture
+async def server(rounds: Rounds) -> AsyncIterator[Server]:
+    async def arrived(_: float) -> None:
+        await rounds.complete()
+
+    device = Device.from_json(article.state(TOKEN))
+    async with running(device, latency=Latency(1.0, 1.0), sleep=arrived) as server:
+        yield server
+
+
+@pytest.fixture
+async def bot(work: Any) -> Work:
+    """A bot that has spoken with the firewall before: it knows its release."""
+    bot: Work = work()
+    await bot.engine.context.targets["fw"].read([Key(kind="address", name="k8snet")])
+    return bot
+
+
+async def test_a_first_exposure_waits_for_its_writes_and_four_round_trips(bot: Work, rounds: Rounds) -> None:
+    rounds.left = [PLAN, LOOK + ROWS, LOOK, *WRITES, READ_BACK]
+    assert len(rounds.left) == len(WRITES) + 4
+    operation = await bot.change(EXPOSE)
+    assert operation.state == "done", operation.entries[-1]
+    assert rounds.left == []
+    assert len(bot.server.api.audit) == len(WRITES)
+
+
+async def test_exposing_again_waits_for_one_round_trip(bot: Work, rounds: Rounds) -> None:
+    await bot.change(EXPOSE)
+    rounds.left = [LOOK]
+    assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
+    assert rounds.left == []
+
+
+async def test_taking_it_back_waits_for_its_writes_and_four_round_trips(bot: Work, rounds: Rounds) -> None:
+    await bot.change(EXPOSE)
+    rounds.left = [LOOK, LOOK, LOOK, *REMOVALS, READ_BACK]
+    assert len(rounds.left) == len(REMOVALS) + 4
+    assert (await bot.change(UNEXPOSE)).state == "done"
+    assert rounds.left == []
+
+
+async def test_what_was_found_made_by_hand_costs_no_round_trip_of_its_own(bot: Work, rounds: Rounds) -> None:
+    bot.device.create("firewall/address", {"name": "office-hq", "subnet": "172.16.0.0/24"})
+    await bot.change(EXPOSE)
+    rounds.left = [LOOK]
+    assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
+    assert rounds.left == []
+
+
+async def test_a_guess_that_was_wrong_costs_one_round_trip_and_nothing_else(bot: Work, rounds: Rounds) -> None:
+    """The route is there already, made by hand: less is needed than was asked for."""
+    route = {"seq-num": 7, "dst": "10.68.0.0/16", "gateway": "172.16.1.106", "device": "Test"}
+    bot.device.create("router/static", route)
+    rounds.left = [PLAN, ROWS + 4]  # free row numbers and what is foretold, for less than was guessed
+    operation = await bot.ask(EXPOSE)
+    assert operation.state == "awaiting", operation.entries[-1]
+    assert operation.plan is not None
+    assert [str(found.key) for found in operation.plan.found] == ["route 10.68.0.0/16"]
+    assert [step.after.row for step in operation.plan.steps if step.key.kind == "route"] == [1000]
+    assert rounds.left == []
