@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bot.model.errors import BotError, ConfigurationError, Unreachable
+from bot.model.wording import tr
 
 if TYPE_CHECKING:
     from bot.engine.overview import Overview
@@ -144,7 +145,7 @@ async def _run(config: Path) -> int:
                 await _first_of(stopping, dismissed)
             if dismissed.is_set():
                 raise ConfigurationError(
-                    "the app was removed from the Slack workspace. Install it again, then restart."
+                    tr("the app was removed from the Slack workspace. Install it again, then restart.")
                 )
         except Unreachable as error:
             log.warning("cannot start yet: %s; trying again in %d s", error, START_PAUSE_S)
@@ -181,7 +182,7 @@ async def _plan(namespace: str, config: Path, cluster: str | None, as_json: bool
 
     async with terminal(load(config)) as engine:
         made = await engine.dry_plan(DryPlan(namespace=namespace, cluster=cluster))
-    nothing = ["Nothing to do: it is so already."]
+    nothing = [tr("Nothing to do: it is so already.")]
     _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made) if made.steps else nothing)
     return 0
 
@@ -220,7 +221,9 @@ def _draw(picture: "Overview", file: Path) -> None:
     try:
         file.write_bytes(png(sheet(scenes(picture))))
     except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}. Give another file with --picture.") from None
+        raise UserError(
+            tr("cannot write {file}: {reason}. Give another file with --picture.", file=file, reason=error.strerror)
+        ) from None
 
 
 async def _history(namespace: str | None, config: Path, as_json: bool) -> int:

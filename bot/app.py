@@ -21,7 +21,7 @@ from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Person, Profile
 from bot.model.resources import TargetId
-from bot.model.wording import use
+from bot.model.wording import tr, use
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class NoChat:
         """The journal itself is the audit."""
 
     async def anchor(self) -> Anchor | None:
-        raise Unreachable("audit channel", "is not read from the terminal")
+        raise Unreachable(tr("audit channel"), tr("is not read from the terminal"))
 
     async def profile(self, person: Person) -> Profile:
         return Profile(person=person)
@@ -156,4 +156,8 @@ def _prober(settings: Settings) -> Prober:
 
 def _vantage(settings: Settings) -> str:
     """From where probes start, for the foot of every report."""
-    return f"host {settings.instance}" if settings.probes.proxy is None else f"{settings.probes.vantage} (a proxy)"
+    return (
+        tr("host {name}", name=settings.instance)
+        if settings.probes.proxy is None
+        else tr("{name} (a proxy)", name=settings.probes.vantage)
+    )

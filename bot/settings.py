@@ -16,11 +16,12 @@ from backends.probes.settings import ProbeSettings
 from backends.store.settings import StoreSettings
 from backends.unbound.settings import UnboundSettings
 from backends.windows_dns.settings import WindowsDnsSettings
+from bot.locales import catalogue
 from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
-from bot.model.wording import Locale
+from bot.model.wording import Locale, speaking, tr, tr_n
 from handlers.settings import Address, ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
@@ -36,7 +37,9 @@ def _person(text: Any) -> Any:
         return text
     team, slash, user = text.partition("/")
     if not (slash and team and user):
-        raise ValueError(f"{text!r} must be TEAM_ID/USER_ID, such as T0LAB0001/U0OMAR0001: names decide nothing")
+        raise ValueError(
+            tr("{text!r} must be TEAM_ID/USER_ID, such as T0LAB0001/U0OMAR0001: names decide nothing", text=text)
+        )
     return {"team": team, "user": user}
 
 
@@ -75,7 +78,7 @@ class DnsServerSettings(Value):
     @model_validator(mode="after")
     def _written_or_learned(self) -> Self:
         if (self.server is None) == (self.replica_of is None):
-            raise ValueError("needs either `server` (how to write to it) or `replica_of` (whom it learns from)")
+            raise ValueError(tr("needs either `server` (how to write to it) or `replica_of` (whom it learns from)"))
         return self
 
 
@@ -98,9 +101,15 @@ class WatchSettings(Value):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.bad > self.window:
-            raise ValueError(f"bad ({self.bad}) cannot be more than window ({self.window})")
+            raise ValueError(tr("bad ({bad}) cannot be more than window ({window})", bad=self.bad, window=self.window))
         if self.timeout_s > self.interval_s:
-            raise ValueError(f"timeout_s ({self.timeout_s:g}) must not be more than interval_s ({self.interval_s:g})")
+            raise ValueError(
+                tr(
+                    "timeout_s ({timeout_s:g}) must not be more than interval_s ({interval_s:g})",
+                    timeout_s=self.timeout_s,
+                    interval_s=self.interval_s,
+                )
+            )
         return self
 
 
@@ -175,38 +184,56 @@ class Settings(Value):
         for name, office in self.offices.items():
             for server_name in office.dns_servers:
                 if server_name not in self.dns_servers:
-                    yield f"offices.{name}.dns_servers: there is no dns_servers.{server_name}"
+                    yield tr(
+                        "offices.{name}.dns_servers: there is no dns_servers.{server}", name=name, server=server_name
+                    )
         for name, cluster in self.clusters.items():
             if cluster.firewall not in self.firewalls:
-                yield f"clusters.{name}.firewall: there is no firewalls.{cluster.firewall}"
+                yield tr(
+                    "clusters.{name}.firewall: there is no firewalls.{firewall}", name=name, firewall=cluster.firewall
+                )
             for server_name in self.dns_servers:
                 if (length := len(f"k8snet-{name}-dns-{server_name}")) > POLICY_NAME_LIMIT:
                     yield (
-                        f"clusters.{name}, dns_servers.{server_name}: a policy name would have {length} characters, "
-                        f"FortiOS allows {POLICY_NAME_LIMIT}; choose shorter names"
+                        tr(
+                            "clusters.{name}, dns_servers.{server}: a policy name would have {length} "
+                            "characters, FortiOS allows {limit}; choose shorter names",
+                            name=name,
+                            server=server_name,
+                            length=length,
+                            limit=POLICY_NAME_LIMIT,
+                        )
                     )
         for name, server in self.dns_servers.items():
             if server.replica_of is not None and (problem := self._no_source(server.replica_of)):
-                yield f"dns_servers.{name}.replica_of: {problem}"
+                yield tr("dns_servers.{name}.replica_of: {problem}", name=name, problem=problem)
         for name in set(self.firewalls) & set(self.dns_servers):
-            yield f"firewalls.{name}: a DNS server has the same name; messages could not tell them apart"
+            yield tr("firewalls.{name}: a DNS server has the same name; messages could not tell them apart", name=name)
         for number, role in enumerate(self.roles):
             for person in role.users:
                 if person.team != self.slack.team:
-                    yield f"roles.{number}.users: {person} is not of workspace {self.slack.team} (slack.team)"
+                    yield tr(
+                        "roles.{number}.users: {person} is not of workspace {team} (slack.team)",
+                        number=number,
+                        person=person,
+                        team=self.slack.team,
+                    )
 
     def _no_source(self, name: str) -> str | None:
         """Why no replica can learn forwarders from that server."""
         source = self.dns_servers.get(name)
         if source is None:
-            return f"there is no dns_servers.{name}"
+            return tr("there is no dns_servers.{name}", name=name)
         match source.server:
             case None:
-                return f"{name} is a replica itself; name the server that is written to"
+                return tr("{name} is a replica itself; name the server that is written to", name=name)
             case WindowsDnsSettings(storage="file"):
-                return f"{name} keeps forwarders to itself; set dns_servers.{name}.server.storage to domain or forest"
+                return tr(
+                    "{name} keeps forwarders to itself; set dns_servers.{name}.server.storage to domain or forest",
+                    name=name,
+                )
             case UnboundSettings():
-                return f"{name} is an Unbound, which tells nobody; give this server its own `server`"
+                return tr("{name} is an Unbound, which tells nobody; give this server its own `server`", name=name)
         return None
 
     def site(self) -> Site:
@@ -272,7 +299,9 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands here twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, tr("{key!r} stands here twice", key=key), key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -282,63 +311,81 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot read {path}: {reason}. Give the file with --config.") from None
+        reason = error.strerror if isinstance(error, OSError) else tr("it is not UTF-8 text")
+        raise ConfigurationError(
+            tr("cannot read {path}: {reason}. Give the file with --config.", path=path, reason=reason)
+        ) from None
     try:
         tree = yaml.load(text, _StrictLoader)  # noqa: S506  # a SafeLoader, only stricter
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+        raise ConfigurationError(tr("{path} is not valid YAML: {error}", path=path, error=error)) from None
     if not isinstance(tree, dict):
-        raise ConfigurationError(f"{path} must be a mapping of settings; see the app.yaml that comes with k8snet.")
-    problems: list[str] = []
-    resolved = _secrets(tree, "", path.parent, environ, problems)
+        raise ConfigurationError(
+            tr("{path} must be a mapping of settings; see the app.yaml that comes with k8snet.", path=path)
+        )
+    with speaking(catalogue("zh-CN" if tree.get("locale") == "zh-CN" else "en")):
+        return _validated(tree, path, environ)
+
+
+def _validated(tree: dict[Any, Any], path: Path, environ: Mapping[str, str]) -> Settings:
+    missing: dict[str, str] = {}
+    resolved = _secrets(tree, "", path.parent, environ, missing)
+    problems = [f"{where}: {problem}" for where, problem in missing.items()]
     try:
         settings = Settings.model_validate(resolved)
     except ValidationError as error:
-        problems += _described(error, problems)
+        problems += _described(error, missing)
     else:
         if not problems:
             return settings
     lines = "\n".join(f"  {problem}" for problem in problems)
-    raise ConfigurationError(f"{path} has {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
+    raise ConfigurationError(
+        tr_n(
+            "{path} has {count} problem:\n{lines}",
+            "{path} has {count} problems:\n{lines}",
+            len(problems),
+            path=path,
+            lines=lines,
+        )
+    )
 
 
-def _secrets(tree: Any, where: str, base: Path, environ: Mapping[str, str], problems: list[str]) -> Any:
+def _secrets(tree: Any, where: str, base: Path, environ: Mapping[str, str], missing: dict[str, str]) -> Any:
     """The tree with every {env: NAME} and {file: PATH} replaced by the secret; paths are relative to app.yaml."""
     match tree:
         case {"env": str() as name, **rest} if not rest:
             if name in environ:
                 return SecretStr(environ[name])
-            problems.append(f"{where}: the environment has no variable {name}")
+            missing[where] = tr("the environment has no variable {name}", name=name)
         case {"file": str() as name, **rest} if not rest:
             try:
                 return SecretStr((base / name).read_text(encoding="utf-8").strip())
             except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-                problems.append(f"{where}: cannot read {base / name}: {reason}")
+                reason = error.strerror if isinstance(error, OSError) else tr("it is not UTF-8 text")
+                missing[where] = tr("cannot read {file}: {reason}", file=base / name, reason=reason)
         case dict():
             return {
-                key: _secrets(value, f"{where}.{key}".lstrip("."), base, environ, problems)
+                key: _secrets(value, f"{where}.{key}".lstrip("."), base, environ, missing)
                 for key, value in tree.items()
             }
         case list():
-            return [_secrets(value, f"{where}.{i}", base, environ, problems) for i, value in enumerate(tree)]
+            return [_secrets(value, f"{where}.{i}", base, environ, missing) for i, value in enumerate(tree)]
         case _:
             return tree
     return SecretStr("")
 
 
-def _described(error: ValidationError, known: list[str]) -> list[str]:
+def _described(error: ValidationError, missing: Mapping[str, str]) -> list[str]:
     """One line a problem. What is already known to be missing is not reported twice."""
     lines = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"])
-        if any(line.startswith(f"{where}:") for line in known):
+        if where in missing:
             continue
         text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            text = "there is no such setting; check the spelling"
+            text = tr("there is no such setting; check the spelling")
         if problem["type"] == "missing":
-            text = "is missing"
+            text = tr("is missing")
         lines += text.splitlines() if not where else [f"{where}: {text}"]
     return lines

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from bot.model.errors import ConfigurationError
+from bot.model.wording import spoken
 from bot.settings import Settings, load
 
 EXAMPLE = Path(__file__).parent.parent / "app.yaml"
@@ -148,6 +149,15 @@ def test_a_replica_and_an_unbound_can_stand_beside_a_windows_server(tmp_path: Pa
         ("dc2", "dc1", 300),
         ("ns1", "ns1", 0),
     ]
+
+
+def test_mistakes_are_named_in_the_language_that_the_file_asks_for(tmp_path: Path) -> None:
+    environ = {name: value for name, value in ENVIRON.items() if name != "WINRM_PASSWORD"}
+    text = problems(tmp_path, {"locale": "zh-CN", "slack.mode": "http"}, environ)
+    assert "有 2 个问题" in text
+    assert "dns_servers.dc01.server.password: 环境中没有变量 WINRM_PASSWORD" in text
+    assert "slack.signing_secret：缺失" in text
+    assert spoken() == "en", "only what was said about the file is in its language"
 
 
 def test_a_missing_file_says_how_to_give_another(tmp_path: Path) -> None:
