@@ -61,4 +61,6 @@ $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("k8snet needs Python 3.11 or newer: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	if command -v krb5-config >/dev/null; then \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[kerberos]'; fi  # has to be compiled
 	touch $@

@@ -1,7 +1,7 @@
 """A real Kerberos KDC (MIT) of our own: on loopback, on a free port, in a directory that goes away with it.
 
-`python -m pytest` needs for these tests: apt-get install krb5-kdc krb5-admin-server krb5-user faketime libkrb5-dev
-gcc python3-dev, and then pip install -e '.[kerberos]'.
+Its tests need: apt-get install krb5-kdc krb5-admin-server krb5-user faketime libkrb5-dev gcc python3-dev, and then
+make clean && make .venv/.ready.
 """
 
 import os
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ HOST = "localhost"  # what Kerberos calls a host cannot be an address
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 _NEEDED = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit", "faketime")
 MISSING = [name for name in _NEEDED if shutil.which(name, path=_PATH) is None]
+MISSING += [name for name in ("gssapi", "krb5") if find_spec(name) is None]
 
 if MISSING and os.environ.get("K8SNET_NEEDS_KERBEROS"):
     raise RuntimeError(f"{', '.join(MISSING)} not installed, and K8SNET_NEEDS_KERBEROS says that nothing is left out")

@@ -18,9 +18,9 @@ from pypsrp.wsman import WSMan
 
 from backends.windows_dns.faults import ACCESS_DENIED, NO_SUCH_RESOURCE, TIMED_OUT, Failure, shell_fault
 from backends.windows_dns.line import Line
-from backends.windows_dns.login import kerberos
 from backends.windows_dns.scripts import Operation
 from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.tickets import Tickets
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 from backends.windows_dns.wsman import (
     CLEANUP_S,
@@ -55,9 +55,17 @@ _NOT_CALLED = {
 class JeaConversation:
     """Calls one function; for the rest as `wsman.Conversation`."""
 
-    def __init__(self, settings: WindowsDnsSettings, line: Line, operation: Operation, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: WindowsDnsSettings,
+        line: Line,
+        tickets: Tickets,
+        operation: Operation,
+        data: Mapping[str, Any],
+    ) -> None:
         self._settings = settings
         self._line = line
+        self._tickets = tickets
         self._function = FUNCTIONS[operation]
         self._parameters = {_parameter(name): _value(value) for name, value in data.items()}
         self._allowance = line.remaining()
@@ -71,12 +79,14 @@ class JeaConversation:
             return self._exchange()
         except Exception as error:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
+            if self.phase is Phase.NOTHING_SENT:
+                self._tickets.forget()
             return _explain(error, self._settings)
         finally:
             self._line.close()
 
     def _exchange(self) -> Output | Failure:
-        with _connected(self._settings, self._line) as wsman:
+        with _connected(self._settings, self._line, self._tickets) as wsman:
             pool = RunspacePool(
                 wsman, configuration_name=self._settings.configuration_name, idle_timeout=IDLE_TIMEOUT_S
             )
@@ -129,18 +139,18 @@ class JeaConversation:
 
     def _abandon(self, pool: RunspacePool) -> None:
         """End the call by closing its runspace, over a new connection: the old one may be what failed."""
-        with contextlib.suppress(Exception), _connected(self._settings, self._line) as fresh:
+        with contextlib.suppress(Exception), _connected(self._settings, self._line, self._tickets) as fresh:
             pool.shell.wsman = fresh
             pool.close()
             self.stopped = True
 
 
 @contextlib.contextmanager
-def _connected(settings: WindowsDnsSettings, line: Line) -> Iterator[WSMan]:
+def _connected(settings: WindowsDnsSettings, line: Line, tickets: Tickets) -> Iterator[WSMan]:
     """A client of its own. Nothing is sent yet."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise FileNotFoundError(f"`ca_file` {settings.ca_file}")
-    own = kerberos(settings, seals=settings.encrypts_messages) if settings.jea_login == "kerberos" else None
+    own = tickets.login(seals=settings.encrypts_messages) if settings.jea_login == "kerberos" else None
     url = urlsplit(settings.endpoint)
     password = None if settings.password is None else settings.password.get_secret_value()
     wsman = WSMan(

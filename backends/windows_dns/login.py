@@ -1,23 +1,16 @@
-"""Logins that need a library of their own: Kerberos and CredSSP. Blocking; used on the thread of a conversation."""
+"""What logins need beforehand, and what their failures mean."""
 
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from spnego.exceptions import SpnegoError
 
 from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
-
-if TYPE_CHECKING:
-    from requests.auth import AuthBase
+from backends.windows_dns.tickets import MissingExtra
 
 CREDSSP_VERSION = 5
 """The lowest that is spoken: before it a man in the middle could use the delegated password (CVE-2018-0886)."""
-
-
-class MissingExtra(Exception):
-    """An optional library is not installed; the argument is the name of the extra."""
 
 
 def require_credssp() -> None:
@@ -26,40 +19,6 @@ def require_credssp() -> None:
         import requests_credssp  # noqa: F401
     except ImportError:
         raise MissingExtra("credssp") from None
-
-
-def kerberos(settings: WindowsDnsSettings, *, seals: bool) -> "AuthBase":
-    """A handler for `requests` that logs in with a ticket and, if `seals`, agrees on keys for messages.
-
-    Nothing is sent before the first request. Raises MissingExtra, or FileNotFoundError for a keytab or cache that is
-    not there.
-    """
-    try:
-        import gssapi  # noqa: F401
-        import krb5  # noqa: F401
-        import spnego
-
-        from backends.windows_dns.kerberos_session import KerberosSession
-    except ImportError:
-        raise MissingExtra("kerberos") from None
-    user = settings.kerberos_user or None
-    who: spnego.Password | spnego.KerberosKeytab | spnego.KerberosCCache | spnego.CredentialCache
-    if settings.password is not None and user is not None:
-        who = spnego.Password(username=user, password=settings.password.get_secret_value())
-    elif settings.keytab_file is not None:
-        _check_file("keytab_file", settings.keytab_file)
-        who = spnego.KerberosKeytab(keytab=f"FILE:{settings.keytab_file}", principal=user)
-    elif settings.ticket_cache_file is not None:
-        _check_file("ticket_cache_file", settings.ticket_cache_file)
-        who = spnego.KerberosCCache(ccache=f"FILE:{settings.ticket_cache_file}", principal=user)
-    else:
-        who = spnego.CredentialCache(username=user)
-    return KerberosSession(who, settings.kerberos_service, seals)
-
-
-def _check_file(field: str, path: Any) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"`{field}` {path}")
 
 
 def _no(text: str) -> Failure:
@@ -101,6 +60,7 @@ _KERBEROS: Mapping[int, Failure] = {
     33: _SKEW,  # the ticket is not valid yet
     37: _SKEW,
     41: _FOREIGN,
+    44: _FOREIGN,
     45: _FOREIGN,
     141: _NO_TICKET,  # KRB5_CC_NOTFOUND
     144: _FOREIGN,
@@ -165,8 +125,9 @@ def check_certificate(settings: WindowsDnsSettings) -> None:
     """Raises FileNotFoundError, or UnusableCertificate: `requests` would ask the terminal for the key's password."""
     assert settings.certificate_file is not None
     assert settings.certificate_key_file is not None
-    _check_file("certificate_file", settings.certificate_file)
-    _check_file("certificate_key_file", settings.certificate_key_file)
+    for field in ("certificate_file", "certificate_key_file"):
+        if not getattr(settings, field).is_file():
+            raise FileNotFoundError(f"`{field}` {getattr(settings, field)}")
 
     def no_password() -> str:
         raise UnusableCertificate("`certificate_key_file` is protected by a password; k8snet needs it without one")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from backends.windows_dns import scripts
 from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.tickets import Tickets
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class WinRmShell:
         self._system = system
         self._settings = settings
         self._clock = clock
+        self._tickets = Tickets(settings, clock.monotonic)
         # One thread: the client is not thread-safe, and the server counts the shells of an account.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"winrm-{system}")
 
@@ -64,7 +66,7 @@ class WinRmShell:
         from backends.windows_dns.wsman import Conversation
 
         def begin(line: "Line") -> Conversation:
-            return Conversation(self._settings, line, program, arguments, environment)
+            return Conversation(self._settings, line, self._tickets, program, arguments, environment)
 
         return await self._hold(begin, timeout_s, writes)
 
@@ -84,7 +86,7 @@ class WinRmShell:
             ) from None
 
         def begin(line: "Line") -> JeaConversation:
-            return JeaConversation(self._settings, line, operation, data)
+            return JeaConversation(self._settings, line, self._tickets, operation, data)
 
         return await self._hold(begin, timeout_s, writes)
 
@@ -131,4 +133,5 @@ class WinRmShell:
 
     async def close(self) -> None:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.submit(self._tickets.close)
+        self._executor.shutdown(wait=False)

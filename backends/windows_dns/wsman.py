@@ -28,10 +28,10 @@ from backends.windows_dns.login import (
     certificate_refused,
     check_certificate,
     explain_login,
-    kerberos,
     require_credssp,
 )
 from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.tickets import Tickets
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 
 log = logging.getLogger(__name__)
@@ -69,12 +69,14 @@ class Conversation:
         self,
         settings: WindowsDnsSettings,
         line: Line,
+        tickets: Tickets,
         program: str,
         arguments: Sequence[str],
         environment: Mapping[str, str],
     ) -> None:
         self._settings = settings
         self._line = line
+        self._tickets = tickets
         self._program = program
         self._arguments = arguments
         self._environment = dict(environment)
@@ -89,12 +91,14 @@ class Conversation:
             return self._exchange()
         except Exception as error:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
+            if self.phase is Phase.NOTHING_SENT:
+                self._tickets.forget()
             return explain(error, self._settings)
         finally:
             self._line.close()
 
     def _exchange(self) -> Output:
-        with connected(self._settings, self._line) as protocol:
+        with connected(self._settings, self._line, self._tickets) as protocol:
             shell = protocol.open_shell(
                 codepage=UTF8_CODE_PAGE, idle_timeout=f"PT{IDLE_TIMEOUT_S}S", env_vars=self._environment
             )
@@ -139,13 +143,13 @@ class Conversation:
 
     def _abandon(self, shell: str) -> None:
         """End the command by closing its shell, over a new connection: the old one may be what failed."""
-        with contextlib.suppress(Exception), connected(self._settings, self._line) as protocol:
+        with contextlib.suppress(Exception), connected(self._settings, self._line, self._tickets) as protocol:
             protocol.close_shell(shell)
             self.stopped = True
 
 
 @contextlib.contextmanager
-def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
+def connected(settings: WindowsDnsSettings, line: Line, tickets: Tickets) -> Iterator[Protocol]:
     """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise FileNotFoundError(f"`ca_file` {settings.ca_file}")
@@ -169,7 +173,7 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
         **_credentials(settings),
     )
     try:
-        session = _session(settings, protocol)
+        session = _session(settings, protocol, tickets)
         session.trust_env = False  # no proxy, no .netrc
         session.max_redirects = 0  # nobody sends our credentials elsewhere
         line.mount(session, _newest_tls(settings))
@@ -180,7 +184,7 @@ def connected(settings: WindowsDnsSettings, line: Line) -> Iterator[Protocol]:
         protocol.transport.close_session()
 
 
-def _session(settings: WindowsDnsSettings, protocol: Protocol) -> Session:
+def _session(settings: WindowsDnsSettings, protocol: Protocol, tickets: Tickets) -> Session:
     """The session of pywinrm, or one with a login that pywinrm has not got."""
     transport = protocol.transport
     if settings.transport != "kerberos":
@@ -191,7 +195,7 @@ def _session(settings: WindowsDnsSettings, protocol: Protocol) -> Session:
     session = transport.session = Session()
     session.headers.update(transport.default_headers)
     session.verify = trust(settings)
-    session.auth = kerberos(settings, seals=settings.encrypts_messages)
+    session.auth = tickets.login(seals=settings.encrypts_messages)
     return session
 
 

@@ -99,11 +99,13 @@ class KerberosContext:
         self.complete, self.user = False, ""
 
     def step(self, token: bytes) -> bytes | None:
+        answer: bytes | None = None
         try:
-            answer: bytes | None = self._context.step(token)
-        except self._gssapi.exceptions.GSSError as error:
-            raise Refused(error.token) from None
-        if self._context.complete:
+            answer = self._context.step(token)
+            complete = self._context.complete  # where the library raises what it has put into an error token
+        except self._gssapi.exceptions.GSSError:
+            raise Refused(answer) from None
+        if complete:
             bound = self._gssapi.RequirementFlag.channel_bound
             if self._strict and bound not in self._context.actual_flags:
                 raise Refused

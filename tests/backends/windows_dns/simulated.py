@@ -18,7 +18,7 @@ from bot.model.steps import Step
 from lab.windows_dns import Account, Directory, RealClock, Running, Server, Upstream, Zone, article_state, running
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 
-LOCAL_USER, DOMAIN_USER = "k8snet", "CORP\\k8snet"
+LOCAL_USER, DOMAIN_USER, PRINCIPAL = "k8snet", "CORP\\k8snet", "k8snet@corp.example"
 PASSWORD = "Päss w0rd’$(x)"
 ZONE = "default.svc.cluster.local"
 KEY = Key(kind="forwarder", name=ZONE)
@@ -48,9 +48,9 @@ class Office:
         return WindowsDnsSettings(
             **{
                 "type": "windows_dns",
-                "endpoint": (self.https if scheme == "https" else self.http).wsman_url,
+                "endpoint": _reached((self.https if scheme == "https" else self.http).wsman_url, transport),
                 "transport": transport,
-                "user": LOCAL_USER if transport == "basic" else DOMAIN_USER,
+                "user": {"basic": LOCAL_USER, "kerberos": PRINCIPAL}.get(transport, DOMAIN_USER),
                 "password": SecretStr(PASSWORD),
                 "ca_file": self.https.ca_file,
                 "insecure_plain_text": login == "basic over http",
@@ -83,6 +83,11 @@ class Office:
     def writes(self) -> list[str]:
         """The cmdlets that changed something, in order."""
         return [write.cmdlet for write in self.server.writes]
+
+
+def _reached(url: str, transport: str) -> str:
+    """Kerberos knows no addresses."""
+    return url.replace("127.0.0.1", "localhost") if transport == "kerberos" else url
 
 
 @asynccontextmanager
