@@ -155,7 +155,7 @@ def test_mistakes_are_named_in_the_language_that_the_file_asks_for(tmp_path: Pat
     environ = {name: value for name, value in ENVIRON.items() if name != "WINRM_PASSWORD"}
     text = problems(tmp_path, {"locale": "zh-CN", "slack.mode": "http"}, environ)
     assert "有 2 个问题" in text
-    assert "dns_servers.dc01.server.password: 环境中没有变量 WINRM_PASSWORD" in text
+    assert "dns_servers.dc1.server.password: 环境中没有变量 WINRM_PASSWORD" in text
     assert "slack.signing_secret：缺失" in text
     assert spoken() == "en", "only what was said about the file is in its language"
 
