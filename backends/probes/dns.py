@@ -1,18 +1,17 @@
 """One question to one DNS server, without search list and without cache; every way it can end is told apart."""
 
 import asyncio
+import secrets
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+from backends.probes.dns_line import Lines
+from backends.probes.dns_wire import Malformed, Question, mismatch, parsed, question
 from backends.probes.vantage import Vantage, hang_up, outcome_of
-from bot.model.errors import Rejected
 from bot.model.probes import ConnectOutcome, DnsAnswer, DnsOutcome, DnsTransport
 
 if TYPE_CHECKING:
-    from dns.message import Message, QueryMessage
-
-# A common ground below every tunnel's MTU; larger answers are fetched over TCP.
-_EDNS_PAYLOAD = 1232
+    from dns.message import QueryMessage
 
 _FAILURES: dict[ConnectOutcome, DnsOutcome] = {
     "timeout": "timeout",
@@ -22,27 +21,23 @@ _FAILURES: dict[ConnectOutcome, DnsOutcome] = {
 }
 
 
-class _Malformed(Exception):
-    """Something came back that is no answer to our question. The text says what."""
-
-
 async def ask(
-    vantage: Vantage, server: IPv4Address, port: int, name: str, transport: DnsTransport, timeout_s: float
+    vantage: Vantage, lines: Lines, server: IPv4Address, port: int, name: str, transport: DnsTransport, timeout_s: float
 ) -> DnsAnswer:
     """Ask for the A records of a name, taken as fully qualified. Raises Rejected for what can be no name.
 
     A truncated answer has `truncated` set; its outcome is `answer` even when no address fitted in.
     """
-    query = _query(name)
+    asked = question(name)
     clock = asyncio.get_running_loop().time
     started = clock()
     found: dict[str, Any]
     try:
         if transport == "udp":
-            found = read(await _over_udp(vantage, server, port, query, timeout_s))
+            found = read(parsed(await lines.ask(server, asked, timeout_s)))
         else:
-            found = read(await _over_tcp(vantage, server, port, query, timeout_s))
-    except _Malformed as malformed:
+            found = read(parsed(await _over_tcp(vantage, server, port, asked, timeout_s)))
+    except Malformed as malformed:
         found = {"outcome": "malformed", "detail": str(malformed)}
     except OSError as error:
         outcome = _FAILURES.get(outcome_of(error))
@@ -75,7 +70,7 @@ def read(response: "QueryMessage") -> dict[str, Any]:
     try:
         chain = response.resolve_chaining()
     except dns.exception.DNSException as error:
-        raise _Malformed(f"the answer contradicts itself: {error}") from error
+        raise Malformed(f"the answer contradicts itself: {error}") from error
     found["aliases"] = tuple(_text(cname[0].target) for cname in chain.cnames)
     if chain.answer is not None:
         found["addresses"] = tuple(IPv4Address(record.address) for record in chain.answer)
@@ -87,69 +82,24 @@ def read(response: "QueryMessage") -> dict[str, Any]:
     return {"outcome": "answer" if has_answer else "nodata", **found}
 
 
-def _query(name: str) -> "QueryMessage":
-    import dns.exception
-    import dns.message
-    import dns.name
-
-    try:
-        qname = dns.name.from_text(name)
-    except (dns.exception.DNSException, UnicodeError) as error:
-        raise Rejected("probes", f"{name!r} can be no DNS name: {error}") from error
-    return dns.message.make_query(qname, "A", use_edns=0, payload=_EDNS_PAYLOAD)
-
-
-def _parsed(query: "Message", wire: bytes) -> "QueryMessage":
-    import dns.exception
-    import dns.message
-
-    try:
-        response = dns.message.from_wire(wire)
-    except (dns.exception.DNSException, ValueError) as error:
-        raise _Malformed(f"{len(wire)} bytes that are no DNS message") from error
-    if not (isinstance(response, dns.message.QueryMessage) and query.is_response(response)):
-        raise _Malformed("a DNS message that does not answer our question")
-    return response
-
-
-async def _over_udp(
-    vantage: Vantage, server: IPv4Address, port: int, query: "Message", timeout_s: float
-) -> "QueryMessage":
-    """The first datagram that answers the question; what else arrives could be forged, and is only reported."""
-    datagrams = await vantage.open_udp(server, port)
-    stray: _Malformed | None = None
-    try:
-        async with asyncio.timeout(timeout_s):
-            datagrams.send(query.to_wire())
-            while True:
-                try:
-                    return _parsed(query, await datagrams.receive())
-                except _Malformed as malformed:
-                    stray = malformed
-    except TimeoutError:
-        if stray is not None:
-            raise stray from None
-        raise
-    finally:
-        await datagrams.close()
-
-
-async def _over_tcp(
-    vantage: Vantage, server: IPv4Address, port: int, query: "Message", timeout_s: float
-) -> "QueryMessage":
+async def _over_tcp(vantage: Vantage, server: IPv4Address, port: int, asked: Question, timeout_s: float) -> bytes:
     clock = asyncio.get_running_loop().time
     deadline = clock() + timeout_s
+    number = secrets.randbits(16)
     reader, writer, _ = await vantage.open_tcp(server, port, timeout_s)
     try:
         async with asyncio.timeout(deadline - clock()):
-            wire = query.to_wire()
+            wire = asked.wire(number)
             writer.write(len(wire).to_bytes(2, "big") + wire)
             length = int.from_bytes(await reader.readexactly(2), "big")
-            return _parsed(query, await reader.readexactly(length))
+            answer = await reader.readexactly(length)
     except asyncio.IncompleteReadError as error:
-        raise _Malformed("the connection was closed before the answer was whole") from error
+        raise Malformed("the connection was closed before the answer was whole") from error
     finally:
         await hang_up(writer)
+    if problem := mismatch(asked, number, answer):
+        raise Malformed(problem)
+    return answer
 
 
 def _text(name: Any) -> str:

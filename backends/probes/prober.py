@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from backends.probes.connect import connect
 from backends.probes.dns import ask
+from backends.probes.dns_line import Lines
 from backends.probes.settings import ProbeSettings
 from backends.probes.socks import Socks
 from backends.probes.vantage import Direct, Vantage
@@ -26,10 +27,11 @@ class NetworkProber:
         self._greeting_s = settings.greeting_s
         self._turns = asyncio.Semaphore(settings.concurrency)
         self._dns_port = dns_port
+        self._lines = Lines(self._vantage, dns_port)
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
         async with self._turns:
-            return await ask(self._vantage, server, self._dns_port, name, transport, timeout_s)
+            return await ask(self._vantage, self._lines, server, self._dns_port, name, transport, timeout_s)
 
     async def connect(
         self, address: IPv4Address, port: int, protocol: Protocol, speak: str, timeout_s: float

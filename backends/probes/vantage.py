@@ -91,7 +91,7 @@ class ConnectedDatagrams(asyncio.DatagramProtocol):
     """A connected UDP socket: only such a one is told of an ICMP refusal, and gets no datagram from anybody else."""
 
     def __init__(self) -> None:
-        self._received: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=64)
+        self._received: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=512)
         self._transport: asyncio.DatagramTransport
         self._closed = asyncio.Event()
 

@@ -1,7 +1,7 @@
 """How a check asks: everything at once, everything within one deadline, no question's failure another's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from bot.model.diagnosis import Unread
@@ -10,6 +10,12 @@ from bot.model.value import Value
 from bot.model.wording import tr
 
 Answer = TypeVar("Answer")
+
+
+async def all_of(questions: Iterable[Awaitable[Answer]]) -> list[Answer]:
+    """The answers to what is asked at the same time; of a single question without a task of its own for it."""
+    asked = list(questions)
+    return [await asked[0]] if len(asked) == 1 else list(await asyncio.gather(*asked))
 
 
 class Limits(Value):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
+from bot.engine.checking_asking import all_of
 from bot.engine.checking_one import One, Shared, Subject
 from bot.engine.checking_surroundings import Surroundings
 from bot.model.causes import diagnose
@@ -55,7 +56,7 @@ class Many:
     ) -> Report:
         expected = one.subject.expected
         named, connections = await asyncio.gather(
-            asyncio.gather(*(self._named(one, server) for server in servers)), one.connections(expected)
+            all_of(self._named(one, server) for server in servers), one.connections(expected)
         )
         flows = [flow for address in expected[:1] for flow in self._flows(one, address)]
         evidence = one.evidence(

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
+from bot.engine.checking_asking import all_of
 from bot.engine.checking_surroundings import Surroundings
 from bot.model.causes import diagnose
 from bot.model.desired import Placed, zone_of
@@ -22,7 +25,8 @@ LOCAL_NAME = "1.0.0.127.in-addr.arpa."
 DNS_PORT = 53
 
 
-class Subject(NamedTuple):
+@dataclass(frozen=True)
+class Subject:
     """What is checked. `service` is None when the cluster has none of that name, or cannot be asked."""
 
     name: str
@@ -32,7 +36,7 @@ class Subject(NamedTuple):
     port: int | None
     service: Service | None
 
-    @property
+    @cached_property
     def expected(self) -> tuple[IPv4Address, ...]:
         """The addresses that the name must resolve to, or the asked one."""
         if self.address is not None:
@@ -43,7 +47,7 @@ class Subject(NamedTuple):
             return tuple(e.address for e in self.service.endpoints if e.hostname == self.host)
         return addresses_of(self.service)
 
-    @property
+    @cached_property
     def known_ports(self) -> tuple[ServicePort, ...]:
         """The ports at those addresses: a service address has the service's, a pod has its own."""
         if self.service is None:
@@ -53,7 +57,7 @@ class Subject(NamedTuple):
         here = [endpoint for endpoint in self.service.endpoints if endpoint.address in self.expected]
         return tuple(dict.fromkeys(port for endpoint in here for port in endpoint.ports)) or self.service.ports
 
-    @property
+    @cached_property
     def ports(self) -> tuple[ServicePort, ...]:
         """Those that were asked for. Without the cluster's word the asked number is all there is."""
         if self.service is None:
@@ -174,12 +178,10 @@ class One:
         service = self.subject.service
         if service is not None and not service.ready_endpoints:
             wanted = wanted[:1]
-        answers = await asyncio.gather(
-            *(
-                self.around.connect(address, port.port, spoken_on(port) or "byte", port.protocol)
-                for address, port in wanted
-                for _ in range(self._attempts(address))
-            )
+        answers = await all_of(
+            self.around.connect(address, port.port, spoken_on(port) or "byte", port.protocol)
+            for address, port in wanted
+            for _ in range(self._attempts(address))
         )
         return tuple(answer for answer in answers if answer is not None)
 

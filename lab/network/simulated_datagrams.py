@@ -63,6 +63,7 @@ class DatagramSocket:
         self._receive = receive
         self._refuse = refuse
         self._exchanges: dict[tuple[str, Packet], asyncio.DatagramTransport] = {}
+        self._opening = asyncio.Lock()  # datagrams of one flow, sent at the same time, take the same way
 
     async def send(self, address: str, port: int, data: bytes) -> Sent:
         """Send a datagram. REFUSED means that an ICMP "port unreachable" came back."""
@@ -70,7 +71,8 @@ class DatagramSocket:
         journey = self._walk(packet, Signal.DATAGRAM, self._source, self._number)
         if not journey.arrived:
             return Sent(journey.fate, journey.delay)
-        transport = await self._exchange(journey)
+        async with self._opening:
+            transport = await self._exchange(journey)
         if transport is None:
             return Sent(Fate.REFUSED)
         transport.sendto(data)
