@@ -129,6 +129,9 @@ class ClusterSettings(Value):
     service_object: ObjectName | None = Field(default=None, description="Address object of the service network.")
     pod_object: ObjectName | None = Field(default=None, description="Address object of the pod network.")
     self_confirm: bool = Field(default=False, description="Whether a requester may confirm the own request.")
+    clear_stale_sessions: bool = Field(
+        default=False, description="After leaving a dead gateway, make the firewall forget our sessions over it."
+    )
     plan_lifetime_s: int = Field(default=1800, ge=60, le=86400, description="How long a plan waits for its yes.")
     channels: tuple[ChannelId, ...] = Field(
         default=(), description="Slack channels it is operated from; all that the bot was invited to."
@@ -268,6 +271,7 @@ class Settings(Value):
                     kube_dns_object=f"k8snet-{name}-kube-dns",
                     policy_prefix=f"k8snet-{name}",
                     self_confirm=cluster.self_confirm,
+                    clear_stale_sessions=cluster.clear_stale_sessions,
                     plan_lifetime_s=cluster.plan_lifetime_s,
                     channels=frozenset(cluster.channels),
                     watch=WatchSite(**cluster.watch.model_dump()) if cluster.watch else None,

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from bot.model.errors import Rejected
+from bot.model.errors import Rejected, Unreachable
 from bot.model.facts import Protocol
-from bot.model.probes import PolicyAnswer, RouteAnswer
+from bot.model.probes import ClearedSessions, OpenSessions, PolicyAnswer, RouteAnswer
 from bot.model.resources import Key, Resource, Route
 from tests.memory import MemoryTarget
 
@@ -19,6 +19,9 @@ class MemoryFirewall(MemoryTarget):
         super().__init__("fw", keeps_marks=True)
         self.preferred: dict[IPv4Network, IPv4Address] = {}
         self.doubled: set[Key] = set()
+        self.sessions: dict[IPv4Network, int] | None = None  # None: it does not tell
+        self.cleared: list[tuple[frozenset[str], frozenset[IPv4Network], float]] = []
+        self.away = False
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         for key in sorted(self.doubled & set(keys), key=str):
@@ -35,6 +38,25 @@ class MemoryFirewall(MemoryTarget):
         if best is None:
             return RouteAnswer(destination=destination, found=False)
         return RouteAnswer(destination=destination, found=True, interface="Test", gateway=ways[best])
+
+    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+        if self.away:
+            raise Unreachable(self.name, "no connection")
+        if self.sessions is None:
+            return OpenSessions(count=None, problem="the right sysgrp.cfg is missing")
+        return OpenSessions(count={network: self.sessions.get(network, 0) for network in networks})
+
+    async def clear_sessions(
+        self,
+        policies: Collection[str],
+        networks: Collection[IPv4Network],
+        older_than_s: float,
+        not_after: float | None = None,
+    ) -> ClearedSessions:
+        if self.away:
+            raise Unreachable(self.name, "no connection")
+        self.cleared.append((frozenset(policies), frozenset(networks), older_than_s))
+        return ClearedSessions(cleared=sum((self.sessions or {}).values()), left=0)
 
     async def policy(
         self, interface: str, source: IPv4Address, destination: IPv4Address, protocol: Protocol, port: int

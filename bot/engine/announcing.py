@@ -26,6 +26,7 @@ AUDITED_KINDS = frozenset(
         "attempted",
         "verified",
         "measured",
+        "cleared",
         "turned-back",
         "stuck",
         "resumed",

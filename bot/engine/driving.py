@@ -7,6 +7,7 @@ from bot.engine.context import Context
 from bot.engine.metering import Meter
 from bot.engine.ports import AppliesTogether, Outcome, SettlesLate, Target
 from bot.engine.presence import holds_name
+from bot.engine.sessions import clear_stale
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
 from bot.model.journal import AnyEntry, Attempted, Direction, Finished, Intended, StepResult, Stuck, TurnedBack
@@ -86,6 +87,9 @@ async def _perform(
             verified = await verify(context, operation, partial(_leased, context, operation.id))
             measured = await meter.end(operation)
             return [measured, verified] if measured is not None else [verified]
+        case Finish(result="done"):
+            ended = Finished(operation=operation.id, result="done")
+            return [*await clear_stale(context, operation), ended]
         case Rest():
             return []
         case _:

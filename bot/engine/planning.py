@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
+from bot.engine.sessions import counted_impact, will_clear
 from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
@@ -14,10 +15,11 @@ from bot.model.diff import Difference, Place, diff
 from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
+from bot.model.move import clearing
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Address, Mark
+from bot.model.resources import Address, Mark, Policy
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
@@ -68,7 +70,11 @@ async def make_plan(
     concerned = {place: there for place, there in survey.actual.items() if place in concerns}
     difference = diff(wanted, owned, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
-    rows, foretold = await both(survey.rows(difference.steps), _warnings(survey, difference.steps, approved))
+    moving = isinstance(command, Failover | Drill) and approved is None
+    (rows, foretold), impact = await both(
+        both(survey.rows(difference.steps), _warnings(survey, difference.steps, approved)),
+        _impact(context, cluster, world, command, wanted, facts) if moving else _nothing(),
+    )
     steps = _with_rows(difference.steps, rows)
     addresses = (*(placed.resource for placed in wanted), *concerned.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
@@ -83,7 +89,7 @@ async def make_plan(
         found=difference.found,
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
-        warnings=(*warnings_for(command, cluster, context.site, after, facts, steps), *foretold),
+        warnings=(*impact, *warnings_for(command, cluster, context.site, after, facts, steps), *foretold),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
@@ -140,6 +146,24 @@ def _refuse_drill(world: World, cluster: ClusterSite, now: datetime) -> None:
             f"The routes of cluster {cluster.name} were moved at {moved:%H:%M} UTC; a drill waits until "
             f"{until:%H:%M:%S} UTC (hold_down_s)."
         )
+
+
+async def _impact(
+    context: Context,
+    cluster: ClusterSite,
+    world: World,
+    command: Change,
+    wanted: Sequence[Placed],
+    facts: ClusterFacts,
+) -> Sequence[str]:
+    """What a move does to open connections."""
+    policies = [placed.resource.name for placed in wanted if isinstance(placed.resource, Policy)]
+    said = await counted_impact(context, cluster, policies, facts)
+    return [said, clearing()] if will_clear(world, cluster, command) else [said]
+
+
+async def _nothing() -> Sequence[str]:
+    return ()
 
 
 def _known_namespace(namespace: str, facts: ClusterFacts) -> None:

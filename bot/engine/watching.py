@@ -16,6 +16,7 @@ from bot.model.facts import ClusterFacts
 from bot.model.findings import Finding
 from bot.model.incident import Incident
 from bot.model.journal import AnyEntry, Escalated, Opened, Revised, Withdrawn
+from bot.model.move import clearing
 from bot.model.picture import SEVERITIES, SHOWN_CANDIDATES, Picture, Severity
 from bot.model.samples import watched
 from bot.model.site import ClusterSite, WatchSite
@@ -193,10 +194,13 @@ class GatewayWatch:
             candidates=ranked[:SHOWN_CANDIDATES],
             steps=plan.steps if plan else (),
             problem=problem,
-            warnings=plan.warnings if plan else (),
+            warnings=(*plan.warnings, *self._clearing(severity)) if plan else (),
             findings=self._texts(),
             recently=answering.last_move(world, self._cluster.name),
         )
+
+    def _clearing(self, severity: Severity) -> tuple[str, ...]:
+        return (clearing(),) if severity == "down" and self._cluster.clear_stale_sessions else ()
 
     def _ranked(self) -> tuple[Candidate, ...]:
         if self.sampler.facts is None:

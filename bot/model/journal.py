@@ -175,6 +175,16 @@ class Measured(Event):
     failed: int
 
 
+class Cleared(Event):
+    """What the firewall was made to forget after a move; `left` is None when that cannot be told."""
+
+    kind: Literal["cleared"] = "cleared"
+    operation: str
+    cleared: int
+    left: int | None
+    problem: str = ""
+
+
 class TurnedBack(Event):
     """From here on the operation undoes what it wrote."""
 
@@ -295,6 +305,7 @@ OperationEntry = (
     | Attempted
     | Verified
     | Measured
+    | Cleared
     | TurnedBack
     | Stuck
     | Resumed

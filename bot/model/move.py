@@ -7,6 +7,7 @@ from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
 from bot.model.plan import Door, Forwards, ReachesOne
+from bot.model.probes import OpenSessions
 from bot.model.protocols import spoken_on
 from bot.model.site import Site
 from bot.model.wording import tr
@@ -25,12 +26,8 @@ def move_checks(
 
 
 def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
-    """What the move does to open connections, and what could not be proven."""
+    """What people should know of the node that the routes move to, and what cannot be proven."""
     return (
-        tr(
-            "Open connections to service addresses are reset once; those to pod addresses survive, "
-            "unless the cluster's network masquerades them."
-        ),
         tr("The routes stay there: nothing moves them back by itself."),
         *_about_node(new, facts),
     )
@@ -40,15 +37,37 @@ def drill_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:
     """The same for a move there and back."""
     return (
         tr(
-            "A drill: the routes lead through {node} until it is proven that data passes there, then back as "
-            "they were.",
+            "A drill: the routes lead through {node} until data is proven to pass there, then back as they were.",
             node=new,
         ),
-        tr(
-            "Open connections to service addresses are reset, on the way there or back; those to pod addresses "
-            "survive, unless the cluster's network masquerades them."
-        ),
         *_about_node(new, facts),
+    )
+
+
+def impact(sessions: OpenSessions, facts: ClusterFacts) -> str:
+    """What a move does to open connections; `sessions` are those of the cluster's own policies, by network."""
+    if sessions.count is None:
+        return tr(
+            "Open connections to service addresses are reset once (how many cannot be told: {problem}); those to pod "
+            "addresses survive, unless the cluster's network masquerades them.",
+            problem=sessions.problem,
+        )
+    services = sum(sessions.count.get(network, 0) for network in facts.service_networks)
+    pods = sum(sessions.count.get(network, 0) for network in facts.pod_networks)
+    return tr(
+        "{about} {services} open connections to service addresses will be reset; {pods} to pod addresses survive, "
+        "unless the cluster's network masquerades them.",
+        about=tr("About") if sessions.complete else tr("More than"),
+        services=services,
+        pods=pods,
+    )
+
+
+def clearing() -> str:
+    """The warning that flows through a gateway that is gone will be forgotten."""
+    return tr(
+        "Once that is proven, the firewall forgets what k8snet's policies let through before the move: it led to a "
+        "gateway that is gone. Only sessions to these networks, only ours."
     )
 
 

@@ -9,6 +9,7 @@ from bot.model.journal import (
     Announced,
     Attempted,
     Cancelled,
+    Cleared,
     Confirmed,
     Denied,
     Direction,
@@ -238,6 +239,8 @@ def _forward(operation: Operation, plan: Plan, run: str) -> Action:
                 reason=tr("step {number} did not take effect in {tries} tries", number=left[0] + 1, tries=FORWARD_TRIES)
             )
         return Intend(steps=_of_one_target(plan, left), direction="forward")
+    if isinstance(last, Cleared):
+        return Finish(result="done")  # a run before had proven it
     if not isinstance(last, Verified):
         return Verify()
     if (failed := last.problem) is not None:
@@ -349,7 +352,7 @@ def advance(operation: Operation, record: Record) -> Operation:
             changes["state"] = "stuck"
         case Finished(result=result):
             changes["state"] = result
-        case Intended() | Attempted() | Verified() | Measured() | Requested():
+        case Intended() | Attempted() | Verified() | Measured() | Cleared() | Requested():
             pass
         case _:
             raise AssertionError(f"{entry.kind} is not an operation's entry")

@@ -28,6 +28,7 @@ WORDS = (
     marked("attempted"),
     marked("verified"),
     marked("measured"),
+    marked("cleared"),
     marked("turned-back"),
     marked("stuck"),
     marked("resumed"),

@@ -8,6 +8,7 @@ from bot.model.journal import (
     Asked,
     Attempted,
     Cancelled,
+    Cleared,
     Confirmed,
     Denied,
     Direction,
@@ -31,6 +32,7 @@ from bot.model.journal import (
 from bot.model.operation import Operation
 from bot.model.wording import clauses, tr
 from bot.model.words import word
+from handlers.views import lines
 from handlers.views.blocks import escape
 from handlers.views.lines import step_line
 
@@ -91,6 +93,8 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
                 failed=failed,
                 count=attempts,
             )
+        case Cleared(cleared=cleared):
+            return tr("{count} stale sessions of ours forgotten by the firewall", count=cleared) + _kept(entry)
         case TurnedBack(reason=reason) | Stuck(reason=reason):
             return tr("{event}: {reason}", event=word(entry.kind), reason=reason)
         case Resumed(actor=actor):
@@ -125,6 +129,10 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
             return tr("ended: {result}", result=word(result))
         case _:
             return word(entry.kind)
+
+
+def _kept(entry: Cleared) -> str:
+    return f"; {lines.clearing_problem(entry)}" if lines.clearing_problem(entry) else ""
 
 
 def _result(operation: Operation | None, direction: Direction, result: StepResult) -> str:

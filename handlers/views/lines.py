@@ -8,7 +8,7 @@ from bot.model.candidates import Candidate
 from bot.model.commands import COMMANDS, Drill, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
-from bot.model.journal import Measured, Verified
+from bot.model.journal import Cleared, Measured, Verified
 from bot.model.operation import Operation
 from bot.model.people import Permission, able_roles
 from bot.model.picture import SHOWN_CANDIDATES
@@ -192,7 +192,30 @@ def proof_lines(operation: Operation) -> list[str]:
     verified = [entry for entry in operation.entries if isinstance(entry, Verified)]
     verified = verified if _drilling(operation) else verified[-1:]
     proof = [f"{'✓' if r.passed else '✗'} {r.what} — {r.evidence}" for one in verified for r in one.results]
-    return [*outage_lines(operation), *proof]
+    return [*outage_lines(operation), *clearing_lines(operation), *proof]
+
+
+def clearing_lines(operation: Operation) -> list[str]:
+    """What became of sessions that led to a gateway that is gone."""
+    lines = []
+    for entry in operation.entries:
+        if isinstance(entry, Cleared):
+            said = tr_n(
+                "stale sessions: {count} of ours was cleared",
+                "stale sessions: {count} of ours were cleared",
+                entry.cleared,
+            )
+            problem = clearing_problem(entry)
+            lines.append(f"{said}; {problem}" if problem else said)
+    return lines
+
+
+def clearing_problem(entry: Cleared) -> str:
+    """What is left, and why; empty when nothing is."""
+    if entry.left == 0 and not entry.problem:
+        return ""
+    left = tr("how many are left cannot be told") if entry.left is None else tr("{count} are left", count=entry.left)
+    return f"{left} ({entry.problem})" if entry.problem else left
 
 
 def outage_lines(operation: Operation) -> list[str]:

@@ -59,9 +59,12 @@ def watched_facts(**changes: dict[str, object]) -> ClusterFacts:
 class Watched:
     """One company, one bot in it, and a hand on the clock."""
 
-    def __init__(self, rules: WatchSite = RULES) -> None:
+    def __init__(self, rules: WatchSite = RULES, **cluster: object) -> None:
         self.firewall = MemoryFirewall()
         self.company = Company(watch=rules, firewall=self.firewall)
+        (qa,) = self.company.site.clusters
+        changed = qa.model_copy(update=cluster)
+        self.company.site = self.company.site.model_copy(update={"clusters": (changed,)})
         self.company.cluster.now = watched_facts()
         self.engine: Engine = self.company.engine()
         self.rules = rules
@@ -112,9 +115,9 @@ class Watched:
         return {route.gateway for route in routes if isinstance(route, Route)}
 
 
-async def watched(rules: WatchSite = RULES) -> Watched:
-    """Exposed, and looked at long enough to know everybody."""
-    made = Watched(rules)
+async def watched(rules: WatchSite = RULES, **cluster: object) -> Watched:
+    """Exposed, and looked at long enough to know everybody. `cluster` are settings of it."""
+    made = Watched(rules, **cluster)
     await made.expose()
     await made.rounds(4)
     return made
