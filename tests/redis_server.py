@@ -24,8 +24,11 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(*options: str, directory: Path | None = None) -> Iterator[RedisServer]:
-    """A server that answers PING already. The same `directory` again is the same server after a restart."""
+def running_redis(*options: str, directory: Path | None = None, loaded: bool = True) -> Iterator[RedisServer]:
+    """A server that has read its data, or if not `loaded` answers at least.
+
+    The same `directory` again is the same server after a restart.
+    """
     assert BINARY is not None, MISSING
     with tempfile.TemporaryDirectory(prefix="k8snet-redis-") as temporary:
         home = directory or Path(temporary)
@@ -33,7 +36,7 @@ def running_redis(*options: str, directory: Path | None = None) -> Iterator[Redi
             port = _free_port()
             process = _start(BINARY, port, home, options)
             try:
-                if _answers(process, port):
+                if _answers(process, port, loaded):
                     yield RedisServer(port, process.pid)
                     return
             finally:
@@ -54,7 +57,7 @@ def _free_port() -> int:
         return port
 
 
-def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
+def _answers(process: "subprocess.Popen[bytes]", port: int, loaded: bool) -> bool:
     """Whether *this* process serves the port; ends as soon as it exits."""
     while process.poll() is None:
         try:
@@ -64,7 +67,7 @@ def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
         except OSError:
             continue
         # One that wants a password serves as well; a stranger's server has another process id.
-        ours = f"process_id:{process.pid}".encode() in answer and b"loading:0" in answer
+        ours = f"process_id:{process.pid}".encode() in answer and (not loaded or b"\r\nloading:0" in answer)
         if ours or answer.startswith(b"-NOAUTH"):
             return True
     return False

@@ -172,6 +172,8 @@ class RedisStore:
         """Check every new connection: after a fail-over the same address may be another server."""
         await connection.on_connect()
         info = dict(line.split(":", 1) for line in str(await _command(connection, "INFO")).splitlines() if ":" in line)
+        if info.get("loading") == "1":  # what it says of itself is not true yet: its append-only file counts as off
+            raise exceptions.BusyLoadingError
         config = await _configuration(connection)
         # Asks for no copies at all, so it only tells whether the server knows the command and lets us use it.
         can_wait = await _allowed(connection, "WAITAOF", 0, 0, 1)

@@ -142,6 +142,18 @@ async def test_what_was_acknowledged_survives_the_server_being_killed(tmp_path: 
             assert [record.body for record in await store.read("op")] == [str(number) for number in range(20)]
 
 
+async def test_a_server_that_still_reads_its_data_is_one_to_wait_for(tmp_path: Path) -> None:
+    with running_redis(*DURABLE, directory=tmp_path) as first:
+        async with Redis.from_url(first.url()) as client:
+            await client.eval("for n = 1, 20000 do redis.call('SET', n, n) end", 0)
+    slowly = ("--key-load-delay", "500")  # ten seconds; it looks up from its reading every thousand commands
+    with running_redis(*DURABLE, *slowly, directory=tmp_path, loaded=False) as second:
+        with pytest.raises(Unreachable, match="is starting or changing roles"):
+            async with opened(second.url()):
+                pass
+        os.kill(second.process_id, signal.SIGKILL)
+
+
 @dataclass
 class Relay:
     """A wire to the server that can be cut: before anything passes, or only for what the server answers."""
