@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from backends.store import open_store
 from backends.unbound.settings import UnboundSettings
@@ -11,6 +12,7 @@ from backends.windows_dns.settings import WindowsDnsSettings
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
+from bot.engine.measuring import TimedProber
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
 from bot.engine.samples import Samples
 from bot.env import RealEnv
@@ -23,6 +25,9 @@ from bot.model.people import Person, Profile
 from bot.model.resources import TargetId
 from bot.model.wording import tr, use
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from handlers.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +77,16 @@ async def bot(settings: Settings) -> AsyncIterator[asyncio.Event]:
     use(catalogue(settings.locale))
     env = RealEnv()
     groups = frozenset(group for role in settings.roles for group in role.groups)
+    metrics = _metrics(settings)
     async with (
         slack_edge(settings.slack, groups, env) as edge,
-        _engine(settings, env, edge.announcer, edge.directory) as engine,
+        _engine(settings, env, edge.announcer, edge.directory, metrics) as engine,
     ):
         await engine.start()
         try:
             async with edge.listening(engine) as ears, AsyncExitStack() as stack:
                 if settings.health is not None:
-                    await stack.enter_async_context(health_served(settings.health.listen, engine, ears))
+                    await stack.enter_async_context(health_served(settings.health.listen, engine, ears, metrics))
                 yield ears.dismissed
         finally:
             await env.stop()
@@ -89,7 +95,7 @@ async def bot(settings: Settings) -> AsyncIterator[asyncio.Event]:
 
 @asynccontextmanager
 async def _engine(
-    settings: Settings, env: RealEnv, announcer: Announcer, directory: Directory
+    settings: Settings, env: RealEnv, announcer: Announcer, directory: Directory, metrics: "Metrics | None" = None
 ) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store)
@@ -106,7 +112,7 @@ async def _engine(
                 grants=settings.grants(),
                 targets=targets,
                 clusters=clusters,
-                prober=_prober(settings),
+                prober=_timed(_prober(settings), metrics, env),
                 directory=directory,
                 announcer=announcer,
                 journal=Journal(store),
@@ -152,6 +158,18 @@ def _prober(settings: Settings) -> Prober:
     from backends.probes.prober import NetworkProber
 
     return NetworkProber(settings.probes)
+
+
+def _metrics(settings: Settings) -> "Metrics | None":
+    if settings.health is None or not settings.health.metrics:
+        return None
+    from handlers.metrics import Metrics
+
+    return Metrics()
+
+
+def _timed(prober: Prober, metrics: "Metrics | None", env: RealEnv) -> Prober:
+    return prober if metrics is None else TimedProber(prober, metrics.observe, env.monotonic)
 
 
 def _vantage(settings: Settings) -> str:

@@ -159,6 +159,7 @@ class HealthSettings(Value):
     """For the supervisor of the process: GET /healthz answers 200, or 503 with the reasons."""
 
     listen: Address
+    metrics: bool = Field(default=False, description="Also serve /metrics, for Prometheus.")
 
 
 class Settings(Value):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
@@ -12,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.engine.engine import Engine
 from bot.engine.ports import Env
+from bot.model.errors import BotError
 from handlers.announce import SlackAnnouncer
 from handlers.app import bolt_app, http_session
 from handlers.directory import SlackDirectory
@@ -21,6 +23,9 @@ from handlers.signature import Verifier
 from handlers.socket_mode import PING_INTERVAL_S, socket_mode
 from handlers.web import EVENTS_PATH, SlackEndpoint, serving
 from handlers.web_api import web_client
+
+if TYPE_CHECKING:  # who is not scraped does not pay for it
+    from handlers.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,27 @@ async def slack_edge(
 
 
 @asynccontextmanager
-async def health_served(listen: Listen, engine: Engine, ears: Ears) -> AsyncIterator[int]:
-    """GET /healthz answers 200 or 503 with the reasons as JSON while inside; answers the port."""
+async def health_served(
+    listen: Listen, engine: Engine, ears: Ears, metrics: "Metrics | None" = None
+) -> AsyncIterator[int]:
+    """GET /healthz answers 200 or 503 with the reasons as JSON while inside; answers the port.
+
+    With `metrics`, GET /metrics answers in Prometheus' text format, or 503 while the journal cannot be read.
+    """
 
     async def answer(_: web.Request) -> web.StreamResponse:
         health = await engine.health(ears.alive())
         return web.json_response({"ok": health.ok, **health.model_dump(mode="json")}, status=200 if health.ok else 503)
 
-    async with serving(listen, web.get("/healthz", answer)) as port:
+    async def measured(_: web.Request) -> web.StreamResponse:
+        assert metrics is not None
+        try:
+            measures = await engine.measures()
+        except BotError as error:
+            return web.Response(text=f"{error}\n", status=503)
+        content = metrics.text(measures, ears.alive())
+        return web.Response(body=content, headers={"Content-Type": metrics.content_type})
+
+    routes = [web.get("/healthz", answer), *([web.get("/metrics", measured)] if metrics is not None else [])]
+    async with serving(listen, *routes) as port:
         yield port

@@ -12,6 +12,7 @@ from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.health import Health, health
+from bot.engine.measuring import Measures, measures
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
 from bot.engine.watching import GatewayWatch
@@ -136,6 +137,10 @@ class Engine:
     async def health(self, chat_answers: bool) -> Health:
         """Whether this bot does its work; never raises."""
         return await health(self.context, chat_answers)
+
+    async def measures(self) -> Measures:
+        """What monitoring asks for. Raises BackendErrors."""
+        return await measures(self.context, self._watches)
 
     async def facts(self, cluster: str | None) -> ClusterFacts:
         """Everything the bot reads from a cluster. Raises UserError, BackendErrors."""

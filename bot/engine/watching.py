@@ -50,7 +50,13 @@ class GatewayWatch:
         self.sampler = Sampler(context, cluster, rules)
         self.watch = Watch(rules=Rules(bad=rules.bad, window=rules.window))
         self._gateway = ""
+        self.leading = False
         self._since = 0.0
+
+    @property
+    def cluster(self) -> ClusterSite:
+        """Whose gateway it is."""
+        return self._cluster
 
     @property
     def facts(self) -> ClusterFacts | None:
@@ -64,11 +70,13 @@ class GatewayWatch:
         while True:
             started = env.monotonic()
             try:
-                if await self.leads():
+                self.leading = await self.leads()
+                if self.leading:
                     await self.tick()
                 else:
                     self._forget()
             except BotError as error:
+                self.leading = False
                 log.warning("the watch of %s pauses: %s", self._cluster.name, error)
             await env.sleep(max(0.1, self._rules.interval_s - (env.monotonic() - started)))
 

@@ -9,10 +9,12 @@ from bot.model.value import Value
 from bot.model.wording import tr_n
 from handlers.drawing.scene import COLOURS, MARGIN, MUTED, WIDTH, Rect, Scene, Shape, scene, written
 
-ROW_HEIGHT, BAR_TOP, AXIS_HEIGHT, LEGEND_HEIGHT = 40, 27, 16, 22
+TITLE_HEIGHT, ROW_HEIGHT, AXIS_HEIGHT, LEGEND_HEIGHT = 32, 22, 16, 22
+NAME_WIDTH, SHARE_WIDTH = 122, 42
+STRIP_LEFT, STRIP_WIDTH = MARGIN + NAME_WIDTH + 4, WIDTH - 2 * MARGIN - NAME_WIDTH - SHARE_WIDTH - 8
 MOST_ROWS = 10
 # The worse, the taller: an outage stands out for whoever sees no colours.
-HEIGHTS: dict[State, float] = {"unknown": 1.5, "good": 7, "doubtful": 12, "bad": 18}
+HEIGHTS: dict[State, float] = {"unknown": 1.5, "good": 6, "doubtful": 11, "bad": 18}
 LEGEND: tuple[tuple[State, str], ...] = (
     ("good", "good"),
     ("doubtful", "doubtful"),
@@ -30,8 +32,8 @@ class Row(Value):
 
 def signal_rows(cluster: ClusterState) -> tuple[Row, ...]:
     """One for data and one for the machine, of every node of which there is anything."""
-    words = {"data": "data through it", "machine": "machine"}
-    return tuple(Row(name=f"{day.subject}: {words.get(day.family, day.family)}", strip=day) for day in cluster.days)
+    words = {"machine": "host"}
+    return tuple(Row(name=f"{day.subject} {words.get(day.family, day.family)}", strip=day) for day in cluster.days)
 
 
 def availability_rows(exposures: Sequence[ExposureState]) -> tuple[Row, ...]:
@@ -45,18 +47,18 @@ def availability_rows(exposures: Sequence[ExposureState]) -> tuple[Row, ...]:
 def strips_scene(title: str, spoken: str, rows: Sequence[Row]) -> Scene:
     """`title` is drawn, in English: the font has no others; `spoken` is the same for the words beside the picture."""
     shown = rows[:MOST_ROWS]
-    height = 30 + len(shown) * ROW_HEIGHT + AXIS_HEIGHT + LEGEND_HEIGHT + 6
+    height = TITLE_HEIGHT + len(shown) * ROW_HEIGHT + AXIS_HEIGHT + LEGEND_HEIGHT + 6
 
     def shapes() -> Iterator[Shape]:
         more = f", {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
         yield written(MARGIN, 18, f"{title}{more}", WIDTH - 2 * MARGIN, size=12)
         for number, row in enumerate(shown):
-            yield from _row(30 + number * ROW_HEIGHT, row)
-        below = 30 + len(shown) * ROW_HEIGHT + AXIS_HEIGHT / 2
-        width = WIDTH - 2 * MARGIN
-        yield written(MARGIN, below, "24 h ago", 80, size=10, colour=MUTED)
-        yield written(MARGIN + width / 2, below, "12 h", 60, size=10, colour=MUTED, anchor="middle")
-        yield written(MARGIN + width, below, "now", 60, size=10, colour=MUTED, anchor="right")
+            yield from _row(TITLE_HEIGHT + (number + 0.5) * ROW_HEIGHT, row)
+        below = TITLE_HEIGHT + len(shown) * ROW_HEIGHT + AXIS_HEIGHT / 2
+        right = STRIP_LEFT + STRIP_WIDTH
+        yield written(STRIP_LEFT, below, "24 h ago", 60, size=10, colour=MUTED)
+        yield written(STRIP_LEFT + STRIP_WIDTH / 2, below, "12 h", 40, size=10, colour=MUTED, anchor="middle")
+        yield written(right, below, "now", 40, size=10, colour=MUTED, anchor="right")
         yield from _legend(below + AXIS_HEIGHT / 2 + LEGEND_HEIGHT / 2)
 
     return scene(height, shapes(), strips_alt(spoken, rows))
@@ -86,14 +88,13 @@ def _bad_hours(strip: Strip) -> str:
 
 
 def _row(y: float, row: Row) -> Iterator[Shape]:
-    width = WIDTH - 2 * MARGIN
-    yield written(MARGIN, y + 8, row.name, width - 60)
-    yield written(MARGIN + width, y + 8, percent(row.strip.share), 56, anchor="right")
-    step = width / len(row.strip.states)
+    yield written(MARGIN, y, row.name, NAME_WIDTH, size=10.5)
+    yield written(WIDTH - MARGIN, y, percent(row.strip.share), SHARE_WIDTH, size=10.5, anchor="right")
+    step = STRIP_WIDTH / len(row.strip.states)
     start = 0
     for state, group in groupby(row.strip.states):
         count = len(list(group))
-        yield _bar(MARGIN + start * step, y + BAR_TOP, count * step, state)
+        yield _bar(STRIP_LEFT + start * step, y, count * step, state)
         start += count
 
 

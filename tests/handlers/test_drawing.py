@@ -19,7 +19,7 @@ from handlers.drawing.path import Hop, path_scene
 from handlers.drawing.path import Path as Way
 from handlers.drawing.render import SCALE, png
 from handlers.drawing.scene import ALT_LIMIT, CARD, COLOURS, Scene, Text, drawable, scene, shortened, written
-from handlers.drawing.strips import Row, percent, strips_scene
+from handlers.drawing.strips import ROW_HEIGHT, STRIP_LEFT, STRIP_WIDTH, TITLE_HEIGHT, Row, percent, strips_scene
 from tests.engine.watched import ADDRESS, GATEWAY, watched
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -103,10 +103,12 @@ def test_a_strip_has_its_colours_in_their_places_on_a_card_that_stands_on_any_ba
     drawn = strips_scene("title", "title", [Row(name="n", strip=strip)])
     image = decoded(drawn)
     assert image.size == (drawn.width * 3, drawn.height * 3)
-    assert [pixel(image, x, 57) for x in (30, 180, 330)] == [COLOURS[s] for s in ("good", "doubtful", "bad")]
+    places = (STRIP_LEFT + 10, STRIP_LEFT + STRIP_WIDTH / 2, STRIP_LEFT + STRIP_WIDTH - 10)
+    middle = TITLE_HEIGHT + ROW_HEIGHT / 2
+    assert [pixel(image, x, middle) for x in places] == [COLOURS[s] for s in ("good", "doubtful", "bad")]
     # By height as well: the worse, the taller.
-    assert [pixel(image, x, 49.5) for x in (30, 180, 330)] == [CARD, CARD, COLOURS["bad"]]
-    assert [pixel(image, x, 52) for x in (30, 180, 330)] == [CARD, COLOURS["doubtful"], COLOURS["bad"]]
+    assert [pixel(image, x, middle - 7.5) for x in places] == [CARD, CARD, COLOURS["bad"]]
+    assert [pixel(image, x, middle - 4) for x in places] == [CARD, COLOURS["doubtful"], COLOURS["bad"]]
     assert pixel(image, 0, 0) == "clear"
 
 
