@@ -29,10 +29,10 @@ from rich.table import Table
 from bench.check_loopback import DOMAIN, address_of, answering, bare, context_for
 from bench.offices import engine_for, exposed_office
 from bot.engine.checking import check
-from bot.engine.checking_asking import Limits
 from bot.engine.engine import Engine
 from bot.model.commands import Check
 from bot.model.diagnosis import Report
+from bot.model.site import CheckLimits
 from lab.corpus.fault import HEADLESS
 from lab.corpus.office import Office, State, office
 
@@ -76,13 +76,13 @@ async def healthy(state: State, rounds: int) -> Figures:
     }
 
 
-async def checked(engine: Engine, name: str, limits: Limits | None = None) -> Report:
-    return await check(engine.context, Check(name=name), limits or Limits())
+async def checked(engine: Engine, name: str, limits: CheckLimits | None = None) -> Report:
+    return await check(engine.context, Check(name=name), limits or CheckLimits())
 
 
 async def black_holed(state: State) -> Figures:
     """The gateway is frozen: every packet to it vanishes, each probe waits for its whole time-out."""
-    limits = Limits()
+    limits = CheckLimits()
     async with place_of(state) as (place, engine):
         await checked(engine, HEADLESS)
         await place.ground.freeze_node("k8s-qa-node-02")
@@ -138,7 +138,7 @@ async def a_namespace(engine: Engine, services: int, dns_port: int, port: int, r
     for _ in range(rounds):
         gc.collect()
         started = time.perf_counter()
-        report = await check(context, Check(name="*.default"), Limits())
+        report = await check(context, Check(name="*.default"), CheckLimits())
         ours.append(time.perf_counter() - started)
         assert report.verdict == "passed", report.summary
         gc.collect()

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from bot.engine.checking_asking import Limits
+from bot.model.site import CheckLimits
 from lab.corpus.corpus import SINGLES, pairs
 from lab.corpus.fault import Fault
 
-LIMITS = Limits(deadline_s=8, facts_s=2.5, probe_s=1.5, doubt_s=0.4)
+LIMITS = CheckLimits(deadline_s=8, facts_s=2.5, probe_s=1.5, doubt_s=0.4)
 """Short patience: nothing in the lab takes long but what never answers."""
 
 

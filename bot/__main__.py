@@ -25,6 +25,10 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Cluster = Annotated[str | None, typer.Option(help="Cluster name; needed when there are several.")]
 DEFAULT = Path("app.yaml")
+WHAT = (
+    "<service>.<namespace>[:port], the same as a full name, <pod>.<service>.<namespace>, a service that only one "
+    "namespace has, an address of the cluster, a namespace; nothing: everything that is exposed."
+)
 START_PAUSE_S = 5
 
 app = typer.Typer(
@@ -43,8 +47,13 @@ def run(config: Config = DEFAULT) -> None:
 
 
 @app.command()
-def check(name: str, config: Config = DEFAULT, cluster: Cluster = None, as_json: AsJson = False) -> None:
-    """Walk the path to <service>.<namespace>[:port] and name the broken hop. Exit 0 only when it passed."""
+def check(
+    name: Annotated[str, typer.Argument(help=WHAT, show_default=False)] = "",
+    config: Config = DEFAULT,
+    cluster: Cluster = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk the path, prove every hop, and name the broken one. Exit 0 only when it passed."""
     _finish(_check(name, config, cluster, as_json))
 
 

@@ -19,7 +19,7 @@ from backends.windows_dns.settings import WindowsDnsSettings
 from bot.locales import catalogue
 from bot.model.errors import ConfigurationError
 from bot.model.people import Grant, Person, RoleName
-from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
+from bot.model.site import CheckLimits, ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
 from bot.model.wording import Locale, speaking, tr, tr_n
 from handlers.settings import Address, ChannelId, Notified, SlackSettings
@@ -175,6 +175,7 @@ class Settings(Value):
     clusters: dict[Name, ClusterSettings] = Field(min_length=1)
     roles: tuple[RoleSettings, ...] = ()
     probes: ProbeSettings = ProbeSettings()
+    check: CheckLimits = Field(default=CheckLimits(), description="What one check may cost.")
     health: HealthSettings | None = Field(default=None, description="Where /healthz is served; nowhere.")
 
     @model_validator(mode="after")
@@ -280,6 +281,7 @@ class Settings(Value):
                 )
                 for name, cluster in self.clusters.items()
             ),
+            check=self.check,
         )
 
     def grants(self) -> tuple[Grant, ...]:

@@ -132,6 +132,8 @@ def _plan(rest: str) -> Command:
 
 
 def _check(rest: str) -> Command:
+    if not rest or rest.split()[0] == "on":
+        return Check.model_validate(_unreasoned("check", _options("check", rest, {"on": "cluster"})))
     words = _without_reason("check", rest)
     if "office" in words:
         raise UserError(tr("`check` looks from every office. Type: {usage}", usage=_usage("check")))
@@ -148,7 +150,10 @@ def _history(rest: str) -> Command:
 
 
 def _without_reason(verb: str, rest: str) -> dict[str, str]:
-    words = _words(verb, rest)
+    return _unreasoned(verb, _words(verb, rest))
+
+
+def _unreasoned(verb: str, words: dict[str, str]) -> dict[str, str]:
     if "reason" in words:
         raise UserError(
             tr("`{verb}` changes nothing and takes no reason. Type: {usage}", verb=verb, usage=_usage(verb))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from bot.engine.checking_asking import Asking, Limits
+from bot.engine.checking_asking import Asking
 from bot.engine.checking_known import Known, known
 from bot.engine.checking_many import Many
 from bot.engine.checking_one import One, Subject
@@ -16,20 +16,20 @@ from bot.model.diagnosis import Report
 from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts
 from bot.model.names import Asked
-from bot.model.site import ClusterSite
+from bot.model.site import CheckLimits, ClusterSite
 from bot.model.suggest import suggestion
 from bot.model.wording import listed, tr
 
-USUAL = Limits()
 
-
-async def check(context: Context, command: Check, limits: Limits = USUAL) -> Report:
+async def check(context: Context, command: Check, limits: CheckLimits | None = None) -> Report:
     """Walk the path to a service, an address, a namespace, or (nothing named) to all that is exposed.
 
-    Answers within `limits.deadline_s`, also when cluster, firewall or DNS servers cannot be asked: that is part of the
-    report. Raises UserError for what cannot be one of the cluster's names or addresses, and for an ambiguous word.
+    Answers within the deadline of `limits`, or of app.yaml, also when cluster, firewall or DNS servers cannot be asked:
+    that is part of the report. Raises UserError for what cannot be one of the cluster's names or addresses, and for an
+    ambiguous word.
     """
     asked = names.asked(command.name)
+    limits = limits or context.site.check
     started = context.env.monotonic()
     if asked == Asked() and command.cluster is None:
         reports = await asyncio.gather(*(_cluster(context, one, asked, limits) for one in context.site.clusters))
@@ -45,7 +45,7 @@ async def check(context: Context, command: Check, limits: Limits = USUAL) -> Rep
     )
 
 
-async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits: Limits) -> Report:
+async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits: CheckLimits) -> Report:
     asking = Asking(limits)
     facts, world = await asyncio.gather(_facts(context, cluster, asking), context.journal.world())
     knowledge = known(facts, world, cluster, asked.domain)

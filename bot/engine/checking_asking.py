@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bot.model.diagnosis import Unread
 from bot.model.errors import BackendError, Rejected
-from bot.model.value import Value
+from bot.model.site import CheckLimits
 from bot.model.wording import tr
 
 Answer = TypeVar("Answer")
@@ -18,26 +18,10 @@ async def all_of(questions: Iterable[Awaitable[Answer]]) -> list[Answer]:
     return [await asked[0]] if len(asked) == 1 else list(await asyncio.gather(*asked))
 
 
-class Limits(Value):
-    """What a check may cost. All in seconds but the counts.
-
-    `facts_s`: how long the cluster's API may take before the check goes on without it. `doubt_s`: how long to wait for
-    the first questions before those are asked that only a fault makes necessary.
-    """
-
-    deadline_s: float = 8.0
-    facts_s: float = 3.0
-    probe_s: float = 3.0
-    doubt_s: float = 0.7
-    connections: int = 16  # of one service
-    attempts: int = 4  # at one service address with several pods behind it
-    closer_looks: int = 5  # at services of a namespace that did not pass
-
-
 class Asking:
     """The questions of one check, and a note of those that got no answer."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: CheckLimits) -> None:
         self.limits = limits
         self.unread: list[Unread] = []
         self._deadline = asyncio.get_running_loop().time() + limits.deadline_s

@@ -48,10 +48,13 @@ class Drill(Value):
 
 
 class Check(Value):
-    """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand."""
+    """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand.
+
+    "" is everything that is exposed.
+    """
 
     verb: Literal["check"] = "check"
-    name: str
+    name: str = ""
     cluster: str | None = None
 
 
@@ -97,13 +100,14 @@ Command = Annotated[
 
 
 class CommandSpec(Value):
-    """How a command is typed and who may. `permission` None means everybody."""
+    """How a command is typed and who may. `permission` None means everybody; `forms` are what `<what>` can be."""
 
     verb: str
     usage: str
     summary: str
     permission: Permission | None
     mutating: bool
+    forms: tuple[tuple[str, str], ...] = ()
 
 
 COMMANDS: tuple[CommandSpec, ...] = (
@@ -137,10 +141,19 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         verb="check",
-        usage=marked("check <service>.<namespace>[:port] [on <cluster>]"),
-        summary=marked("walk the path to a service and name the broken hop"),
+        usage=marked("check [<what>] [on <cluster>]"),
+        summary=marked("walk the path to it, or to everything exposed, and name the broken hop"),
         permission=Permission.LOOK,
         mutating=False,
+        forms=(
+            (marked("<service>.<namespace>[:<port>]"), marked("a service, or one port of it")),
+            (marked("<service>.<namespace>.svc.<domain>"), marked("the same, by its full name")),
+            (marked("<pod>.<service>.<namespace>"), marked("one pod of a StatefulSet")),
+            (marked("<service>"), marked("a service that only one namespace has")),
+            (marked("<address>[:<port>]"), marked("a service's address, or a pod's")),
+            (marked("<namespace>"), marked("all its services")),
+            (marked("nothing"), marked("everything that is exposed")),
+        ),
     ),
     CommandSpec(
         verb="plan",
@@ -192,8 +205,8 @@ def typed(command: Command) -> str:
             words.append(command.namespace)
         case History(namespace=str() as namespace):
             words.append(namespace)
-        case Check():
-            words.append(command.name)
+        case Check(name=str() as name) if name:
+            words.append(name)
     for preposition, field in (("to", "node"), ("from", "office"), ("on", "cluster"), ("because", "reason")):
         if value := getattr(command, field, None):
             words += [preposition, value]

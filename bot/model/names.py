@@ -78,7 +78,8 @@ def asked(text: str) -> Asked:
 
 
 _FORMS = marked(
-    "write <service>.<namespace>[:port], such as redis.default:6379, or a cluster's address, or a namespace"
+    "write <service>.<namespace>[:port], such as redis.default:6379, <pod>.<service>.<namespace>, a cluster's "
+    "address, a namespace, or nothing for everything that is exposed"
 )
 _LOOKS_LIKE_ADDRESS = re.compile(r"[0-9.]+(/[0-9]+)?")
 

@@ -1,6 +1,9 @@
 """The network around the clusters, as app.yaml describes it: what `desired` needs besides the cluster's own facts."""
 
 from ipaddress import IPv4Address, IPv4Network
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from bot.model.resources import TargetId
 from bot.model.value import Value
@@ -63,6 +66,34 @@ class WatchSite(Value):
     moves_per_hour: int = 2
 
 
+class CheckLimits(Value):
+    """What one check may cost: `check:` in app.yaml."""
+
+    deadline_s: float = Field(default=8.0, ge=1, le=60, description="Seconds after which it answers in any case.")
+    facts_s: float = Field(
+        default=3.0, gt=0, le=30, description="Seconds for the cluster's API; then it goes on without its word."
+    )
+    probe_s: float = Field(default=3.0, gt=0, le=30, description="Seconds that one question may wait for its answer.")
+    doubt_s: float = Field(
+        default=0.7,
+        gt=0,
+        le=30,
+        description="Seconds without all answers after which it also asks what only a fault makes necessary.",
+    )
+    connections: int = Field(default=16, ge=1, le=256, description="Connections to one service: its ports and pods.")
+    attempts: int = Field(default=4, ge=1, le=16, description="Connections to a service address with several pods.")
+    closer_looks: int = Field(
+        default=5, ge=0, le=50, description="Services of a namespace that get a closer look when they fail."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for name in ("facts_s", "probe_s", "doubt_s"):
+            if getattr(self, name) > self.deadline_s:
+                raise ValueError(f"{name} ({getattr(self, name):g}) must not be more than deadline_s")
+        return self
+
+
 class ClusterSite(Value):
     """Where a cluster hangs on the firewall, and what its objects are called there."""
 
@@ -99,6 +130,7 @@ class Site(Value):
     offices: tuple[Office, ...]
     dns_servers: tuple[DnsServer, ...]
     clusters: tuple[ClusterSite, ...]
+    check: CheckLimits = CheckLimits()
 
     def cluster(self, name: str) -> ClusterSite | None:
         return next((cluster for cluster in self.clusters if cluster.name == name), None)

@@ -47,7 +47,8 @@ def _remedies(report: Report) -> list[Block]:
 
 def checking_view(command: Check) -> View:
     """Shown while the path is being walked."""
-    text = tr(":hourglass_flowing_sand: Checking {name} …", name=escape(command.name))
+    name = escape(command.name) or tr("everything that is exposed")
+    text = tr(":hourglass_flowing_sand: Checking {name} …", name=name)
     return text, [section(text)]
 
 

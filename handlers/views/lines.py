@@ -455,12 +455,14 @@ def facts_lines(facts: ClusterFacts) -> list[str]:
 
 
 def help_lines(allowed: frozenset[Permission]) -> list[str]:
-    """One line for each command that needs no more than these permissions."""
-    return [
-        tr("/k8snet {usage} – {summary}", usage=tr(spec.usage), summary=tr(spec.summary))
-        for spec in COMMANDS
-        if spec.permission is None or spec.permission in allowed
-    ]
+    """One line for each command that needs no more than these permissions, and what can be put into it below."""
+    lines = []
+    for spec in COMMANDS:
+        if spec.permission is None or spec.permission in allowed:
+            lines.append(tr("/k8snet {usage} – {summary}", usage=tr(spec.usage), summary=tr(spec.summary)))
+            width = max((len(tr(form)) for form, _ in spec.forms), default=0)
+            lines += [f"    {tr(form):<{width}}  {tr(meaning)}" for form, meaning in spec.forms]
+    return lines
 
 
 def elsewhere_lines(allowed: frozenset[Permission]) -> list[str]:

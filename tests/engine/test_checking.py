@@ -6,7 +6,6 @@ from ipaddress import IPv4Address
 import pytest
 
 from bot.engine.checking import check
-from bot.engine.checking_asking import Limits
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.model.commands import Check, Expose
@@ -14,10 +13,11 @@ from bot.model.diagnosis import Report
 from bot.model.errors import Rejected, Unreachable, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.probes import ConnectAnswer, DnsAnswer
+from bot.model.site import CheckLimits
 from tests.memory import Fault
 from tests.office import OMAR, Company, cluster_facts
 
-QUICK = Limits(deadline_s=2, facts_s=0.2, probe_s=0.5, doubt_s=0.2)
+QUICK = CheckLimits(deadline_s=2, facts_s=0.2, probe_s=0.5, doubt_s=0.2)
 REDIS = "redis-abc-gns.default"
 
 

@@ -42,6 +42,8 @@ from handlers import parse
         ("failover", Failover()),
         ("failover to node-03 on qa because of the fan", Failover(node="node-03", cluster="qa", reason="of the fan")),
         ("failover because it rattles", Failover(reason="it rattles")),
+        ("check", Check()),
+        ("check on qa", Check(cluster="qa")),
         ("check redis-abc-gns.default:6379", Check(name="redis-abc-gns.default:6379")),
         ("check <http://redis.default.dev|redis.default.dev>", Check(name="redis.default.dev")),
         ("check <http://redis.default.dev>", Check(name="redis.default.dev")),

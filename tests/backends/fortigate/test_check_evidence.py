@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bot.engine.checking import check
-from bot.engine.checking_asking import Limits
 from bot.model.commands import Check, Expose
 from bot.model.diagnosis import Report
+from bot.model.site import CheckLimits
 from lab.fortigate import article
 from lab.fortigate.server import Server
 from tests.backends.fortigate.at_work import Work
@@ -31,7 +31,7 @@ async def exposed(work: Any, server: Server, version: str, **profile: Any) -> Wo
 
 
 async def checked(bot: Work) -> Report:
-    return await check(bot.engine.context, Check(name="redis-abc-gns.default"), Limits())
+    return await check(bot.engine.context, Check(name="redis-abc-gns.default"), CheckLimits())
 
 
 def codes(report: Report) -> list[str]:

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from bot.engine.checking import check
-from bot.engine.checking_asking import Limits
 from bot.model.commands import Check, Expose, Unexpose
 from bot.model.operation import Operation
-from bot.model.site import Site
+from bot.model.site import CheckLimits, Site
 from lab.fortigate import article
 from lab.fortigate.device import Device
 from lab.fortigate.server import Server
@@ -141,7 +140,7 @@ async def test_behind_zones_routes_name_the_interface_and_policies_the_zone(
              for row in bot.device.rows("firewall/policy") if row["name"].startswith("k8snet")}  # fmt: skip
     assert sides == {"k8snet-qa-hq": ("lan", "test rooms"), "k8snet-qa-dns-dc1": ("servers", "test rooms")}
     assert {row["device"] for row in bot.device.rows("router/static")} == {"wan1", "Test"}
-    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), Limits())
+    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), CheckLimits())
     assert report.verdict == "passed", report.findings
     assert (await bot.ask(Expose(namespace="default"))).state == "nothing-to-do"
     assert (await bot.change(Unexpose(namespace="default"))).state == "done"
