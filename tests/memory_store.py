@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.engine.ports import Stored
+from bot.engine.ports import Hold, Stored
 from bot.model.errors import Unreachable
 
 
@@ -17,10 +17,21 @@ class MemoryStore:
         self._now = now
         self._closed = False
 
-    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
         at, records = await self.now(), self.contents.streams.setdefault(stream, [])
         if len(records) != expected or (not_after is not None and at > not_after):
             return None
+        if not all(self._free(hold.name, hold.owner, at) for hold in holding):
+            return None
+        for hold in holding:
+            self.contents.leases[hold.name] = (hold.owner, at + timedelta(seconds=hold.ttl_s))
         records.append(Stored(seq=expected + 1, at=at, body=body))
         return records[-1]
 
@@ -30,11 +41,14 @@ class MemoryStore:
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         now = await self.now()
-        holder, until = self.contents.leases.get(name, (owner, now))
-        if holder != owner and until > now:
+        if not self._free(name, owner, now):
             return False
         self.contents.leases[name] = (owner, now + timedelta(seconds=ttl_s))
         return True
+
+    def _free(self, name: str, owner: str, now: datetime) -> bool:
+        holder, until = self.contents.leases.get(name, (owner, now))
+        return holder == owner or until <= now
 
     async def release(self, name: str, owner: str) -> None:
         self._check_open()

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 
 from backends.store.moments import from_microseconds, to_microseconds
 from backends.store.settings import StoreSettings
-from bot.engine.ports import Stored
+from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 
 log = logging.getLogger(__name__)
@@ -28,11 +28,17 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 8
 
 # A stream is a list: its length is the last number, so numbers cannot have gaps. An element is "<microseconds> <body>".
+# After the stream come the leases to hold: KEYS[2] for the owner ARGV[4] and ARGV[5] milliseconds, and so on.
 _APPEND = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return false end
 if ARGV[2] ~= '' and now > tonumber(ARGV[2]) then return false end
+for i = 2, #KEYS do
+  local holder = redis.call('GET', KEYS[i])
+  if holder and holder ~= ARGV[2 * i] then return false end
+end
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[2 * i], 'PX', ARGV[2 * i + 1]) end
 local at = string.format('%.0f', now)
 redis.call('RPUSH', KEYS[1], at .. ' ' .. ARGV[3])
 return at
@@ -96,9 +102,18 @@ class RedisStore:
             raise
         return store
 
-    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
         limit = "" if not_after is None else to_microseconds(not_after)
-        at = await self._ask("EVAL", _APPEND, 1, self._key("stream", stream), expected, limit, body, writes=True)
+        keys = [self._key("stream", stream), *(self._key("lease", hold.name) for hold in holding)]
+        owners = [part for hold in holding for part in (hold.owner, _milliseconds(hold.ttl_s))]
+        at = await self._ask("EVAL", _APPEND, len(keys), *keys, expected, limit, body, *owners, writes=True)
         return None if at is None else Stored(seq=expected + 1, at=from_microseconds(int(at)), body=body)
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
@@ -109,8 +124,7 @@ class RedisStore:
         ]
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
-        milliseconds = max(1, math.ceil(ttl_s * 1000))
-        return bool(await self._ask("EVAL", _LEASE, 1, self._key("lease", name), owner, milliseconds))
+        return bool(await self._ask("EVAL", _LEASE, 1, self._key("lease", name), owner, _milliseconds(ttl_s)))
 
     async def release(self, name: str, owner: str) -> None:
         await self._ask("EVAL", _RELEASE, 1, self._key("lease", name), owner)
@@ -223,6 +237,10 @@ class RedisStore:
         if unknown:
             return OutcomeUnknown("store", f"{where} did not confirm a write ({reason}); read before trying again")
         return Unreachable("store", f"cannot reach {where} ({reason}); check that it runs and the way to it")
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
 
 
 async def _command(connection: AbstractConnection, *command: str | int) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from backends.store.moments import from_microseconds, to_microseconds
-from bot.engine.ports import Stored
+from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 
 T = TypeVar("T")
@@ -35,6 +35,16 @@ _SAMPLES = """CREATE TABLE IF NOT EXISTS sample (
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _taken(database: sqlite3.Connection, hold: Hold, now: int) -> bool:
+    """Take or renew a lease inside a transaction; False, and nothing changed, while it is another's."""
+    taken = database.execute(
+        """INSERT INTO lease VALUES (:name, :owner, :until) ON CONFLICT (name) DO UPDATE
+        SET owner = :owner, until = :until WHERE owner = :owner OR until <= :now""",
+        {"name": hold.name, "owner": hold.owner, "until": now + round(hold.ttl_s * 1_000_000), "now": now},
+    )
+    return taken.rowcount == 1
 
 
 class SqliteStore:
@@ -62,13 +72,23 @@ class SqliteStore:
             raise
         return store
 
-    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
         def work() -> Stored | None:
             with self._transaction() as database:
                 at = to_microseconds(self._now())  # read under the lock: waiting for it counts against not_after
                 query = "SELECT coalesce(max(seq), 0) FROM record WHERE stream = ?"
                 (last,) = database.execute(query, (stream,)).fetchone()
                 if last != expected or (not_after is not None and at > to_microseconds(not_after)):
+                    return None
+                if not all(_taken(database, hold, at) for hold in holding):
+                    database.execute("ROLLBACK")  # also of those that were taken before the one that is another's
                     return None
                 database.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (stream, last + 1, at, body))
             return Stored(seq=last + 1, at=from_microseconds(at), body=body)
@@ -86,13 +106,8 @@ class SqliteStore:
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         def work() -> bool:
             with self._transaction() as database:
-                now = to_microseconds(self._now())
-                taken = database.execute(
-                    """INSERT INTO lease VALUES (:name, :owner, :until) ON CONFLICT (name) DO UPDATE
-                    SET owner = :owner, until = :until WHERE owner = :owner OR until <= :now""",
-                    {"name": name, "owner": owner, "until": now + round(ttl_s * 1_000_000), "now": now},
-                )
-            return taken.rowcount == 1
+                hold = Hold(name=name, owner=owner, ttl_s=ttl_s)
+                return _taken(database, hold, to_microseconds(self._now()))
 
         return await self._run(work, writes=True)
 
@@ -170,7 +185,8 @@ class SqliteStore:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield database
-            database.execute("COMMIT")
+            if database.in_transaction:
+                database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:  # SQLite may have rolled back by itself
                 database.execute("ROLLBACK")

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.engine.context import Context
+from bot.engine.journal import TakenOver
 from bot.engine.metering import Meter
-from bot.engine.ports import AppliesTogether, Outcome, SettlesLate, Target
-from bot.engine.presence import holds_name
+from bot.engine.ports import AppliesTogether, Hold, Outcome, SettlesLate, Target
+from bot.engine.presence import holds_name, name_hold
 from bot.engine.sessions import clear_stale
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
@@ -45,17 +46,31 @@ async def drive(context: Context, operation_id: str) -> None:
     device then, and the next call goes on from what the journal says.
     """
     run = context.env.new_id()
+    ours_since = context.env.monotonic()
+    ours = await _leased(context, operation_id)
     async with Meter(context) as meter:
-        while await _leased(context, operation_id):
-            not_after = context.env.monotonic() + LEASE_S - LONGEST_CALL_S
+        while ours:
             operation = (await context.journal.world()).operations[operation_id]
-            entries = await _perform(context, operation, run, not_after, meter)
+            entries = await _perform(context, operation, run, ours_since + LEASE_S - LONGEST_CALL_S, meter)
             if not entries:
                 await context.journal.release(_lease(operation_id), context.instance)
                 return
-            for entry in entries:
-                await context.journal.commit(partial(_unless_overtaken, entry, operation))
-                operation = (await context.journal.world()).operations[operation_id]
+            ours_since = context.env.monotonic()
+            ours = await _write_down(context, operation, entries)
+
+
+async def _write_down(context: Context, operation: Operation, entries: Sequence[AnyEntry]) -> bool:
+    """Whether this process may go on: every entry renews in one step what `_leased` asks for, or is not written."""
+    holding = (name_hold(context), Hold(name=_lease(operation.id), owner=context.instance, ttl_s=LEASE_S))
+    for entry in entries:
+        try:
+            written = await context.journal.commit(partial(_unless_overtaken, entry, operation), holding=holding)
+        except TakenOver:
+            return False
+        if written is None:
+            return await _leased(context, operation.id)
+        operation = (await context.journal.world()).operations[operation.id]
+    return True
 
 
 def _unless_overtaken(entry: AnyEntry, seen: Operation, world: World) -> AnyEntry | None:

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
-from bot.engine.ports import Store, Stored
+from bot.engine.ports import Hold, Store, Stored
 from bot.model.errors import BrokenJournal, OutcomeUnknown, Unreachable
 from bot.model.journal import AnyEntry, Event, Record, Sealed
 from bot.model.wording import tr
@@ -21,6 +21,10 @@ Other = TypeVar("Other")
 
 class TooLate(Exception):
     """The store's clock had passed the moment until which an entry was acceptable."""
+
+
+class TakenOver(Exception):
+    """A lease that an entry needed is another's."""
 
 
 class Journal:
@@ -39,24 +43,29 @@ class Journal:
             return await self._read_on()
 
     async def commit(
-        self, decide: Callable[[World], AnyEntry | Other], not_after: datetime | None = None
+        self,
+        decide: Callable[[World], AnyEntry | Other],
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
     ) -> Record | Other:
         """Append what `decide` says about the newest world, or return its answer when that is no entry.
 
-        When another instance was faster, `decide` is asked again with the newer world, so a decision is never
-        taken on an old one. Raises TooLate, Unreachable (nothing was appended).
+        `decide` is asked first about the world as this instance knows it. The store takes an entry only if that is the
+        newest, and else, as for an answer that is no entry, `decide` is asked again about the newer one: a decision is
+        never taken on an old world. The leases `holding` are renewed with the entry. Raises TooLate, TakenOver or
+        Unreachable (nothing was appended).
         """
         async with self._lock:
+            newest = False  # whether the world is known to be the newest
             for _ in range(CONTENTION_LIMIT):
-                world = await self._read_on()
-                answer = decide(world)
-                if not isinstance(answer, Event):
+                answer = decide(self._world)
+                if isinstance(answer, Event):
+                    if (stored := await self._append(cast(AnyEntry, answer), not_after, holding)) is not None:
+                        return self._add(stored)
+                elif newest:
                     return answer
-                stored = await self._append(world, cast(AnyEntry, answer), not_after)
-                if stored is not None:
-                    return self._add(stored)
-                if not_after is not None and await self._store.now() > not_after:
-                    raise TooLate
+                newest = True
+                await self._read_on()
         raise Unreachable("store", tr("too many writers at once; try again"))
 
     async def append(self, entry: AnyEntry) -> Record:
@@ -90,16 +99,22 @@ class Journal:
         self._news.append(asyncio.Event())
         return self._news[-1]
 
-    async def _append(self, world: World, entry: AnyEntry, not_after: datetime | None) -> Stored | None:
-        body = Sealed(previous=world.head, entry=entry).model_dump_json()
+    async def _append(self, entry: AnyEntry, not_after: datetime | None, holding: Sequence[Hold]) -> Stored | None:
+        """None when the world has to be looked at again. Raises TooLate or TakenOver when that would not help."""
+        seq = self._world.seq
+        body = Sealed(previous=self._world.head, entry=entry).model_dump_json()
         try:
-            return await self._store.append(STREAM, world.seq, body, not_after)
+            stored = await self._store.append(STREAM, seq, body, not_after, holding)
         except OutcomeUnknown:
             # The answer got lost: the log itself tells whether the record is in it.
-            for stored in await self._store.read(STREAM, world.seq):
-                if stored.seq == world.seq + 1 and stored.body == body:
-                    return stored
-            return None
+            newer = await self._store.read(STREAM, seq)
+            return newer[0] if newer and newer[0].body == body else None
+        if stored is None and (not_after or holding) and not await self._store.read(STREAM, seq):
+            if not_after is not None and await self._store.now() > not_after:
+                raise TooLate
+            if holding:
+                raise TakenOver
+        return stored
 
     async def _read_on(self) -> World:
         for stored in await self._store.read(STREAM, self._world.seq):

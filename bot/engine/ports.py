@@ -220,13 +220,29 @@ class Stored(Value):
     body: str
 
 
+class Hold(Value):
+    """A lease that its owner needs for what it does; see `Store.lease`."""
+
+    name: str
+    owner: str
+    ttl_s: float
+
+
 class Store(Protocol):
     """An append-only log with compare-and-set, and leases. All domain logic lives above it."""
 
-    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
         """Append durably if the stream's last number is `expected`; otherwise write nothing and answer None.
 
-        With `not_after`, also answers None when the store's clock has passed that moment.
+        With `not_after`, also answers None when the store's clock has passed that moment. With `holding`, all of these
+        leases are taken or renewed in the same indivisible step; None, and no lease changed, when one is another's.
         """
         ...
 

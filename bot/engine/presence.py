@@ -7,6 +7,7 @@ only while no two processes bear the name at the same time, which a short lease 
 import logging
 
 from bot.engine.context import Context
+from bot.engine.ports import Hold
 from bot.model.errors import BackendError
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,13 @@ RENEWAL_S = 2.0
 
 async def holds_name(context: Context) -> bool:
     """Take or renew this process' hold on the instance name."""
-    return await context.journal.lease(_name(context), context.process, TTL_S)
+    hold = name_hold(context)
+    return await context.journal.lease(hold.name, hold.owner, hold.ttl_s)
+
+
+def name_hold(context: Context) -> Hold:
+    """The lease that `holds_name` takes."""
+    return Hold(name=_name(context), owner=context.process, ttl_s=TTL_S)
 
 
 async def claim_name(context: Context) -> None:

@@ -57,11 +57,13 @@ async def clear_stale(context: Context, operation: Operation) -> Sequence[Cleare
 
     Nothing where that was not part of the plan. Never raises: what could not be done is in the answer.
     """
+    if incident_of(operation) is None:
+        return []
     plan, world = operation.plan, await context.journal.world()
     assert plan is not None  # of an operation that ends
     cluster = context.cluster(plan.cluster)
     firewall = context.targets[cluster.firewall]
-    if incident_of(operation) is None or not will_clear(world, cluster, plan.command):
+    if not will_clear(world, cluster, plan.command):
         return []
     if not isinstance(firewall, ClearsSessions):
         return [Cleared(operation=operation.id, cleared=0, left=None, problem=f"{cluster.firewall} cannot do that")]

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from pydantic import SecretStr
 
 from backends.store import StoreSettings, open_store
-from bot.engine.ports import Store
+from bot.engine.ports import Hold, Store
 from bot.model.errors import Unreachable
 from tests.memory_store import Contents, MemoryStore
 from tests.redis_server import BINARY, DURABLE, MISSING, RedisServer, running_redis
@@ -270,6 +270,33 @@ async def test_only_the_owner_can_release(store: Store) -> None:
     await store.release("never taken", "one")
 
 
+async def test_an_append_renews_the_leases_that_it_holds(subject: Subject, store: Store) -> None:
+    assert await store.lease("driver", "one", 0.05)
+    holds = [Hold(name="driver", owner="one", ttl_s=3600), Hold(name="name", owner="process", ttl_s=3600)]
+    assert await store.append("op/1", 0, "x", holding=holds) is not None
+    await subject.elapse(store, 0.06)
+    assert not await store.lease("driver", "two", 3600)
+    assert not await store.lease("name", "another process", 3600)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_an_append_without_one_of_its_leases_changes_nothing(store: Store, order: int) -> None:
+    assert await store.lease("driver", "two", 3600)
+    holds = [Hold(name="driver", owner="one", ttl_s=3600), Hold(name="name", owner="process", ttl_s=3600)]
+    assert await store.append("op/1", 0, "x", holding=holds[::order]) is None
+    assert list(await store.read("op/1")) == []
+    assert await store.lease("name", "another process", 3600)
+    assert await store.append("op/1", 0, "of somebody who needs none") is not None
+
+
+async def test_an_append_that_comes_second_or_too_late_renews_no_lease(subject: Subject, store: Store) -> None:
+    assert await store.append("op/1", 0, "first") is not None
+    hold = Hold(name="driver", owner="one", ttl_s=3600)
+    assert await store.append("op/1", 0, "second", holding=[hold]) is None
+    assert await store.append("op/1", 1, "late", await store.now() - HOUR, [hold]) is None
+    assert await store.lease("driver", "two", 3600)
+
+
 async def test_the_clock_goes_forward(subject: Subject, store: Store) -> None:
     before = await store.now()
     await subject.elapse(store, 0.001)
@@ -327,20 +354,29 @@ class AllStoresAgree(RuleBasedStateMachine):
 
         return [self.runner.run(ask(store)) for store in self.stores]
 
-    @rule(name=names, offset=st.integers(-1, 1), body=bodies, limit=st.sampled_from([None, -HOUR, HOUR]))
-    def append(self, name: str, offset: int, body: str, limit: timedelta | None) -> None:
+    @rule(
+        name=names,
+        offset=st.integers(-1, 1),
+        body=bodies,
+        limit=st.sampled_from([None, -HOUR, HOUR]),
+        needs=st.dictionaries(names, owners),
+    )
+    def append(self, name: str, offset: int, body: str, limit: timedelta | None, needs: dict[str, str]) -> None:
         stream = self.streams.setdefault(name, [])
         expected = max(0, len(stream) + offset)
 
         async def call(store: Store) -> tuple[int, str] | None:
             not_after = None if limit is None else await store.now() + limit
-            record = await store.append(name, expected, body, not_after)
+            holding = [Hold(name=lease, owner=owner, ttl_s=3600) for lease, owner in needs.items()]
+            record = await store.append(name, expected, body, not_after, holding)
             return None if record is None else (record.seq, record.body)
 
-        wins = expected == len(stream) and limit != -HOUR
+        held = all(self.holders.get(lease, owner) == owner for lease, owner in needs.items())
+        wins = expected == len(stream) and limit != -HOUR and held
         assert self.everywhere(call) == [(expected + 1, body) if wins else None] * len(self.stores)
         if wins:
             stream.append(body)
+            self.holders |= needs
 
     @rule(name=names, after=st.integers(0, 5))
     def read(self, name: str, after: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bot.engine.announcing import AUDITED_KINDS, Outbox
 from bot.engine.engine import Engine
-from bot.engine.ports import Store, Stored
+from bot.engine.ports import Hold, Store, Stored
 from bot.engine.presence import claim_name
 from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError
@@ -48,9 +48,16 @@ class MortalStore(MemoryStore):
         super().__init__(lambda: company.env.time, company.contents)
         self._reaper = reaper
 
-    async def append(self, stream: str, expected: int, body: str, not_after: datetime | None = None) -> Stored | None:
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
         self._reaper.moment()
-        stored = await super().append(stream, expected, body, not_after)
+        stored = await super().append(stream, expected, body, not_after, holding)
         self._reaper.moment()
         return stored
 

@@ -1,10 +1,15 @@
-"""The chain: whatever is done to a record that somebody relied on, nothing is decided on the journal any more."""
+"""The journal: no decision on an old world, without the right to it, or on a record that somebody touched."""
+
+from datetime import timedelta
 
 import pytest
 
-from bot.engine.journal import STREAM
-from bot.model.commands import Expose
+from bot.engine.journal import STREAM, TakenOver
+from bot.engine.ports import Hold
+from bot.model.commands import Expose, Status
 from bot.model.errors import BrokenJournal
+from bot.model.journal import Asked, Record
+from bot.model.world import World
 from tests.office import DANA, OMAR, Company
 
 
@@ -48,3 +53,51 @@ async def test_a_record_that_was_touched_stops_everything(harm: str, place: int)
         records[place - 1] = victim.model_copy(update={"at": victim.at.replace(year=2020)})
     with pytest.raises(BrokenJournal):
         await company.engine().context.journal.world()
+
+
+def asked(by: str) -> Asked:
+    return Asked(actor=DANA, command=Status(), channel="C1", answer=by, allowed=True)
+
+
+def answers(world: World) -> list[str]:
+    return [record.entry.answer for record in world.records if isinstance(record.entry, Asked)]
+
+
+async def test_a_decision_is_taken_again_when_somebody_else_was_faster() -> None:
+    company = Company()
+    one, other = company.engine().context.journal, company.engine().context.journal
+    await one.world()
+    await other.append(asked("other"))
+    seen = []
+
+    def decide(world: World) -> Asked:
+        seen.append(answers(world))
+        return asked("one")
+
+    record = await one.commit(decide)
+    assert isinstance(record, Record)
+    assert record.seq == 2
+    assert seen == [[], ["other"]]
+
+
+async def test_an_answer_that_writes_nothing_is_of_the_newest_world_too() -> None:
+    company = Company()
+    one, other = company.engine().context.journal, company.engine().context.journal
+    await one.world()
+    await other.append(asked("other"))
+    assert await one.commit(lambda world: answers(world)) == ["other"]
+
+
+async def test_whoever_lost_its_lease_writes_nothing_and_is_told() -> None:
+    company = Company()
+    one, other = company.engine().context.journal, company.engine().context.journal
+    hold = Hold(name="driver", owner="one", ttl_s=60)
+    assert isinstance(await one.commit(lambda _: asked("one"), holding=[hold]), Record)
+    company.env.time += timedelta(seconds=61)
+    assert await other.lease("driver", "other", 60)
+    with pytest.raises(TakenOver):
+        await one.commit(lambda _: asked("too late"), holding=[hold])
+    await other.append(asked("other"))
+    with pytest.raises(TakenOver):
+        await one.commit(lambda _: asked("too late again"), holding=[hold])
+    assert answers(await one.world()) == ["one", "other"]

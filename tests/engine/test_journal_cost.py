@@ -1,0 +1,78 @@
+"""What a change costs at the store: every durable write waits for a disk, and everybody waits for it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.engine.engine import Engine
+from bot.engine.ports import Hold, Stored
+from bot.model.commands import Change, Expose, Unexpose
+from bot.model.operation import Operation
+from tests.memory_store import MemoryStore
+from tests.office import DANA, OMAR, Company
+
+EXPOSE, UNEXPOSE = Expose(namespace="default"), Unexpose(namespace="default")
+
+
+class CountingStore(MemoryStore):
+    """Counts what would wait for a disk or for another machine."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.calls: Counter[str] = Counter()
+
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
+        self.calls["append"] += 1
+        return await super().append(stream, expected, body, not_after, holding)
+
+    async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
+        self.calls["read"] += 1
+        return await super().read(stream, after)
+
+    async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
+        self.calls["lease"] += 1
+        return await super().lease(name, owner, ttl_s)
+
+    async def release(self, name: str, owner: str) -> None:
+        self.calls["release"] += 1
+        await super().release(name, owner)
+
+
+async def changed(engine: Engine, store: CountingStore, command: Change) -> tuple[Operation, Counter[str]]:
+    """Ask, say yes, wait for the end; what that took at the store."""
+    store.calls.clear()
+    identifier = await engine.request(command, DANA, "C1", f"d-{command.verb}")
+    operation = (await engine.context.journal.world()).operations[identifier]
+    assert operation.plan is not None
+    await engine.confirm(identifier, operation.plan.digest, OMAR)
+    await engine.context.env.idle()  # type: ignore[attr-defined]  # the virtual one
+    calls = Counter(store.calls)
+    return (await engine.context.journal.world()).operations[identifier], calls
+
+
+async def test_a_change_costs_its_records_and_the_right_to_drive_it_once() -> None:
+    company = Company()
+    store = CountingStore(lambda: company.env.time, company.contents)
+    engine = company.engine(store)
+    for command in (EXPOSE, UNEXPOSE):
+        operation, calls = await changed(engine, store, command)
+        assert operation.state == "done"
+        # Asked, planned, confirmed; intended and attempted on each of two devices; verified, finished.
+        assert len(operation.records) == 9
+        durable = Counter(append=9, lease=2, release=1)
+        assert calls - Counter(read=calls["read"]) == durable
+
+
+async def test_a_change_reads_the_journal_once_for_each_decision() -> None:
+    company = Company()
+    store = CountingStore(lambda: company.env.time, company.contents)
+    _, calls = await changed(company.engine(store), store, EXPOSE)
+    assert calls["read"] <= 17
