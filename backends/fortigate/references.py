@@ -45,6 +45,7 @@ class References:
             warnings=(
                 *(f"Interface {row.name} of the firewall is switched off." for row in rows if row.status == "down"),
                 *(text for route in routes if (text := _outside(route, known.get(route.device)))),
+                *_open_inside(policies, zones),
             ),
         )
 
@@ -74,7 +75,7 @@ class References:
 
     async def _zones(self) -> Sequence[ZoneRow]:
         """All of them: which zone an interface belongs to can only be told from the zones. A device has few."""
-        query = (("format", "name|interface"), ("count", str(_MOST_ZONES)))
+        query = (("format", "name|interface|intrazone"), ("count", str(_MOST_ZONES)))
         return await self._reader.shaped("system/zone", query, ZoneRow)
 
     async def _sdwan_zones(self) -> set[str]:
@@ -118,6 +119,17 @@ def _apart(policies: Sequence[Policy], devices: Collection[str], zones: Sequence
                     f"interface {device} is no member of zone {zone.name}, so policies for the zone would not open the "
                     "way of the routes; correct `interface` or `zone` in app.yaml"
                 )
+
+
+def _open_inside(policies: Sequence[Policy], zones: Sequence[ZoneRow]) -> Iterator[str]:
+    """Policies from a zone into itself, where the zone asks no policy."""
+    free = {zone.name for zone in zones if zone.intrazone == "allow"}
+    for policy in policies:
+        for zone in sorted(free & {*policy.source_interfaces} & {*policy.destination_interfaces}):
+            yield (
+                f"Policy {policy.name} leads from zone {zone} into itself, and that zone lets its members reach one "
+                "another (intrazone): the way is open whatever policies say."
+            )
 
 
 def _outside(route: Route, interface: InterfaceRow | None) -> str | None:

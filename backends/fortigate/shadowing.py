@@ -1,30 +1,33 @@
-"""Whether earlier denying policies keep packets from a policy of ours: new ones go to the end, the first match wins.
+"""Which earlier policies take packets from a policy of ours: new ones go to the end, the first match wins.
 
-The device's own policy look-up cannot tell while the routes are still missing, so the denying policies are read, as
-many as fit into a small answer, and judged here.
+The device's own policy look-up cannot tell while the routes are still missing, so those policies are read that may
+matter, as many as fit into a small answer, and judged here: all that deny, and of those that accept the ones between
+the same interfaces towards the same networks.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from ipaddress import IPv4Network
 from itertools import takewhile
+from typing import Literal
 
-from backends.fortigate.mapping import Found
+from backends.fortigate.mapping import Found, stored_form
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
-from backends.fortigate.urls import encoded
-from backends.fortigate.wire import DenyRow, ServiceRow
+from backends.fortigate.urls import Query, encoded, lookups
+from backends.fortigate.wire import EarlierRow, NamedRow, ServiceRow
+from bot.engine.side_by_side import both, together
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource
 
-MOST_DENIES = 100  # rows of some 600 bytes
+MOST_ROWS = 100  # of some 600 bytes
 _MOST_NAMES = 100
 _NESTED = 2  # groups within groups
+_WIDEST = 8  # bits; networks between this one and everything are nobody's address objects
+_PLACEHOLDERS = {"FIREWALL_AUTH_PORTAL_ADDRESS", "FABRIC_DEVICE"}  # built in as 0.0.0.0/0, and no way for packets
 _COLUMNS = (
     "policyid|name|action|status|srcintf|dstintf|srcaddr|dstaddr|service|schedule|"
     "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src"
 )
-
-
 _SERVICE_COLUMNS = "name|protocol|protocol-number|tcp-portrange|udp-portrange|sctp-portrange"
 
 
@@ -37,22 +40,26 @@ class Covers(IntEnum):
 
 
 class Order:
-    """Denying policies, the anchor, and policies of given names, in the order in which packets meet them."""
+    """Policies of one kind, the anchor, and policies of given names, in the order in which packets meet them."""
 
-    def __init__(self, rows: Sequence[DenyRow]) -> None:
+    def __init__(self, rows: Sequence[EarlierRow]) -> None:
         self._rows = rows
 
     @property
     def complete(self) -> bool:
-        return len(self._rows) < MOST_DENIES
+        return len(self._rows) < MOST_ROWS
 
     def holds(self, name: str) -> bool:
         return any(row.name == name for row in self._rows)
 
-    def denies_before(self, name: str | None) -> Sequence[DenyRow]:
-        """The enabled denying policies before the one of this name, or all without a name."""
-        before = takewhile(lambda row: name is None or row.name != name, self._rows)
-        return [row for row in before if row.action == "deny" and row.status == "enable"]
+    def comes_before(self, one: str, other: str) -> bool:
+        """Whether the policy of the one name stands before that of the other; both must be there."""
+        return next(row.name for row in self._rows if row.name in (one, other)) == one
+
+    def before(self, name: str | None, action: Literal["accept", "deny"]) -> Sequence[EarlierRow]:
+        """The enabled policies with this action before the one of this name, or all without a name."""
+        earlier = takewhile(lambda row: name is None or row.name != name, self._rows)
+        return [row for row in earlier if row.action == action and row.status == "enable"]
 
 
 class Shadowing:
@@ -61,11 +68,61 @@ class Shadowing:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def order(self, names: Collection[str]) -> Order:
-        """One request. Raises Unreachable or Rejected."""
-        either = ",".join(["action==deny", *(f"name=={encoded(name)}" for name in sorted(set(names)))])
-        query = (("filter", either), ("format", _COLUMNS), ("count", str(MOST_DENIES)))
-        return Order(await self._reader.shaped("firewall/policy", query, DenyRow))
+    async def denying(self, names: Collection[str]) -> Order:
+        """All denying policies, and those of these names. One request. Raises Unreachable or Rejected."""
+        either = ",".join(["action==deny", *_each("name", names)])
+        return await self._order((("filter", either), ("format", _COLUMNS)))
+
+    async def accepting(self, policies: Sequence[Policy], wishes: Iterable[Resource], names: Collection[str]) -> Order:
+        """Accepting policies for the interfaces and destinations of `policies`, and those of these names.
+
+        One round trip; two more when there are address objects for larger networks. Raises Unreachable or Rejected.
+        """
+        ours = {wish.name: wish.network for wish in wishes if isinstance(wish, Address)}
+        destinations = {name for policy in policies for name in policy.destinations}
+        towards = {*destinations, "all"}
+        order, larger = await both(
+            self._towards(policies, towards, names), self._covering([ours[name] for name in destinations & set(ours)])
+        )
+        if not larger - towards:
+            return order
+        return await self._towards(policies, {*towards, *larger, *await self._groups(larger)}, names)
+
+    async def _towards(
+        self, policies: Sequence[Policy], destinations: Collection[str], names: Collection[str]
+    ) -> Order:
+        """Every condition also holds for `names`, so that they stand in their place among the others."""
+        sides = (
+            ("srcintf", {name for policy in policies for name in policy.source_interfaces} | {"any"}),
+            ("dstintf", {name for policy in policies for name in policy.destination_interfaces} | {"any"}),
+            ("dstaddr", {name for name in destinations if "," not in name}),
+        )
+        conditions = [("filter", ",".join([*_each(column, values), *_each("name", names)])) for column, values in sides]
+        conditions.append(("filter", ",".join(["action==accept", *_each("name", names)])))
+        return await self._order((*conditions, ("format", f"{_COLUMNS}|nat|utm-status|comments")))
+
+    async def _order(self, query: Query) -> Order:
+        query = (*query, ("count", str(MOST_ROWS)))
+        return Order(await self._reader.shaped("firewall/policy", query, EarlierRow))
+
+    async def _covering(self, networks: Iterable[IPv4Network]) -> set[str]:
+        """Names of the address objects for one of these networks or for one around it."""
+        around = {
+            stored_form(network.supernet(new_prefix=bits))
+            for network in networks
+            for bits in (0, *range(_WIDEST, network.prefixlen + 1))
+        }
+        rest = (("filter", "type==ipmask"), ("format", "name"), ("count", str(_MOST_NAMES)))
+        queries = [(*query, *rest) for query in lookups("subnet", sorted(around))]
+        found = await together([self._reader.shaped("firewall/address", query, NamedRow) for query in queries])
+        return {row.name for rows in found for row in rows} - _PLACEHOLDERS
+
+    async def _groups(self, members: Collection[str]) -> set[str]:
+        """Names of the groups that one of these is in; groups of groups are not looked for."""
+        rest = (("format", "name"), ("count", str(_MOST_NAMES)))
+        queries = [(*query, *rest) for query in lookups("member", sorted(members))]
+        found = await together([self._reader.shaped("firewall/addrgrp", query, NamedRow) for query in queries])
+        return {row.name for rows in found for row in rows}
 
     async def services(self, names: Collection[str]) -> Mapping[str, Traffic]:
         """What services stand for; groups and what is more than ports are missing. Raises Unreachable or Rejected."""
@@ -109,12 +166,16 @@ def _networks(name: str, known: Mapping[str, Address | AddressGroup], above: set
     return None
 
 
-def meeting(denies: Iterable[DenyRow], policy: Policy) -> list[DenyRow]:
+def _each(column: str, values: Collection[str]) -> list[str]:
+    return [f"{column}=={encoded(value)}" for value in sorted(set(values))]
+
+
+def meeting(rows: Iterable[EarlierRow], policy: Policy) -> list[EarlierRow]:
     """Those that look at packets between the same interfaces."""
     return [
-        deny
-        for deny in denies
-        if _shared(deny.srcintf, policy.source_interfaces) and _shared(deny.dstintf, policy.destination_interfaces)
+        row
+        for row in rows
+        if _shared(row.srcintf, policy.source_interfaces) and _shared(row.dstintf, policy.destination_interfaces)
     ]
 
 
@@ -123,16 +184,16 @@ def _shared(theirs: Collection[str], ours: Collection[str]) -> bool:
 
 
 def covers(
-    deny: DenyRow, policy: Policy, networks: Mapping[str, Sequence[IPv4Network]], services: Mapping[str, Traffic]
+    row: EarlierRow, policy: Policy, networks: Mapping[str, Sequence[IPv4Network]], services: Mapping[str, Traffic]
 ) -> Covers:
-    """How much of the policy's traffic the deny stops, as far as names could be resolved. Interfaces are not judged."""
-    if "enable" in (deny.internet_service, deny.internet_service_src):
+    """How much of the policy's traffic the row takes, as far as names could be resolved. Interfaces are not judged."""
+    if "enable" in (row.internet_service, row.internet_service_src):
         return Covers.SOME
     return min(
-        _addresses(deny.srcaddr, deny.srcaddr_negate == "enable", policy.sources, networks),
-        _addresses(deny.dstaddr, deny.dstaddr_negate == "enable", policy.destinations, networks),
-        _services(deny, policy, services),
-        Covers.EVERYTHING if deny.schedule == "always" else Covers.SOME,
+        _addresses(row.srcaddr, row.srcaddr_negate == "enable", policy.sources, networks),
+        _addresses(row.dstaddr, row.dstaddr_negate == "enable", policy.destinations, networks),
+        _services(row, policy, services),
+        Covers.EVERYTHING if row.schedule == "always" else Covers.SOME,
     )
 
 
@@ -153,11 +214,11 @@ def _addresses(
     return Covers.SOME
 
 
-def _services(deny: DenyRow, policy: Policy, services: Mapping[str, Traffic]) -> Covers:
-    if deny.service_negate == "enable":
+def _services(row: EarlierRow, policy: Policy, services: Mapping[str, Traffic]) -> Covers:
+    if row.service_negate == "enable":
         return Covers.SOME
-    everything = any(name in services and services[name].everything for name in deny.service)
-    if everything or {*policy.services} <= {*deny.service}:
+    everything = any(name in services and services[name].everything for name in row.service)
+    if everything or {*policy.services} <= {*row.service}:
         return Covers.EVERYTHING
-    pairs = [(services.get(theirs), services.get(ours)) for theirs in deny.service for ours in policy.services]
+    pairs = [(services.get(theirs), services.get(ours)) for theirs in row.service for ours in policy.services]
     return Covers.SOME if any(overlaps(one, other) for one, other in pairs) else Covers.NOTHING

@@ -1,5 +1,5 @@
 """The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle,
-ClearsSessions."""
+ClearsSessions, OrdersPolicies."""
 
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -10,13 +10,13 @@ from backends.fortigate.decisions import Obstacle
 from backends.fortigate.foresight import Foreseer
 from backends.fortigate.oracle import Oracle
 from backends.fortigate.position import Position
+from backends.fortigate.precedence import Predecessors
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
 from backends.fortigate.sessions import Sessions
 from backends.fortigate.settings import FortiGateSettings
-from backends.fortigate.shadowing import Shadowing
 from backends.fortigate.writing import Writer
-from bot.engine.ports import Foresight, Outcome
+from bot.engine.ports import Foresight, Outcome, Precedence
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import (
@@ -46,7 +46,8 @@ class FortiGate:
         self._oracle = Oracle(self._client)
         self._sessions = Sessions(self._client, self._reader, clock)
         references = References(name, self._client, self._reader, settings.vdom)
-        self._foreseer = Foreseer(name, self._reader, references, Shadowing(self._reader), settings.before_policy)
+        self._foreseer = Foreseer(self._reader, references)
+        self._predecessors = Predecessors(name, self._reader, settings.before_policy)
 
     @property
     def settle_s(self) -> float:
@@ -99,9 +100,12 @@ class FortiGate:
         return await self._oracle.policy(interface, source, destination, protocol, port)
 
     async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
-        """See `Foresees`: interfaces, zones, services and schedules that are not there, and denying policies that
-        stand before ours."""
+        """See `Foresees`: interfaces, zones, services and schedules that are not there."""
         return await self._foreseer.foresee(wishes)
+
+    async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
+        """See `OrdersPolicies`."""
+        return await self._predecessors.precedence(wishes)
 
     async def hits(self, policy: str) -> HitsAnswer:
         """See `TrafficOracle`."""

@@ -131,8 +131,9 @@ class OwnedRow(PlacedRow):
     comments: str = ""
 
 
-class DenyRow(Wire):
-    """A row of firewall/policy, as far as it matters whether it keeps packets from the rows after it."""
+class EarlierRow(Wire):
+    """A row of firewall/policy, as far as it matters which packets it takes from the rows after it, and what becomes of
+    them."""
 
     policyid: int
     name: str = ""
@@ -149,6 +150,9 @@ class DenyRow(Wire):
     service_negate: Switch = "disable"
     internet_service: Switch = "disable"
     internet_service_src: Switch = "disable"
+    nat: Switch = "disable"
+    utm_status: Switch = "disable"
+    comments: str = ""
 
 
 class NamedRow(Wire):
@@ -167,6 +171,7 @@ class InterfaceRow(NamedRow):
 class ZoneRow(NamedRow):
     """A row of system/zone."""
 
+    intrazone: str = "deny"
     interface: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="interface-name"))] = ()
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.engine.context import Context
 from bot.engine.gateways import choose
+from bot.engine.ports import Precedence
 from bot.engine.sessions import counted_impact, will_clear
 from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
@@ -56,15 +57,16 @@ async def make_plan(
     last = approved or world.last_plan(cluster.name)
     likely = {*owned, *(place for place in (last.places if last else ()) if place[0] in context.targets)}
 
-    async def wish() -> tuple[ClusterFacts, ClusterIntent, Sequence[Placed]]:
+    async def wish() -> tuple[ClusterFacts, ClusterIntent, Sequence[Placed], Mapping[Place, Precedence]]:
         known = facts or await context.clusters[cluster.name].facts()
         after = await _intended(context, command, cluster, before, known)
         wanted = _normalised(context, desired(after, cluster, context.site, known))
-        await both(survey.read(_places(wanted)), _guess(survey, wanted, owned, approved))
-        return known, after, wanted
+        reading = both(survey.read(_places(wanted)), _guess(survey, wanted, owned, approved))
+        _, order = await both(reading, survey.precedence(wanted if approved is None else ()))
+        return known, after, wanted, order
 
     ahead = both(survey.guess_places(likely), survey.guess_rows(approved.steps if approved else ()))
-    (facts, after, wanted), _ = await both(wish(), ahead)
+    (facts, after, wanted, order), _ = await both(wish(), ahead)
     concerns = {*owned, *_places(wanted)}
     await survey.read(concerns)
     concerned = {place: there for place, there in survey.actual.items() if place in concerns}
@@ -72,7 +74,7 @@ async def make_plan(
     _refuse_conflicts(difference)
     moving = isinstance(command, Failover | Drill) and approved is None
     (rows, foretold), impact = await both(
-        both(survey.rows(difference.steps), _warnings(survey, difference.steps, approved)),
+        both(survey.rows(difference.steps), _warnings(survey, difference.steps, order, approved)),
         _impact(context, cluster, world, command, wanted, facts) if moving else _nothing(),
     )
     steps = _with_rows(difference.steps, rows)
@@ -89,7 +91,11 @@ async def make_plan(
         found=difference.found,
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
-        warnings=(*impact, *warnings_for(command, cluster, context.site, after, facts, steps), *foretold),
+        warnings=(
+            *impact,
+            *(warnings_for(command, cluster, context.site, after, facts, steps) if steps else ()),
+            *foretold,
+        ),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
@@ -216,13 +222,24 @@ def _refuse(problems: Sequence[str]) -> None:
         raise UserError(tr("No plan is possible, nothing was changed:\n") + "\n".join(f"• {text}" for text in problems))
 
 
-async def _warnings(survey: Survey, steps: Sequence[Step], approved: Plan | None) -> tuple[str, ...]:
-    """What devices warn of; an obstacle ends the planning."""
+async def _warnings(
+    survey: Survey, steps: Sequence[Step], order: Mapping[Place, Precedence], approved: Plan | None
+) -> tuple[str, ...]:
+    """What devices warn of; an obstacle ends the planning.
+
+    What hides a policy is told of all policies, those that stay as they are included.
+    """
     if approved is not None:
         return ()
     foretold = await survey.foretold(steps)
-    _refuse([f"{name}: {text}" for name, part in foretold.items() for text in part.obstacles])
-    return tuple(text for part in foretold.values() for text in part.warnings)
+    made = {(step.target, step.key) for step in steps if step.after is not None}
+    obstacles = [f"{name}: {text}" for name, part in foretold.items() for text in part.obstacles]
+    obstacles += [f"{place[0]}: {text}" for place in order if place in made for text in order[place].obstacles]
+    _refuse(list(dict.fromkeys(obstacles)))
+    warnings = [text for part in foretold.values() for text in part.warnings]
+    for place, one in order.items():
+        warnings += [*one.hiding, *(one.notes if place in made else ())]
+    return tuple(dict.fromkeys(warnings))
 
 
 def _with_rows(steps: Sequence[Step], free: FreeRows) -> tuple[Step, ...]:

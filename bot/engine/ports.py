@@ -122,6 +122,30 @@ class Foresees(Protocol):
         ...
 
 
+class Precedence(Value):
+    """What stands before one policy on a firewall where the first match decides; one sentence each.
+
+    `obstacles` keep it from being made in its place, `hiding` keeps packets from it, `notes` are worth knowing for who
+    has it made.
+    """
+
+    obstacles: tuple[str, ...] = ()
+    hiding: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class OrdersPolicies(Protocol):
+    """A firewall on which an earlier policy decides before a later one."""
+
+    async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
+        """For each policy among the wishes what stands before it, or would stand before it if it were made now.
+
+        The other wishes say what names in the policies mean. A missing right is a note. Raises Unreachable or Rejected.
+        """
+        ...
+
+
 @runtime_checkable
 class NumbersRows(Protocol):
     """A target whose routes and policies carry explicit row numbers from configured ranges."""

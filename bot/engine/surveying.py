@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from bot.engine.context import Context
-from bot.engine.ports import Foresees, Foresight, NumbersRows
+from bot.engine.ports import Foresees, Foresight, NumbersRows, OrdersPolicies, Precedence
 from bot.engine.side_by_side import together
+from bot.model.desired import Placed
 from bot.model.diff import Place
 from bot.model.errors import BackendError, Unreachable
 from bot.model.resources import Address, AddressGroup, Key, Kind, Mark, Policy, Resource, Route, TargetId, content
@@ -96,6 +97,15 @@ class Survey:
         wishes = self._wishes(steps)
         known, foretold = self._foretold
         return foretold if _judged(wishes) == _judged(known) else await self._foreseen(wishes)
+
+    async def precedence(self, wanted: Sequence[Placed]) -> Mapping[Place, Precedence]:
+        """What stands before each of the policies, there or not. Raises BackendErrors."""
+        wishes: dict[TargetId, list[Resource]] = defaultdict(list)
+        for placed in wanted:
+            wishes[placed.target].append(placed.resource)
+        asked = {name: target for name in wishes if isinstance(target := self._context.targets[name], OrdersPolicies)}
+        parts = await together([target.precedence(wishes[name]) for name, target in asked.items()])
+        return {(name, key): one for name, part in zip(asked, parts, strict=True) for key, one in part.items()}
 
     def _needed(self, steps: Sequence[Step]) -> Mapping[Numbered, int]:
         """How many routes and policies will be made where those have row numbers."""

@@ -8,7 +8,7 @@ from bot.model.candidates import Candidate
 from bot.model.commands import COMMANDS, Drill, typed
 from bot.model.diagnosis import Report, Verdict
 from bot.model.facts import ClusterFacts
-from bot.model.journal import Cleared, Measured, Verified
+from bot.model.journal import Cleared, Measured, Planned, Verified
 from bot.model.operation import Operation
 from bot.model.people import Permission, able_roles
 from bot.model.picture import SHOWN_CANDIDATES
@@ -176,6 +176,8 @@ def reason_line(operation: Operation) -> str:
         match entry:
             case _ if operation.state == "done":
                 return ""
+            case Planned() if operation.state == "nothing-to-do":
+                return "\n".join(f"! {warning}" for warning in entry.plan.warnings)
             case _ if hasattr(entry, "differences"):
                 return "\n".join(entry.differences)
             case _ if getattr(entry, "reason", ""):

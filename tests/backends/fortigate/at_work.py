@@ -5,9 +5,10 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from bot.engine.engine import Engine
-from bot.model.commands import Expose, Unexpose
+from bot.model.commands import Change
 from bot.model.facts import Protocol
 from bot.model.operation import Operation
+from bot.model.people import Person
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
 from bot.model.resources import Forwarder, Key
 from lab.fortigate.device import Device
@@ -97,12 +98,12 @@ class Work:
     def policies(self) -> list[str]:
         return [row["name"] for row in self.device.rows("firewall/policy")]
 
-    async def ask(self, command: Expose | Unexpose) -> Operation:
+    async def ask(self, command: Change, actor: Person = OMAR) -> Operation:
         self.asked += 1
-        identifier = await self.engine.request(command, OMAR, "C1", f"d{self.asked}")
+        identifier = await self.engine.request(command, actor, "C1", f"d{self.asked}")
         return await self._operation(identifier)
 
-    async def change(self, command: Expose | Unexpose) -> Operation:
+    async def change(self, command: Change) -> Operation:
         """Ask, say yes, and wait for the end."""
         operation = await self.ask(command)
         assert operation.plan is not None, operation.entries[-1]

@@ -15,7 +15,8 @@ from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN
 
 EXPOSE, UNEXPOSE = Expose(namespace="default"), Unexpose(namespace="default")
-PLAN, LOOK, ROWS = 9, 3, 2  # side by side: each table looked at, free row numbers, and what is foretold
+LOOK, ROWS, NAMES, ORDER = 3, 2, 3, 3  # each table; free row numbers; names that are meant; what stands before policies
+PLAN = LOOK + ROWS + NAMES + ORDER  # side by side
 # Five addresses, two routes, two policies, of which the next kind's first write goes beside the read-back.
 WRITES = [1, 1, 1, 1, 1, 2, 1, 2, 1]
 REMOVALS = [1, 1, 2, 1, 2, 1, 1, 1, 1]
@@ -56,7 +57,7 @@ async def test_a_first_exposure_waits_for_its_writes_and_four_round_trips(bot: W
 
 async def test_exposing_again_waits_for_one_round_trip(bot: Work, rounds: Rounds) -> None:
     await bot.change(EXPOSE)
-    rounds.left = [LOOK]
+    rounds.left = [LOOK + ORDER]
     assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
     assert rounds.left == []
 
@@ -72,7 +73,7 @@ async def test_taking_it_back_waits_for_its_writes_and_four_round_trips(bot: Wor
 async def test_what_was_found_made_by_hand_costs_no_round_trip_of_its_own(bot: Work, rounds: Rounds) -> None:
     bot.device.create("firewall/address", {"name": "office-hq", "subnet": "172.16.0.0/24"})
     await bot.change(EXPOSE)
-    rounds.left = [LOOK]
+    rounds.left = [LOOK + ORDER]
     assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
     assert rounds.left == []
 
@@ -81,7 +82,7 @@ async def test_a_guess_that_was_wrong_costs_one_round_trip_and_nothing_else(bot:
     """The route is there already, made by hand: less is needed than was asked for."""
     route = {"seq-num": 7, "dst": "10.68.0.0/16", "gateway": "172.16.1.106", "device": "Test"}
     bot.device.create("router/static", route)
-    rounds.left = [PLAN, ROWS + 4]  # free row numbers and what is foretold, for less than was guessed
+    rounds.left = [PLAN, ROWS + NAMES]  # free row numbers and what is foretold, for less than was guessed
     operation = await bot.ask(EXPOSE)
     assert operation.state == "awaiting", operation.entries[-1]
     assert operation.plan is not None

@@ -1,0 +1,158 @@
+"""What stands before policies of ours: denying ones that hide them, accepting ones that make them idle."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
+
+from backends.fortigate.client import Refused
+from backends.fortigate.mapping import mark_of
+from backends.fortigate.position import no_anchor
+from backends.fortigate.reading import Reader
+from backends.fortigate.services import Traffic
+from backends.fortigate.shadowing import Covers, Order, Shadowing, covers, meeting
+from backends.fortigate.wire import EarlierRow
+from bot.engine.ports import Precedence
+from bot.engine.side_by_side import both
+from bot.model.resources import Key, Policy, Resource
+
+_MOST_NAMED = 3
+
+
+class Predecessors:
+    """See `OrdersPolicies`. `before_policy` is the anchor before which app.yaml puts new policies."""
+
+    def __init__(self, system: str, reader: Reader, before_policy: str | None) -> None:
+        self._system = system
+        self._reader = reader
+        self._shadowing = Shadowing(reader)
+        self._anchor = before_policy
+
+    async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
+        """See `OrdersPolicies.precedence`. One round trip when nothing comes before; two requests at least."""
+        policies = [wish for wish in wishes if isinstance(wish, Policy)]
+        if not policies:
+            return {}
+        try:
+            async with self._reader.in_time():
+                return await self._judged(policies, wishes)
+        except Refused as no:
+            note = f"The firewall could not be asked about policies that come before: {no.problem}."
+            return {policy.key: Precedence(notes=(note,)) for policy in policies}
+
+    async def _judged(self, policies: Sequence[Policy], wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
+        names = [*(policy.name for policy in policies), *([self._anchor] if self._anchor else [])]
+        denying, accepting = await both(
+            self._shadowing.denying(names), self._shadowing.accepting(policies, wishes, names)
+        )
+        denies = {one.name: meeting(self._denials(denying, one), one) for one in policies}
+        accepts = {one.name: meeting(self._strangers(accepting, one), one) for one in policies}
+        concerned = [row for of in (*denies.values(), *accepts.values()) for row in of]
+        networks, services = await self._meanings(concerned, policies, wishes)
+        extents = {
+            (policy.name, row.policyid): covers(row, policy, networks, services)
+            for policy in policies
+            for row in (*denies[policy.name], *accepts[policy.name])
+        }
+        return {
+            policy.key: Precedence(
+                obstacles=self._obstacles(denying),
+                hiding=(
+                    *self._misplaced(denying, policy),
+                    *(
+                        self._hidden(policy, row, extent)
+                        for row in denies[policy.name]
+                        if (extent := extents[policy.name, row.policyid]) is not Covers.NOTHING
+                    ),
+                ),
+                notes=(
+                    *self._unseen(denying, accepting),
+                    *_open(policy, [(row, extents[policy.name, row.policyid]) for row in accepts[policy.name]]),
+                ),
+            )
+            for policy in policies
+        }
+
+    def _place(self, order: Order, policy: Policy) -> str | None:
+        """A policy that is there already stays where it is; a new one goes before the anchor, or to the end."""
+        return policy.name if order.holds(policy.name) else self._anchor
+
+    def _denials(self, order: Order, policy: Policy) -> Sequence[EarlierRow]:
+        """Nothing when there are too many to judge."""
+        return order.before(self._place(order, policy), "deny") if order.complete else ()
+
+    def _strangers(self, order: Order, policy: Policy) -> Sequence[EarlierRow]:
+        """Those before it that are not ours: what other exposures open is no news."""
+        return [row for row in order.before(self._place(order, policy), "accept") if mark_of(row.comments) is None]
+
+    def _obstacles(self, order: Order) -> tuple[str, ...]:
+        missing = self._anchor is not None and order.complete and not order.holds(self._anchor)
+        return (no_anchor(self._anchor),) if self._anchor is not None and missing else ()
+
+    def _unseen(self, denying: Order, accepting: Order) -> Iterator[str]:
+        if not denying.complete:
+            yield (
+                f"{self._system} has so many denying policies that it was not looked at whether one of them comes "
+                "before the new ones and stops their traffic; the proof after the change will tell."
+            )
+        if not accepting.complete:
+            yield (
+                f"{self._system} has so many accepting policies towards these networks that only the first ones were "
+                "compared with the new ones."
+            )
+
+    async def _meanings(
+        self, rows: Sequence[EarlierRow], policies: Sequence[Policy], wishes: Sequence[Resource]
+    ) -> tuple[Mapping[str, Sequence[IPv4Network]], Mapping[str, Traffic]]:
+        """What the names in these policies stand for, as far as it is simple. Nothing is asked for no rows."""
+        if not rows:
+            return {}, {}
+        addresses = {name for row in rows for name in (*row.srcaddr, *row.dstaddr)}
+        addresses |= {name for policy in policies for name in (*policy.sources, *policy.destinations)}
+        services = {name for row in rows for name in row.service}
+        services |= {name for policy in policies for name in policy.services}
+        return await both(self._shadowing.networks(addresses, wishes), self._shadowing.services(services))
+
+    def _misplaced(self, order: Order, policy: Policy) -> Iterator[str]:
+        if self._anchor is None or not order.holds(self._anchor) or not order.holds(policy.name):
+            return
+        if order.comes_before(self._anchor, policy.name):
+            yield (
+                f"Policy {policy.name} stands behind {self._anchor}, before which app.yaml puts it (before_policy): "
+                "move it on the device."
+            )
+
+    def _hidden(self, policy: Policy, row: EarlierRow, extent: Covers) -> str:
+        effect = (
+            "stands before it and matches all of its traffic: nothing would come through"
+            if extent is Covers.EVERYTHING
+            else "stands before it and may match part of its traffic"
+        )
+        remedy = (
+            f"If that is not meant, name the first such policy as firewalls.{self._system}.before_policy in app.yaml, "
+            "or move it on the device."
+        )
+        return f"Policy {policy.name}: {_called(row)}, which denies, {effect}. {remedy}"
+
+
+def _called(row: EarlierRow) -> str:
+    return f"policy {row.policyid}" + (f" ({row.name})" if row.name else "")
+
+
+def _open(policy: Policy, accepting: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+    """One sentence, if there is anything to say: the policy that takes everything, or those that take a part."""
+    for row, extent in accepting:
+        if extent is Covers.EVERYTHING:
+            more = [text for text, switch in _EFFECTS if getattr(row, switch) == "enable"]
+            yield (
+                f"Policy {policy.name}: {_called(row)}, which accepts, stands before it and matches all of its "
+                "traffic: the way is open already, and stays open when the exposure ends."
+                + (f" That policy {' and '.join(more)}." if more else "")
+            )
+            return
+    part = [_called(row) for row, extent in accepting if extent is Covers.SOME]
+    if part:
+        more_of = f" and {len(part) - _MOST_NAMED} more" if len(part) > _MOST_NAMED else ""
+        named = ", ".join(part[:_MOST_NAMED]) + more_of
+        yield f"Policy {policy.name}: part of its traffic may be accepted before it already, by {named}."
+
+
+_EFFECTS = (("hides the office's addresses (nat)", "nat"), ("inspects what passes (utm)", "utm_status"))
