@@ -25,12 +25,14 @@ IncidentState = Literal["open", "answered", "withdrawn", "resolved"]
 class Incident(Value):
     """`version` counts what a person may have seen: a button of an older one does nothing.
 
-    `records` holds the incident's own and those of the operations that answered it, in journal order.
+    `records` holds the incident's own and those of the operations that answered it, in journal order. `told_at` is when
+    the chat first had its message.
     """
 
     opened: Opened
     records: tuple[Record, ...]
     picture: Picture
+    told_at: datetime | None = None
     version: int = 1
     state: IncidentState = "open"
     operation: str | None = None
@@ -66,9 +68,9 @@ def follow(incident: Incident, record: Record) -> Incident:
     """The incident after one more of its own records."""
     entry = record.entry
     if isinstance(entry, Shown):
-        return incident.model_copy(
-            update={"message": Message(channel=entry.channel, id=entry.message, upto=entry.upto)}
-        )
+        message = Message(channel=entry.channel, id=entry.message, upto=entry.upto)
+        told_at = incident.told_at or (record.at if entry.message else None)
+        return incident.model_copy(update={"message": message, "told_at": told_at})
     changes: dict[str, object] = {"records": (*incident.records, record)}
     match entry:
         case Revised(picture=picture, mention=mention):

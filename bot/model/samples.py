@@ -73,11 +73,15 @@ class Minute:
 
 
 class Strip(Value):
-    """The day before a moment, oldest bucket first; `share` is the part of known minutes that were not bad."""
+    """The day before a moment, oldest bucket first.
+
+    `minutes` is how many of it are known, `share` the part of those that were not bad.
+    """
 
     subject: str
     family: Family
     states: tuple[State, ...]
+    minutes: int
     share: float | None
 
     @property
@@ -145,6 +149,7 @@ def strip(minutes: Iterable[Minute], subject: str, family: Family, until: dateti
         subject=subject,
         family=family,
         states=tuple(worst(states) for states in seen),
+        minutes=known,
         share=fine / known if known else None,
     )
 

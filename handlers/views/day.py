@@ -12,6 +12,7 @@ from handlers.drawing.strips import percent
 
 # As in the pictures: the worse, the taller.
 BARS: dict[State, str] = {"unknown": "·", "good": "▁", "doubtful": "▄", "bad": "█"}
+NEARLY_A_DAY = 23 * 60  # a restart now and then does not change what one calls it
 FAMILIES = {"data": marked("data through it"), "machine": marked("machine")}
 
 
@@ -36,7 +37,11 @@ def usable(state: ExposureState) -> str:
     if state.day is None or not state.day.known:
         return tr("not looked at yet")
     now = tr("names {names}, data {data}", names=state_word(state.names), data=state_word(state.data))
-    return tr("{now}; {share} of the last 24 hours", now=now, share=percent(state.day.share))
+    share = percent(state.day.share)
+    if state.day.minutes >= NEARLY_A_DAY:
+        return tr("{now}; {share} of the last 24 hours", now=now, share=share)
+    known = _duration(state.day.minutes * 60)
+    return tr("{now}; {share} of {known} that were looked at", now=now, share=share, known=known)
 
 
 def past_line(incident: Incident) -> str:
@@ -56,6 +61,6 @@ def past_line(incident: Incident) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 120:
+    if seconds < 60 or (seconds < 120 and seconds % 60):
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

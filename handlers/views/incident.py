@@ -68,28 +68,39 @@ def said_below(record: Record, incident: Incident) -> str | None:
         case Snoozed(actor=actor, until=until):
             return tr("{person} snoozed this until {time}.", person=mention(actor), time=_clock(until))
         case Withdrawn(reason=reason):
-            return tr("Over: {reason}", reason=escape(reason))
+            return "\n".join([tr("Over: {reason}", reason=escape(reason)), *timeline(incident)])
         case Finished(result="done"):
             return "\n".join([tr("Moved and proven."), *timeline(incident)])
         case Finished(reason=reason):
-            return tr("Not moved: {reason}. The buttons above are new.", reason=escape(reason))
+            said = tr("Not moved: {reason}. The buttons above are new.", reason=escape(reason))
+            return "\n".join([said, *timeline(incident)])
     return None
 
 
 def timeline(incident: Incident) -> list[str]:
     """Detected, asked, clicked, moved, proven; with seconds since it began."""
     began = incident.picture.began
+    stations = [(record.at, what) for record in incident.records if (what := _milestone(record))]
+    if incident.told_at is not None:
+        stations.insert(1, (incident.told_at, tr("asked")))
     lines = [tr("{time}  it began", time=_clock(began))]
-    for record in incident.records:
-        if what := _milestone(record):
-            lines.append(f"{_clock(record.at)}  {what} (+{(record.at - began).total_seconds():.1f} s)")
-    return lines
+    for at, what in sorted(stations, key=lambda station: station[0]):
+        lines.append(f"{_clock(at)}  {what} (+{(at - began).total_seconds():.1f} s)")
+    return [*lines, *_from_yes_to_proof(incident)]
+
+
+def _from_yes_to_proof(incident: Incident) -> Iterator[str]:
+    """How long the last yes took to become true."""
+    yes = [record.at for record in incident.records if isinstance(record.entry, Confirmed)]
+    proven = [record.at for record in incident.records if isinstance(record.entry, Verified) and record.entry.passed]
+    if yes and proven and proven[-1] >= yes[-1]:
+        yield tr("{seconds:.1f} s from yes to proof", seconds=(proven[-1] - yes[-1]).total_seconds())
 
 
 def _milestone(record: Record) -> str:
     match record.entry:
         case Opened():
-            return tr("detected and asked")
+            return tr("detected")
         case Escalated(level=level):
             return tr("asked again ({level})", level=level)
         case Snoozed(planned=planned):

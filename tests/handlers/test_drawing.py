@@ -99,7 +99,9 @@ def pixel(image: Image.Image, x: float, y: float) -> str:
 
 
 def test_a_strip_has_its_colours_in_their_places_on_a_card_that_stands_on_any_background() -> None:
-    strip = Strip(subject="n", family="data", states=("good",) * 32 + ("doubtful",) * 32 + ("bad",) * 32, share=2 / 3)
+    strip = Strip(
+        subject="n", family="data", states=("good",) * 32 + ("doubtful",) * 32 + ("bad",) * 32, minutes=96, share=2 / 3
+    )
     drawn = strips_scene("title", "title", [Row(name="n", strip=strip)])
     image = decoded(drawn)
     assert image.size == (drawn.width * 3, drawn.height * 3)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bot.engine.announcing import Outbox
 from bot.model.incident import Incident
 from handlers.views.incident import incident_view, said_below
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
@@ -43,6 +44,8 @@ async def died(office: Watched) -> None:
 
 
 async def answered(office: Watched, name: str) -> None:
+    office.pass_time(0.3)
+    await Outbox(office.engine.context).flush()
     incident = await office.asked()
     match name:
         case "snoozed" | "planned":

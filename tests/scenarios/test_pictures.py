@@ -34,7 +34,7 @@ async def test_status_is_followed_by_pictures_that_are_uploaded_once(transport: 
         await looked(room)
         await room.slack.say("/k8snet status")
         words = await room.slack.until(contains="journal: ")
-        assert "names ✓ works, data ✓ works; 100 % of the last 24 hours" in words.text
+        assert "names ✓ works, data ✓ works; 100 % of 1 min that were looked at" in words.text
         shown = await room.slack.until(
             contains="[image: Way into cluster qa: DNS of office hq ✓ works", after=words.seq
         )
