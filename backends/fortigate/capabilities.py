@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from bot.model.value import Value
+from bot.model.wording import tr
 
 OLDEST = (6, 4, 2)  # the first release with numeric comparison in filters; before 6.4 policies were in two tables
 
@@ -26,7 +27,7 @@ class Capabilities(Value):
         """From the envelope's text, such as `v7.4.4`. Raises ValueError for anything else."""
         match = re.fullmatch(r"v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:[ ,-].*)?", text)
         if match is None:
-            raise ValueError(f"{text[:40]!r} is not a FortiOS version")
+            raise ValueError(tr("{text!r} is not a FortiOS version", text=text[:40]))
         major, minor, patch = map(int, match.groups())
         return cls(version=(major, minor, patch))
 

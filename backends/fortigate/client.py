@@ -20,6 +20,7 @@ from backends.fortigate.urls import MonitorUrl, Query, RowUrl, TableUrl, query_s
 from backends.fortigate.wire import ROWS, Envelope
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.value import canonical
+from bot.model.wording import marked, tr
 
 if TYPE_CHECKING:
     from backends.fortigate.transport import Transport
@@ -86,8 +87,11 @@ class Client:
                 self._opened = Transport(self._settings, headers)
             except OSError as error:
                 ca_file = self._settings.tls.ca_file
-                why = error.strerror or "it holds no certificate in PEM form"
-                raise Rejected(self._system, f"the CA file {ca_file} (tls.ca_file) cannot be used: {why}") from None
+                why = error.strerror or tr("it holds no certificate in PEM form")
+                raise Rejected(
+                    self._system,
+                    tr("the CA file {ca_file} (tls.ca_file) cannot be used: {why}", ca_file=ca_file, why=why),
+                ) from None
         return self._opened
 
     # --- reading
@@ -99,7 +103,14 @@ class Client:
         assert self._capabilities is not None  # set from every envelope
         if not self._capabilities.supported:
             oldest = ".".join(map(str, OLDEST))
-            raise Rejected(self._system, f"{self._capabilities} is too old: k8snet needs {oldest} or later")
+            raise Rejected(
+                self._system,
+                tr(
+                    "{capabilities} is too old: k8snet needs {oldest} or later",
+                    capabilities=self._capabilities,
+                    oldest=oldest,
+                ),
+            )
         return self._capabilities
 
     async def rows(self, table: TableUrl, query: Query) -> Sequence[dict[str, Any]]:
@@ -108,7 +119,7 @@ class Client:
         try:
             return ROWS.validate_python(results)
         except ValidationError:
-            raise self._unreadable(f"its list of {table.table} has no rows in it") from None
+            raise self._unreadable(tr("its list of {table} has no rows in it", table=table.table)) from None
 
     async def look_up(self, question: MonitorUrl | TableUrl, query: Query) -> Any:
         """The results of a monitor call, or of a table that has one nameless row. Raises Unreachable or Refused."""
@@ -124,7 +135,7 @@ class Client:
                     raise
                 answer = await self._send("GET", target)
         except (NotSent, NoAnswer) as error:
-            raise Unreachable(self._system, f"{error} (reading {url.table})") from None
+            raise Unreachable(self._system, tr("{error} (reading {table})", error=error, table=url.table)) from None
         return self._judged(answer, "GET", url.table)
 
     # --- writing: sent once, never again by itself
@@ -161,9 +172,11 @@ class Client:
         try:
             answer = await self._send(method, target, None if body is None else canonical(body), may_go)
         except NotSent as error:
-            raise Unreachable(self._system, f"{error}; nothing was sent") from None
+            raise Unreachable(self._system, tr("{error}; nothing was sent", error=error)) from None
         except NoAnswer as error:
-            raise OutcomeUnknown(self._system, f"{error}, after a write to {url.table} was sent") from None
+            raise OutcomeUnknown(
+                self._system, tr("{error}, after a write to {table} was sent", error=error, table=url.table)
+            ) from None
         try:
             self._judged(answer, method, url.table)
         except Unreachable as error:
@@ -180,7 +193,7 @@ class Client:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 await self._first.acquire()
         except TimeoutError:
-            raise NotSent("the request before this one got no answer in time") from None
+            raise NotSent(tr("the request before this one got no answer in time")) from None
         if self._clock.monotonic() < self._trusted_until:
             self._first.release()
             return await self._exchange(method, target, body, may_go)
@@ -203,8 +216,12 @@ class Client:
     def _keep_quiet(self) -> None:
         wait = self._quiet_until - self._clock.monotonic()
         if wait > 0:
-            why = _LOGIN_PROBLEMS[self._quiet_status]
-            raise Refused(self._system, f"{why} Nothing is sent to it for {wait:.0f} s.", self._quiet_status)
+            why = tr(_LOGIN_PROBLEMS[self._quiet_status])
+            raise Refused(
+                self._system,
+                tr("{why} Nothing is sent to it for {wait:.0f} s.", why=why, wait=wait),
+                self._quiet_status,
+            )
 
     # --- reading an answer
 
@@ -212,9 +229,11 @@ class Client:
         """The envelope of a yes. Raises Refused for a clear no and Unreachable for what is neither."""
         writing = method != "GET"
         if answer.status == 403:
-            problem = (
-                f"the API user may not do this (HTTP 403). It needs {problems.right(table, writing)} "
-                f"and the VDOM {self._settings.vdom}: config system accprofile, config system api-user / set vdom"
+            problem = tr(
+                "the API user may not do this (HTTP 403). It needs {right} and the VDOM "
+                "{vdom}: config system accprofile, config system api-user / set vdom",
+                right=problems.right(table, writing),
+                vdom=self._settings.vdom,
             )
             raise Refused(self._system, problem, answer.status)
         envelope = self._envelope(answer, method, table)
@@ -225,7 +244,9 @@ class Client:
             raise Refused(self._system, f"{table}: {problem}", answer.status, envelope.error)
         if 400 <= answer.status < 500:
             raise Refused(self._system, _no(answer.status, table, self._settings.vdom), answer.status)
-        raise self._unreadable(f"HTTP {answer.status} without an answer that FortiOS would give ({table})")
+        raise self._unreadable(
+            tr("HTTP {status} without an answer that FortiOS would give ({table})", status=answer.status, table=table)
+        )
 
     def _envelope(self, answer: Answer, method: str, table: str) -> Envelope | None:
         """None when the body is no envelope, or not the one of this request."""
@@ -245,9 +266,10 @@ class Client:
     def _notice(self, serial: str, capabilities: Capabilities) -> None:
         """Who answers, and with which release; both may change while we run (fail-over, upgrade)."""
         if self._settings.serials and serial not in self._settings.serials:
-            problem = (
-                f"a device with serial number {problems.printable(serial)} answered, which app.yaml does not list "
-                "under `serials`: another firewall at this address, or a replaced unit"
+            problem = tr(
+                "a device with serial number {printable} answered, which app.yaml does not "
+                "list under `serials`: another firewall at this address, or a replaced unit",
+                printable=problems.printable(serial),
             )
             raise Unreachable(self._system, problem)
         if serial != self._serial and self._serial:
@@ -257,17 +279,22 @@ class Client:
         self._serial, self._capabilities = serial, capabilities
 
     def _unreadable(self, problem: str) -> Unreachable:
-        return Unreachable(self._system, f"{problem}: is this a FortiGate, and is it well?")
+        return Unreachable(self._system, tr("{problem}: is this a FortiGate, and is it well?", problem=problem))
 
 
 _LOGIN_PROBLEMS = {
     401: (
-        "the firewall refused the API token (HTTP 401): it is wrong or was replaced, or this machine's address is not "
-        "among the API user's trusted hosts (config system api-user / config trusthost)."
+        marked(
+            "the firewall refused the API token (HTTP 401): it is wrong or was replaced, "
+            "or this machine's address is not among the API user's trusted hosts (config "
+            "system api-user / config trusthost)."
+        )
     ),
     429: (
-        "the firewall has locked this address out after failed logins (HTTP 429). Check the token here and in "
-        "every other client behind the same address."
+        marked(
+            "the firewall has locked this address out after failed logins (HTTP 429). "
+            "Check the token here and in every other client behind the same address."
+        )
     ),
 }
 
@@ -282,10 +309,10 @@ def _lock_out(answer: Answer) -> float:
 def _no(status: int, table: str, vdom: str) -> str:
     match status:
         case 404:
-            return f"there is no such thing in {table} of VDOM {vdom} (HTTP 404)"
+            return tr("there is no such thing in {table} of VDOM {vdom} (HTTP 404)", table=table, vdom=vdom)
         case 405:
-            return f"this call is not allowed on {table} in this release (HTTP 405)"
+            return tr("this call is not allowed on {table} in this release (HTTP 405)", table=table)
         case 424:
-            return f"the request for {table} lacks something or names something missing (HTTP 424)"
+            return tr("the request for {table} lacks something or names something missing (HTTP 424)", table=table)
         case _:
-            return f"the request for {table} was refused (HTTP {status})"
+            return tr("the request for {table} was refused (HTTP {status})", table=table, status=status)

@@ -30,6 +30,8 @@ from backends.fortigate.mapping import Found
 from bot.engine.ports import Outcome
 from bot.model.resources import Mark, Policy, Resource, Route, content, same_content
 from bot.model.steps import Step
+from bot.model.wording import clauses, tr
+from bot.model.words import key_line
 
 Answered = Literal["yes", "no", "nothing"]
 
@@ -53,13 +55,28 @@ def before_writing(step: Step, now: Seen, row_taken: bool = False) -> Outcome | 
     if step.before is None:
         return _before_create(step, now, row_taken)
     if now is None:
-        return refused(f"{step.key} is gone")
+        return refused(tr("{key} is gone", key=key_line(step.key)))
     if not same_content(now.resource, step.before):
-        return refused(f"{step.key} was changed since the plan was made: {_difference(step.before, now.resource)}")
+        return refused(
+            tr(
+                "{key} was changed since the plan was made: {difference}",
+                key=key_line(step.key),
+                difference=_difference(step.before, now.resource),
+            )
+        )
     if now.resource.mark != step.before.mark:
-        return refused(f"{step.key} is {_owner(now.resource.mark)}, and the plan saw it {_owner(step.before.mark)}")
+        return refused(
+            tr(
+                "{key} is {owner}, and the plan saw it {expected}",
+                key=key_line(step.key),
+                owner=_owner(now.resource.mark),
+                expected=_owner(step.before.mark),
+            )
+        )
     if step.before.mark is None and not _adopts(step):
-        return refused(f"{step.key} was made by hand: k8snet changes and removes only what carries its mark")
+        return refused(
+            tr("{key} was made by hand: k8snet changes and removes only what carries its mark", key=key_line(step.key))
+        )
     return None
 
 
@@ -67,15 +84,28 @@ def _before_create(step: Step, now: Found | None, row_taken: bool) -> Outcome | 
     assert step.after is not None  # a step without before has an after
     if now is not None:
         if same_content(now.resource, step.after):
-            return Outcome(kind="already", detail=f"an identical {step.key} is there, {_owner(now.resource.mark)}")
-        return refused(f"another {step.key} is there: {_difference(step.after, now.resource)}")
+            return Outcome(
+                kind="already",
+                detail=tr(
+                    "an identical {key} is there, {owner}", key=key_line(step.key), owner=_owner(now.resource.mark)
+                ),
+            )
+        return refused(
+            tr(
+                "another {key} is there: {difference}",
+                key=key_line(step.key),
+                difference=_difference(step.after, now.resource),
+            )
+        )
     if step.after.mark is None:
-        return refused(f"{step.key} has no mark of ours, and nothing is made without one")
+        return refused(tr("{key} has no mark of ours, and nothing is made without one", key=key_line(step.key)))
     if isinstance(step.after, Route | Policy):
         if step.after.row is None:
-            return refused(f"{step.key} has no row number")
+            return refused(tr("{key} has no row number", key=key_line(step.key)))
         if row_taken:
-            return refused(f"row {step.after.row} for {step.key} was taken since the plan was made")
+            return refused(
+                tr("row {row} for {key} was taken since the plan was made", row=step.after.row, key=key_line(step.key))
+            )
     return None
 
 
@@ -88,7 +118,8 @@ def after_writing(step: Step, now: Seen, answered: Answered, detail: str) -> Out
         if same and step.before is None:
             return Outcome(kind="already", detail=detail)
         return refused(detail)
-    return Outcome(kind="unknown", detail=f"{detail or 'the firewall said yes'}; {_standing(step, now)}")
+    said = detail or tr("the firewall said yes")
+    return Outcome(kind="unknown", detail=clauses([said, _standing(step, now)]))
 
 
 def reached(step: Step, now: Seen) -> bool:
@@ -114,25 +145,29 @@ def _adopts(step: Step) -> bool:
 def _standing(step: Step, now: Seen) -> str:
     match now:
         case Obstacle():
-            return f"now {now.problem}"
+            return tr("now {problem}", problem=now.problem)
         case None if step.before is None:
-            return f"{step.key} is not to be seen"
+            return tr("{key} is not to be seen", key=key_line(step.key))
         case None:
-            return f"{step.key} is gone"
+            return tr("{key} is gone", key=key_line(step.key))
         case Found():
             if step.before is not None and same_content(now.resource, step.before):
-                return f"{step.key} is as it was"
-            return f"{step.key} is neither as it was nor as wished"
+                return tr("{key} is as it was", key=key_line(step.key))
+            return tr("{key} is neither as it was nor as wished", key=key_line(step.key))
 
 
 def _owner(mark: Mark | None) -> str:
-    return "made by hand" if mark is None else f"made by operation {mark.operation} for {mark.cluster}"
+    return (
+        tr("made by hand")
+        if mark is None
+        else tr("made by operation {operation} for {cluster}", operation=mark.operation, cluster=mark.cluster)
+    )
 
 
 def _difference(wanted: Resource, there: Resource) -> str:
     want, have = content(wanted).model_dump(mode="json"), content(there).model_dump(mode="json")
     return ", ".join(
-        f"{field} is {_shown(have.get(field))}, not {_shown(value)}"
+        tr("{field} is {actual}, not {value}", field=field, actual=_shown(have.get(field)), value=_shown(value))
         for field, value in want.items()
         if value != have.get(field)
     )

@@ -9,6 +9,7 @@ from backends.fortigate.references import References
 from bot.engine.ports import Foresight
 from bot.engine.side_by_side import together
 from bot.model.resources import Policy, Resource, Route
+from bot.model.wording import tr
 
 
 class Foreseer:
@@ -24,10 +25,10 @@ class Foreseer:
         routes = [wish for wish in wishes if isinstance(wish, Route)]
         questions = []
         if policies or routes:
-            questions.append(_allowed("its interfaces", self._references.interfaces(policies, routes)))
+            questions.append(_allowed(tr("its interfaces"), self._references.interfaces(policies, routes)))
         if policies:
-            questions.append(_allowed("its services", self._references.services(policies)))
-            questions.append(_allowed("its schedules", self._references.schedules(policies)))
+            questions.append(_allowed(tr("its services"), self._references.services(policies)))
+            questions.append(_allowed(tr("its schedules"), self._references.schedules(policies)))
         async with self._reader.in_time():
             parts = await together(questions)
         return Foresight(
@@ -41,4 +42,6 @@ async def _allowed(what: str, question: Coroutine[Any, Any, Foresight]) -> Fores
     try:
         return await question
     except Refused as no:
-        return Foresight(warnings=(f"The firewall could not be asked about {what}: {no.problem}.",))
+        return Foresight(
+            warnings=(tr("The firewall could not be asked about {what}: {problem}.", what=what, problem=no.problem),)
+        )

@@ -10,6 +10,7 @@ from typing import Any
 from backends.fortigate.capabilities import Capabilities
 from backends.fortigate.wire import AddressGroupRow, AddressRow, PolicyRow, RouteRow, Wire
 from bot.model.resources import Address, AddressGroup, Key, Kind, Mark, Policy, Resource, Route
+from bot.model.wording import tr
 
 _ANYWHERE = IPv4Network("0.0.0.0/0")
 _OUR_TEXT = "made by k8snet, do not edit"
@@ -70,10 +71,14 @@ def comment_with(mark: Mark | None, present: str, limit: int) -> str:
         return "" if words == _OUR_TEXT else words
     comment = f"k8snet:{mark.cluster} op={mark.operation} h={mark.fingerprint} | {words or _OUR_TEXT}"
     if mark_of(comment) != mark:
-        raise ValueError(f"the mark {mark} cannot be written: letters, digits, '.', '_' and '-' only")
+        raise ValueError(tr("the mark {mark} cannot be written: letters, digits, '.', '_' and '-' only", mark=mark))
     if len(comment.encode()) > limit:
         raise ValueError(
-            f"the comment would have {len(comment.encode())} bytes with our mark; there is room for {limit}"
+            tr(
+                "the comment would have {count} bytes with our mark; there is room for {limit}",
+                count=len(comment.encode()),
+                limit=limit,
+            )
         )
     return comment
 

@@ -13,6 +13,7 @@ from backends.fortigate.wire import Counter, PlacedRow, PolicyLookup, RouteLooku
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
+from bot.model.wording import tr
 
 _NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _IMPLICIT_DENY = "implicit deny"
@@ -39,7 +40,7 @@ class Oracle:
         except Rejected as no:
             return undetermined(no.problem)
         except ValueError:
-            return undetermined("the firewall's route look-up answered in a form that k8snet does not know")
+            return undetermined(tr("the firewall's route look-up answered in a form that k8snet does not know"))
         if not lookup.success:
             return RouteAnswer(destination=destination, found=False)
         gateway = None if gateway is not None and gateway.is_unspecified else gateway  # directly connected
@@ -79,9 +80,15 @@ class Oracle:
         except Rejected as no:
             return answer(None, problem=no.problem)
         except ValidationError:
-            return answer(None, problem="the firewall's policy look-up answered in a form that k8snet does not know")
+            return answer(
+                None, problem=tr("the firewall's policy look-up answered in a form that k8snet does not know")
+            )
         if row is None:
-            return answer(None, str(lookup.policy_id), f"policy {lookup.policy_id} decides, but it could not be read")
+            return answer(
+                None,
+                str(lookup.policy_id),
+                tr("policy {policy_id} decides, but it could not be read", policy_id=lookup.policy_id),
+            )
         accepts, name = row
         return answer(accepts, policy=name)
 
@@ -94,19 +101,21 @@ class Oracle:
         try:
             release = await self._client.capabilities()
             if not release.counts_one_policy:
-                return undetermined(f"{release} tells the counters of all policies only at once; 7.6 tells one")
+                return undetermined(
+                    tr("{release} tells the counters of all policies only at once; 7.6 tells one", release=release)
+                )
             number = await self._number(policy)
             if number is None:
-                return undetermined(f"there is no policy {policy}")
+                return undetermined(tr("there is no policy {policy}", policy=policy))
             results = await self._ask("firewall/policy", [("policyid", str(number))])
             counters = TypeAdapter(list[Counter]).validate_python(results)
         except Rejected as no:
             return undetermined(no.problem)
         except ValidationError:
-            return undetermined("the firewall's counters came in a form that k8snet does not know")
+            return undetermined(tr("the firewall's counters came in a form that k8snet does not know"))
         counter = next((counter for counter in counters if counter.policyid == number), None)
         if counter is None:
-            return undetermined(f"the firewall has no counter for policy {policy}")
+            return undetermined(tr("the firewall has no counter for policy {policy}", policy=policy))
         last = datetime.fromtimestamp(counter.last_used, UTC) if counter.last_used else None
         return HitsAnswer(policy=policy, hits=counter.hit_count, last_used=last)
 
@@ -131,7 +140,7 @@ class Oracle:
         except Rejected as no:
             return answer(None, problem=no.problem)
         except ValidationError:
-            return answer(None, problem="the firewall's sessions came in a form that k8snet does not know")
+            return answer(None, problem=tr("the firewall's sessions came in a form that k8snet does not know"))
         kinds = (protocol.lower(), str(_NUMBERS[protocol]))
         fitting = [
             row
@@ -139,7 +148,7 @@ class Oracle:
             if row.proto.lower() in kinds and row.daddr == str(destination) and row.dport == port
         ]
         if len(fitting) < len(found.details):
-            return answer(None, problem="the firewall did not understand the filter and listed other sessions, too")
+            return answer(None, problem=tr("the firewall did not understand the filter and listed other sessions, too"))
         matched = found.summary.matched_count
         return answer(len(fitting) if matched is None else matched, sum(row.rcvdbyte > 0 for row in fitting))
 
@@ -157,7 +166,9 @@ class Oracle:
         except Refused as no:
             if no.status in (404, 405):
                 release = await self._client.capabilities()
-                raise Refused(no.system, f"{release} has no {table}", no.status) from None
+                raise Refused(
+                    no.system, tr("{release} has no {table}", release=release, table=table), no.status
+                ) from None
             raise
 
     async def _row(self, policy: int) -> tuple[bool, str] | None:

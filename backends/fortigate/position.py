@@ -7,6 +7,7 @@ from itertools import takewhile
 from backends.fortigate.reading import Reader
 from backends.fortigate.urls import encoded
 from backends.fortigate.wire import PlacedRow
+from bot.model.wording import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Position:
 
 def no_anchor(name: str) -> str:
     """Why nothing can be made while the anchor is missing."""
-    return (
-        f"there is no policy {name}, before which new ones must stand (before_policy in app.yaml): correct the name, "
-        "or take the setting out"
+    return tr(
+        "there is no policy {name}, before which new ones must stand (before_policy in "
+        "app.yaml): correct the name, or take the setting out",
+        name=name,
     )

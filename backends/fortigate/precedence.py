@@ -13,6 +13,7 @@ from backends.fortigate.wire import EarlierRow
 from bot.engine.ports import Precedence
 from bot.engine.side_by_side import both
 from bot.model.resources import Key, Policy, Resource
+from bot.model.wording import listed, marked, tr
 
 _MOST_NAMED = 3
 
@@ -35,7 +36,7 @@ class Predecessors:
             async with self._reader.in_time():
                 return await self._judged(policies, wishes)
         except Refused as no:
-            note = f"The firewall could not be asked about policies that come before: {no.problem}."
+            note = tr("The firewall could not be asked about policies that come before: {problem}.", problem=no.problem)
             return {policy.key: Precedence(notes=(note,)) for policy in policies}
 
     async def _judged(self, policies: Sequence[Policy], wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
@@ -90,13 +91,20 @@ class Predecessors:
     def _unseen(self, denying: Order, accepting: Order) -> Iterator[str]:
         if not denying.complete:
             yield (
-                f"{self._system} has so many denying policies that it was not looked at whether one of them comes "
-                "before the new ones and stops their traffic; the proof after the change will tell."
+                tr(
+                    "{system} has so many denying policies that it was not looked at whether one "
+                    "of them comes before the new ones and stops their traffic; the proof after "
+                    "the change will tell.",
+                    system=self._system,
+                )
             )
         if not accepting.complete:
             yield (
-                f"{self._system} has so many accepting policies towards these networks that only the first ones were "
-                "compared with the new ones."
+                tr(
+                    "{system} has so many accepting policies towards these networks that only the "
+                    "first ones were compared with the new ones.",
+                    system=self._system,
+                )
             )
 
     async def _meanings(
@@ -116,43 +124,64 @@ class Predecessors:
             return
         if order.comes_before(self._anchor, policy.name):
             yield (
-                f"Policy {policy.name} stands behind {self._anchor}, before which app.yaml puts it (before_policy): "
-                "move it on the device."
+                tr(
+                    "Policy {name} stands behind {anchor}, before which app.yaml puts it "
+                    "(before_policy): move it on the device.",
+                    name=policy.name,
+                    anchor=self._anchor,
+                )
             )
 
     def _hidden(self, policy: Policy, row: EarlierRow, extent: Covers) -> str:
         effect = (
-            "stands before it and matches all of its traffic: nothing would come through"
+            tr("stands before it and matches all of its traffic: nothing would come through")
             if extent is Covers.EVERYTHING
-            else "stands before it and may match part of its traffic"
+            else tr("stands before it and may match part of its traffic")
         )
-        remedy = (
-            f"If that is not meant, name the first such policy as firewalls.{self._system}.before_policy in app.yaml, "
-            "or move it on the device."
+        remedy = tr(
+            "If that is not meant, name the first such policy as "
+            "firewalls.{system}.before_policy in app.yaml, or move it on the device.",
+            system=self._system,
         )
-        return f"Policy {policy.name}: {_called(row)}, which denies, {effect}. {remedy}"
+        return tr(
+            "Policy {name}: {called}, which denies, {effect}. {remedy}",
+            name=policy.name,
+            called=_called(row),
+            effect=effect,
+            remedy=remedy,
+        )
 
 
 def _called(row: EarlierRow) -> str:
-    return f"policy {row.policyid}" + (f" ({row.name})" if row.name else "")
+    if row.name:
+        return tr("policy {number} ({name})", number=row.policyid, name=row.name)
+    return tr("policy {number}", number=row.policyid)
 
 
 def _open(policy: Policy, accepting: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
     """One sentence, if there is anything to say: the policy that takes everything, or those that take a part."""
     for row, extent in accepting:
         if extent is Covers.EVERYTHING:
-            more = [text for text, switch in _EFFECTS if getattr(row, switch) == "enable"]
+            more = [tr(text) for text, switch in _EFFECTS if getattr(row, switch) == "enable"]
             yield (
-                f"Policy {policy.name}: {_called(row)}, which accepts, stands before it and matches all of its "
-                "traffic: the way is open already, and stays open when the exposure ends."
-                + (f" That policy {' and '.join(more)}." if more else "")
+                tr(
+                    "Policy {name}: {called}, which accepts, stands before it and matches all of "
+                    "its traffic: the way is open already, and stays open when the exposure ends.",
+                    name=policy.name,
+                    called=_called(row),
+                )
+                + (tr(" That policy {more}.", more=tr(" and ").join(more)) if more else "")
             )
             return
     part = [_called(row) for row, extent in accepting if extent is Covers.SOME]
     if part:
-        more_of = f" and {len(part) - _MOST_NAMED} more" if len(part) > _MOST_NAMED else ""
-        named = ", ".join(part[:_MOST_NAMED]) + more_of
-        yield f"Policy {policy.name}: part of its traffic may be accepted before it already, by {named}."
+        more_of = tr(" and {count} more", count=len(part) - _MOST_NAMED) if len(part) > _MOST_NAMED else ""
+        named = listed(part[:_MOST_NAMED]) + more_of
+        yield tr(
+            "Policy {name}: part of its traffic may be accepted before it already, by {named}.",
+            name=policy.name,
+            named=named,
+        )
 
 
-_EFFECTS = (("hides the office's addresses (nat)", "nat"), ("inspects what passes (utm)", "utm_status"))
+_EFFECTS = ((marked("hides the office's addresses (nat)"), "nat"), (marked("inspects what passes (utm)"), "utm_status"))

@@ -2,34 +2,36 @@
 
 import re
 
+from bot.model.wording import marked, tr
+
 IN_USE = -23
 
 _MEANINGS = {
-    -1: "a value has the wrong length",
-    -2: "a number is out of range",
-    -3: "it refers to an object, interface or profile that does not exist",
-    -4: "the table is full: the device holds no more entries of this kind",
-    -5: "an entry with this key or name exists already",
-    -8: "an IP address is not valid",
-    -9: "a netmask is not valid",
-    -10: "the gateway is not valid",
-    -14: "the API user's access profile lacks the right",
-    -15: "an entry with the same content exists already under another number",
-    IN_USE: "it is still used by other objects",
-    -37: "the API user's access profile lacks the right",
-    -50: "a value has a bad format",
-    -51: "a value is too long",
-    -61: "the device did not understand the input",
-    -72: "a value has too many characters",
-    -163: "an address and a group cannot share a name",
-    -166: "the name is too long",
-    -173: "the text has a character that the device refuses (\" ' < >)",
-    -215: "the interface name is not valid",
-    -360: "the device's configuration database was too slow",
-    -361: "the device's configuration database took no entry",
-    -650: "a number is out of range",
-    -651: "a value is not valid, or it refers to an object or interface that does not exist in this VDOM",
-    -652: "two settings exclude each other",
+    -1: marked("a value has the wrong length"),
+    -2: marked("a number is out of range"),
+    -3: marked("it refers to an object, interface or profile that does not exist"),
+    -4: marked("the table is full: the device holds no more entries of this kind"),
+    -5: marked("an entry with this key or name exists already"),
+    -8: marked("an IP address is not valid"),
+    -9: marked("a netmask is not valid"),
+    -10: marked("the gateway is not valid"),
+    -14: marked("the API user's access profile lacks the right"),
+    -15: marked("an entry with the same content exists already under another number"),
+    IN_USE: marked("it is still used by other objects"),
+    -37: marked("the API user's access profile lacks the right"),
+    -50: marked("a value has a bad format"),
+    -51: marked("a value is too long"),
+    -61: marked("the device did not understand the input"),
+    -72: marked("a value has too many characters"),
+    -163: marked("an address and a group cannot share a name"),
+    -166: marked("the name is too long"),
+    -173: marked("the text has a character that the device refuses (\" ' < >)"),
+    -215: marked("the interface name is not valid"),
+    -360: marked("the device's configuration database was too slow"),
+    -361: marked("the device's configuration database took no entry"),
+    -650: marked("a number is out of range"),
+    -651: marked("a value is not valid, or it refers to an object or interface that does not exist in this VDOM"),
+    -652: marked("two settings exclude each other"),
 }
 
 # Sub-rights of the access profile (config system accprofile) by the table they open.
@@ -55,30 +57,34 @@ _RIGHTS = {
 
 # Why a policy look-up gave no result.
 _LOOK_UP_ERRORS = {
-    "error_unknown_route": "the firewall has no route to the destination",
-    "error_unknown_source_route": "the firewall has no route back to the source through that interface",
-    "error_invalid_request": "the firewall does not know that interface or did not understand the question",
-    "": "the firewall has no route to the source or the destination",
+    "error_unknown_route": marked("the firewall has no route to the destination"),
+    "error_unknown_source_route": marked("the firewall has no route back to the source through that interface"),
+    "error_invalid_request": marked("the firewall does not know that interface or did not understand the question"),
+    "": marked("the firewall has no route to the source or the destination"),
 }
 
 
 def meaning(error: int, cli_error: str) -> str:
     """Our words for the number, then the device's own, made harmless."""
-    words = _MEANINGS.get(error, "the device gave no reason that k8snet knows")
+    words = tr(_MEANINGS[error]) if error in _MEANINGS else tr("the device gave no reason that k8snet knows")
     said = printable(cli_error)
-    return f"{words} (error {error}" + (f": {said})" if said else ")")
+    if said:
+        return tr("{words} (error {error}: {said})", words=words, error=error, said=said)
+    return tr("{words} (error {error})", words=words, error=error)
 
 
 def look_up_error(code: str) -> str:
     """Why the policy look-up ended without a policy; old releases give no code, and mean that a route is missing."""
-    return _LOOK_UP_ERRORS.get(code, f"the firewall's policy look-up ended with {printable(code)}")
+    if code in _LOOK_UP_ERRORS:
+        return tr(_LOOK_UP_ERRORS[code])
+    return tr("the firewall's policy look-up ended with {code}", code=printable(code))
 
 
 def right(table: str, writing: bool) -> str:
     """What a refused call lacked."""
     if table not in _RIGHTS:
-        return f"access to {table}"
-    return f"the right {_RIGHTS[table]} {'read-write' if writing else 'read'}"
+        return tr("access to {table}", table=table)
+    return tr("the right {right} {access}", right=_RIGHTS[table], access="read-write" if writing else "read")
 
 
 def printable(text: str) -> str:

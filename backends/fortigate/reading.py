@@ -17,6 +17,8 @@ from backends.fortigate.wire import Wire
 from bot.engine.side_by_side import together
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
+from bot.model.wording import tr
+from bot.model.words import key_line, word
 
 _Shape = TypeVar("_Shape", bound=Wire)
 Rows = Sequence[dict[str, Any]]
@@ -38,7 +40,9 @@ class Reader:
             async with asyncio.timeout(self._patience_s):
                 yield
         except TimeoutError:
-            raise Unreachable(self._system, f"its answers took more than {self._patience_s:g} s together") from None
+            raise Unreachable(
+                self._system, tr("its answers took more than {patience_s:g} s together", patience_s=self._patience_s)
+            ) from None
 
     async def find(self, keys: Collection[Key]) -> dict[Key, Found | Obstacle]:
         """What stands under each key. One request a table as a rule. Raises Unreachable or Rejected."""
@@ -82,7 +86,7 @@ class Reader:
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""
         if kind not in self._ranges:
-            raise Rejected(self._system, f"a row of kind {kind} has a name, not a number")
+            raise Rejected(self._system, tr("a row of kind {kind} has a name, not a number", kind=kind))
         first, last = self._ranges[kind]
         await self._client.capabilities()
         taken = {row for _, row in await self._numbers(kind, between(TABLES[kind].row_key, first, last))}
@@ -91,8 +95,15 @@ class Reader:
             setting = "routes" if kind == "route" else "policies"
             raise Rejected(
                 self._system,
-                f"only {len(free)} of the row numbers {first} to {last} are free and {count} are needed: "
-                f"widen ids.{setting} in app.yaml",
+                tr(
+                    "only {count} of the row numbers {first} to {last} are free and {needed} are "
+                    "needed: widen ids.{setting} in app.yaml",
+                    count=len(free),
+                    first=first,
+                    last=last,
+                    needed=count,
+                    setting=setting,
+                ),
             )
         return free
 
@@ -108,7 +119,9 @@ class Reader:
         try:
             return [shape.model_validate(row) for row in rows]
         except ValidationError:
-            raise Unreachable(self._system, f"its list of {table} has rows that k8snet cannot read") from None
+            raise Unreachable(
+                self._system, tr("its list of {table} has rows that k8snet cannot read", table=table)
+            ) from None
 
     async def _numbers(self, kind: Kind, conditions: Query) -> set[tuple[Kind, int]]:
         table = TABLES[kind]
@@ -116,7 +129,10 @@ class Reader:
         try:
             return {(kind, int(row[table.row_key])) for row in rows}
         except (KeyError, TypeError, ValueError):
-            raise Unreachable(self._system, f"its list of {table.name} has rows without {table.row_key}") from None
+            raise Unreachable(
+                self._system,
+                tr("its list of {name} has rows without {row_key}", name=table.name, row_key=table.row_key),
+            ) from None
 
     async def _keyed(self, kind: Kind, query: Query) -> Sequence[tuple[Key, Any, dict[str, Any]]]:
         """The rows of one answer with their natural key and their own key on the device."""
@@ -125,34 +141,55 @@ class Reader:
         try:
             return [(natural_key(kind, row), _own_key(row, table.row_key), row) for row in rows]
         except (KeyError, TypeError, ValueError):
-            missing = f"rows without {table.natural_key} or {table.row_key}"
-            raise Unreachable(self._system, f"its list of {table.name} has {missing}") from None
+            missing = tr(
+                "rows without {natural_key} or {row_key}", natural_key=table.natural_key, row_key=table.row_key
+            )
+            raise Unreachable(
+                self._system, tr("its list of {name} has {missing}", name=table.name, missing=missing)
+            ) from None
 
     def _value(self, key: Key) -> str:
         if key.kind not in TABLES:
-            raise Rejected(self._system, f"a FortiGate holds no {key.kind}")
+            raise Rejected(self._system, tr("a FortiGate holds no {kind}", kind=word(key.kind)))
         try:
             return wanted_value(key)
         except ValueError:
-            raise Rejected(self._system, f"{key.name!r} is not a network such as 10.68.0.0/16") from None
+            raise Rejected(self._system, tr("{name!r} is not a network such as 10.68.0.0/16", name=key.name)) from None
 
     def _seen(self, key: Key, rows: Rows) -> Found | Obstacle:
         table = TABLES[key.kind]
         where = " and ".join(f"{table.row_key} {row.get(table.row_key)}" for row in rows)
         if len(rows) > 1:
             return Obstacle(
-                f"{len(rows)} rows of {table.name} are for {key} ({where}): k8snet cannot tell which one counts; "
-                "remove all but one"
+                tr(
+                    "{count} rows of {name} are for {key} ({where}): k8snet cannot tell which one "
+                    "counts; remove all but one",
+                    count=len(rows),
+                    name=table.name,
+                    key=key_line(key),
+                    where=where,
+                )
             )
         try:
             return table.find(rows[0])
         except BeyondModel as beyond:
             return Obstacle(
-                f"{key} ({where}) has settings that k8snet does not handle: {beyond}; it is not touched. "
-                "Set them back to their defaults, or remove or rename the row"
+                tr(
+                    "{key} ({where}) has settings that k8snet does not handle: {beyond}; it is not "
+                    "touched. Set them back to their defaults, or remove or rename the row",
+                    key=key_line(key),
+                    where=where,
+                    beyond=beyond,
+                )
             )
         except ValueError:
-            return Obstacle(f"{key} ({where}) has values that k8snet cannot read; it is not touched")
+            return Obstacle(
+                tr(
+                    "{key} ({where}) has values that k8snet cannot read; it is not touched",
+                    key=key_line(key),
+                    where=where,
+                )
+            )
 
 
 def _own_key(row: Mapping[str, Any], column: str) -> str | int:

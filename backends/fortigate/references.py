@@ -13,6 +13,7 @@ from bot.engine.ports import Foresight
 from bot.engine.side_by_side import both, together
 from bot.model.errors import Unreachable
 from bot.model.resources import Policy, Route
+from bot.model.wording import tr
 
 _MOST_ZONES = 200
 
@@ -43,7 +44,11 @@ class References:
                 *_apart(policies, devices & set(known), zones),
             ),
             warnings=(
-                *(f"Interface {row.name} of the firewall is switched off." for row in rows if row.status == "down"),
+                *(
+                    tr("Interface {name} of the firewall is switched off.", name=row.name)
+                    for row in rows
+                    if row.status == "down"
+                ),
                 *(text for route in routes if (text := _outside(route, known.get(route.device)))),
                 *_open_inside(policies, zones),
             ),
@@ -55,7 +60,9 @@ class References:
         missing = names - await self._existing(names, "firewall.service/custom")
         missing -= await self._existing(missing, "firewall.service/group")
         return Foresight(
-            obstacles=tuple(f"the firewall has no service {name}; correct app.yaml" for name in sorted(missing))
+            obstacles=tuple(
+                tr("the firewall has no service {name}; correct app.yaml", name=name) for name in sorted(missing)
+            )
         )
 
     async def schedules(self, policies: Sequence[Policy]) -> Foresight:
@@ -63,12 +70,16 @@ class References:
         names = {policy.schedule for policy in policies} - {"always"}
         missing = names - await self._existing(names, "firewall.schedule/recurring")
         missing -= await self._existing(missing, "firewall.schedule/onetime", "firewall.schedule/group")
-        return Foresight(obstacles=tuple(f"the firewall has no schedule {name}" for name in sorted(missing)))
+        return Foresight(
+            obstacles=tuple(tr("the firewall has no schedule {name}", name=name) for name in sorted(missing))
+        )
 
     def _unknown(self, named: Collection[str], devices: Collection[str], known: Collection[str]) -> Iterator[str]:
         for name in sorted({*named, *devices} - {*known}):
-            kind = "no interface" if name in devices else "neither an interface nor a zone"
-            yield f"the firewall has {kind} {name} in VDOM {self._vdom}; correct app.yaml"
+            kind = tr("no interface") if name in devices else tr("neither an interface nor a zone")
+            yield tr(
+                "the firewall has {kind} {name} in VDOM {vdom}; correct app.yaml", kind=kind, name=name, vdom=self._vdom
+            )
 
     async def _interfaces(self, names: Collection[str]) -> Sequence[InterfaceRow]:
         return await self._reader.named("system/interface", names, "name|status|ip", InterfaceRow)
@@ -87,7 +98,7 @@ class References:
                 return set()  # a release that has none
             raise
         except ValidationError:
-            raise Unreachable(self._system, "its SD-WAN zones cannot be read") from None
+            raise Unreachable(self._system, tr("its SD-WAN zones cannot be read")) from None
 
     async def _existing(self, names: Collection[str], *tables: str) -> set[str]:
         found = await together([self._reader.named(table, names, "name", NamedRow) for table in tables])
@@ -99,13 +110,21 @@ def _unfit(named: Collection[str], devices: Collection[str], zones: Sequence[Zon
     members = {member: zone.name for zone in zones for member in zone.interface}
     for name in sorted({*named} & set(members)):
         yield (
-            f"interface {name} is a member of zone {members[name]}, and FortiOS takes no policy for a member alone: "
-            f"write `zone: {members[name]}` beside `interface: {name}` in app.yaml"
+            tr(
+                "interface {name} is a member of zone {members}, and FortiOS takes no policy "
+                "for a member alone: write `zone: {members}` beside `interface: {name}` in "
+                "app.yaml",
+                name=name,
+                members=members[name],
+            )
         )
     for device in sorted(devices):
         yield (
-            f"{device} is a zone, and a route needs one interface: write `zone: {device}` in app.yaml, and the member "
-            "towards the nodes as `interface`"
+            tr(
+                "{device} is a zone, and a route needs one interface: write `zone: {device}` "
+                "in app.yaml, and the member towards the nodes as `interface`",
+                device=device,
+            )
         )
 
 
@@ -116,8 +135,13 @@ def _apart(policies: Sequence[Policy], devices: Collection[str], zones: Sequence
         for device in sorted({*devices} - {*zone.interface, *opened}):
             if zone.name in opened:
                 yield (
-                    f"interface {device} is no member of zone {zone.name}, so policies for the zone would not open the "
-                    "way of the routes; correct `interface` or `zone` in app.yaml"
+                    tr(
+                        "interface {device} is no member of zone {name}, so policies for the zone "
+                        "would not open the way of the routes; correct `interface` or `zone` in "
+                        "app.yaml",
+                        device=device,
+                        name=zone.name,
+                    )
                 )
 
 
@@ -127,8 +151,12 @@ def _open_inside(policies: Sequence[Policy], zones: Sequence[ZoneRow]) -> Iterat
     for policy in policies:
         for zone in sorted(free & {*policy.source_interfaces} & {*policy.destination_interfaces}):
             yield (
-                f"Policy {policy.name} leads from zone {zone} into itself, and that zone lets its members reach one "
-                "another (intrazone): the way is open whatever policies say."
+                tr(
+                    "Policy {name} leads from zone {zone} into itself, and that zone lets its "
+                    "members reach one another (intrazone): the way is open whatever policies say.",
+                    name=policy.name,
+                    zone=zone,
+                )
             )
 
 
@@ -142,7 +170,12 @@ def _outside(route: Route, interface: InterfaceRow | None) -> str | None:
         return None
     if connected.prefixlen == 0 or route.gateway in connected:
         return None
-    return (
-        f"The gateway {route.gateway} is not in the network {connected} of interface {route.device}; unless that has "
-        f"another address there, the firewall will not use the route to {route.destination}."
+    return tr(
+        "The gateway {gateway} is not in the network {connected} of interface "
+        "{device}; unless that has another address there, the firewall will not use "
+        "the route to {destination}.",
+        gateway=route.gateway,
+        connected=connected,
+        device=route.device,
+        destination=route.destination,
     )

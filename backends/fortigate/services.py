@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from backends.fortigate.wire import ServiceRow
+from bot.model.wording import tr
 
 _ANY_PORT = (0, 65535)
 _NAMES = {1: "icmp", 6: "tcp", 17: "udp", 132: "sctp"}
@@ -56,7 +57,7 @@ def _parts(row: ServiceRow) -> Iterator[Part]:
                 for item in text.split():
                     yield protocol, _ports(item)
         case _:
-            raise ValueError(f"{row.protocol} is not of the kind that has ports")
+            raise ValueError(tr("{protocol} is not of the kind that has ports", protocol=row.protocol))
 
 
 def _ports(item: str) -> tuple[int, int]:

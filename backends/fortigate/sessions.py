@@ -18,6 +18,7 @@ from backends.fortigate.wire import OwnedRow, SessionList, SessionRow
 from bot.engine.side_by_side import together
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.probes import ClearedSessions, OpenSessions
+from bot.model.wording import tr
 
 _PAGE = 1000  # the most that a device lists at once
 _MOST_OF_A_POLICY = 5000
@@ -80,7 +81,9 @@ class Sessions:
             return ClearedSessions(cleared=0, left=None, problem=problem or _said(error))
         left = sum(_flow(row) in after for row in stale)
         if not listed.complete:
-            problem = problem or f"the list was cut after {_MOST_OF_A_POLICY} flows of a policy; there are more"
+            problem = problem or tr(
+                "the list was cut after {most} flows of a policy; there are more", most=_MOST_OF_A_POLICY
+            )
         return ClearedSessions(cleared=len(stale) - left, left=left, problem=problem)
 
     async def _close(self, rows: Sequence[SessionRow], not_after: float | None) -> str:
@@ -124,9 +127,9 @@ class Sessions:
             try:
                 page = SessionList.model_validate(await self._client.look_up(MonitorUrl(table), query)).details
             except ValidationError:
-                raise _Unclear("the firewall's sessions came in a form that k8snet does not know") from None
+                raise _Unclear(tr("the firewall's sessions came in a form that k8snet does not know")) from None
             if any(row.policyid != policy for row in page):
-                raise _Unclear("the firewall did not understand the filter and listed other sessions, too")
+                raise _Unclear(tr("the firewall did not understand the filter and listed other sessions, too"))
             rows += page
             if len(page) < _PAGE:
                 return _Listed(rows)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.model.secrets import Secret
 from bot.model.value import Value
+from bot.model.wording import tr
 
 RowNumber = Annotated[int, Field(ge=1, le=4294967294)]
 
@@ -17,13 +18,15 @@ def _origin(text: str) -> str:
     """`https://host[:port]` without a trailing slash; anything else is explained and refused."""
     parts = urlsplit(text)
     if parts.scheme != "https":
-        raise ValueError(f"{text!r} must start with https://: a FortiGate takes API tokens over TLS only")
+        raise ValueError(tr("{text!r} must start with https://: a FortiGate takes API tokens over TLS only", text=text))
     if not parts.hostname or parts.username or parts.query or parts.fragment or parts.path not in ("", "/"):
-        raise ValueError(f"{text!r} must be https://address or https://address:port and nothing more")
+        raise ValueError(tr("{text!r} must be https://address or https://address:port and nothing more", text=text))
     try:
         _ = parts.port
     except ValueError:
-        raise ValueError(f"{text!r} has no valid port; the administrative HTTPS port is 443 by default") from None
+        raise ValueError(
+            tr("{text!r} has no valid port; the administrative HTTPS port is 443 by default", text=text)
+        ) from None
     return text.rstrip("/")
 
 
@@ -32,8 +35,10 @@ def _fingerprint(text: str) -> str:
     digits = text.lower().removeprefix("sha256:").replace(":", "")
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError(
-            "must be the SHA-256 fingerprint of the device's certificate: 64 hexadecimal digits, colons allowed "
-            "(openssl x509 -noout -fingerprint -sha256)"
+            tr(
+                "must be the SHA-256 fingerprint of the device's certificate: 64 hexadecimal "
+                "digits, colons allowed (openssl x509 -noout -fingerprint -sha256)"
+            )
         )
     return digits
 
@@ -42,8 +47,10 @@ def _token(secret: Secret) -> Secret:
     """Refused here, because the HTTP library would quote an unprintable header value in its error."""
     if not re.fullmatch(r"[\x21-\x7e]{1,256}", secret.get_secret_value()):
         raise ValueError(
-            "the API token is empty or has blanks, line ends or non-ASCII characters in it: "
-            "store exactly what `execute api-user generate-key` printed"
+            tr(
+                "the API token is empty or has blanks, line ends or non-ASCII characters in "
+                "it: store exactly what `execute api-user generate-key` printed"
+            )
         )
     return secret
 
@@ -51,7 +58,7 @@ def _token(secret: Secret) -> Secret:
 def _range(rows: tuple[int, int]) -> tuple[int, int]:
     first, last = rows
     if first > last:
-        raise ValueError(f"[{first}, {last}] is empty: write [first, last]")
+        raise ValueError(tr("[{first}, {last}] is empty: write [first, last]", first=first, last=last))
     return rows
 
 
@@ -71,7 +78,7 @@ class Tls(Value):
     def _one_way(self) -> Self:
         chosen = [self.ca_file is not None, self.fingerprint is not None]
         if sum(chosen) + self.insecure_i_accept_that_anyone_can_read_the_token > 1:
-            raise ValueError("choose one of ca_file, fingerprint and the insecure setting")
+            raise ValueError(tr("choose one of ca_file, fingerprint and the insecure setting"))
         return self
 
 

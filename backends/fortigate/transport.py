@@ -13,6 +13,7 @@ import httpcore
 
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
+from bot.model.wording import tr
 
 LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
 _IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
@@ -65,7 +66,7 @@ class Transport:
             nonlocal sent
             if event.endswith(".send_request_headers.started"):
                 if not may_go():
-                    raise NotSent("its time was over before it could be sent")
+                    raise NotSent(tr("its time was over before it could be sent"))
                 sent = True
 
         try:
@@ -87,12 +88,12 @@ class Transport:
         ) as response:
             told = {name.lower(): value.decode("latin-1") for name, value in response.headers}
             if told.get(b"content-encoding", "identity") != "identity":
-                raise _Unacceptable("its answer came compressed, which was not asked for")
+                raise _Unacceptable(tr("its answer came compressed, which was not asked for"))
             taken = bytearray()
             async for chunk in response.aiter_stream():
                 taken += chunk
                 if len(taken) > LARGEST_ANSWER:
-                    raise _Unacceptable(f"its answer is larger than {LARGEST_ANSWER // 1024**2} MiB")
+                    raise _Unacceptable(tr("its answer is larger than {most} MiB", most=LARGEST_ANSWER // 1024**2))
             return Answer(
                 status=response.status,
                 content_type=told.get(b"content-type", "").partition(";")[0].strip().lower(),
@@ -107,13 +108,13 @@ class Transport:
             case _Unacceptable():
                 return str(error)
             case httpcore.ConnectTimeout():
-                return "it did not accept a connection in time: check address, port and the way there"
+                return tr("it did not accept a connection in time: check address, port and the way there")
             case TimeoutError() | httpcore.TimeoutException():
-                return f"no complete answer within {self._total_s:g} s"
+                return tr("no complete answer within {total_s:g} s", total_s=self._total_s)
             case httpcore.ConnectError():
-                return "no connection: check address, port (config system global / admin-sport) and the way there"
+                return tr("no connection: check address, port (config system global / admin-sport) and the way there")
             case _:
-                return "the connection was cut"
+                return tr("the connection was cut")
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -147,7 +148,7 @@ def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
             shown = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
             if shown != fingerprint:
                 error = ssl.SSLCertVerificationError()
-                error.verify_message = f"its SHA-256 fingerprint is {shown}"
+                error.verify_message = tr("its SHA-256 fingerprint is {shown}", shown=shown)
                 raise error
 
     return Pinned
@@ -158,12 +159,16 @@ def _tls_problem(error: BaseException) -> str | None:
     link: BaseException | None = error if isinstance(error, httpcore.ConnectError) else None
     while link is not None:
         if isinstance(link, ssl.SSLCertVerificationError):
-            return (
-                f"its TLS certificate is not the expected one ({link.verify_message}); nothing was sent. "
-                "Set tls.ca_file to its CA, or tls.fingerprint to its SHA-256 fingerprint after comparing it "
-                "on the device's own console"
+            return tr(
+                "its TLS certificate is not the expected one ({verify_message}); nothing was "
+                "sent. Set tls.ca_file to its CA, or tls.fingerprint to its SHA-256 "
+                "fingerprint after comparing it on the device's own console",
+                verify_message=link.verify_message,
             )
         if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLWantReadError | ssl.SSLWantWriteError):
-            return f"TLS failed ({link.reason or 'no reason given'}): is this the administrative HTTPS port?"
+            return tr(
+                "TLS failed ({reason}): is this the administrative HTTPS port?",
+                reason=link.reason or tr("no reason given"),
+            )
         link = link.__cause__ or link.__context__
     return None

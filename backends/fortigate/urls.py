@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from bot.model.wording import tr
+
 _LONGEST_FILTER = 2000  # characters; web servers commonly take 8000 for the whole request line
 
 
@@ -38,9 +40,9 @@ class RowUrl:
     def __post_init__(self) -> None:
         if isinstance(self.key, int):
             if self.key < 1:
-                raise ValueError(f"{self.key} is not a row of {self.table}")
+                raise ValueError(tr("{key} is not a row of {table}", key=self.key, table=self.table))
         elif not self.key.strip() or self.key in (".", "..", "0"):
-            raise ValueError(f"{self.key!r} is not a row of {self.table}")
+            raise ValueError(tr("{key!r} is not a row of {table}", key=self.key, table=self.table))
 
     @property
     def path(self) -> str:

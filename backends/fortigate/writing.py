@@ -20,6 +20,8 @@ from bot.engine.side_by_side import both
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Key, Kind, Policy, Resource, Route
 from bot.model.steps import Step
+from bot.model.wording import tr
+from bot.model.words import key_line
 
 _READ_BACK_PAUSES_S = (0.25, 0.5, 1.0)  # under load a fresh row may be invisible for a moment
 _GOOD = ("applied", "already")
@@ -52,7 +54,7 @@ class Writer:
     async def apply(self, steps: Sequence[Step], not_after: float | None) -> Sequence[Outcome]:
         """One outcome a step; see `FortiGate.apply_all`."""
         if len({step.key for step in steps}) != len(steps):
-            raise ValueError("two steps for one resource cannot go together: the second needs a fresh look")
+            raise ValueError(tr("two steps for one resource cannot go together: the second needs a fresh look"))
         try:
             steps = [self._wish(step) for step in steps]
         except Rejected as rejected:
@@ -81,7 +83,7 @@ class Writer:
         if all(outcome.kind in _GOOD for outcome in done.values()):
             done |= await self._write_levels([step for step in steps if step.key in writes], writes, anchor, may_go)
         stopper = next((key for key, outcome in done.items() if outcome.kind not in _GOOD), None)
-        skipped = Outcome(kind="skipped", detail=f"not attempted because of {stopper}")
+        skipped = Outcome(kind="skipped", detail=tr("not attempted because of {stopper}", stopper=stopper))
         return [done.get(step.key) or skipped for step in steps]
 
     async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]], int | None]:
@@ -213,7 +215,9 @@ class Writer:
 
     async def _taken_back(self, step: Step, why: str, may_go: Callable[[], bool]) -> Outcome:
         """A policy in the wrong place is worse than none: remove what was just made, and say so."""
-        problem = f"{step.key} could not be put before policy {self._position.before}" + (f": {why}" if why else "")
+        problem = tr(
+            "{key} could not be put before policy {before}", key=key_line(step.key), before=self._position.before
+        ) + (f": {why}" if why else "")
         number = _row(step)
         assert number is not None  # a policy is only made with a number of ours
         try:
@@ -221,8 +225,14 @@ class Writer:
             async with self._reader.in_time():
                 gone = step.key not in await self._reader.find([step.key])
         except BackendError as error:
-            return Outcome(kind="unknown", detail=f"{problem}; taking it back: {error.problem}")
-        return refused(f"{problem}; it was removed again") if gone else Outcome(kind="unknown", detail=problem)
+            return Outcome(
+                kind="unknown", detail=tr("{problem}; taking it back: {second}", problem=problem, second=error.problem)
+            )
+        return (
+            refused(tr("{problem}; it was removed again", problem=problem))
+            if gone
+            else Outcome(kind="unknown", detail=problem)
+        )
 
     async def _settled(self, steps: Sequence[Step], answers: Mapping[Key, tuple[Answered, str]]) -> Mapping[Key, Seen]:
         """What stands there now; read again, a few times, while something that was not refused does not show."""
@@ -247,7 +257,7 @@ class Writer:
         except (BackendError, ValidationError):
             return no.problem
         users = ", ".join(problems.printable(f"{use.path}.{use.name} {use.mkey}") for use in uses[:10])
-        return f"{no.problem}; used by {users}" if users else no.problem
+        return tr("{problem}; used by {users}", problem=no.problem, users=users) if users else no.problem
 
 
 def _row(step: Step) -> tuple[Kind, int] | None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Rejected, Unreachable
+from bot.model.wording import tr
 
 Json = dict[str, Any]
 _PAGE = 500
@@ -60,7 +61,12 @@ class Api:
         except Exception as error:  # the loader lets YAML, type and file errors of any kind through
             reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
             raise Rejected(
-                cluster, f"cannot use the kubeconfig {settings.kubeconfig} ({reason}); check the file and its context"
+                cluster,
+                tr(
+                    "cannot use the kubeconfig {kubeconfig} ({reason}); check the file and its context",
+                    kubeconfig=settings.kubeconfig,
+                    reason=reason,
+                ),
             ) from error
         configuration.retries = False
         configuration.connection_pool_maxsize = 16
@@ -87,7 +93,9 @@ class Api:
         try:
             return self._pages(read, deadline)
         except Expired:
-            raise Unreachable(self._cluster, f"{self._host} keeps forgetting a list while we read it") from None
+            raise Unreachable(
+                self._cluster, tr("{host} keeps forgetting a list while we read it", host=self._host)
+            ) from None
 
     def _pages(self, read: Read, deadline: float) -> list[Json]:
         items: list[Json] = []
@@ -155,7 +163,10 @@ class Api:
                 if time.monotonic() > deadline:
                     raise self._late()
                 if len(body) > _MAX_BYTES:
-                    raise Rejected(self._cluster, f"{self._host} sent more than {_MAX_BYTES >> 20} MB in one answer")
+                    raise Rejected(
+                        self._cluster,
+                        tr("{host} sent more than {most} MB in one answer", host=self._host, most=_MAX_BYTES >> 20),
+                    )
         except BaseException:
             response.close()  # half-read: not fit for another request
             raise
@@ -163,27 +174,53 @@ class Api:
         return bytes(body)
 
     def _late(self) -> Unreachable:
-        return Unreachable(self._cluster, f"{self._host} did not answer in time; check it and the way to it")
+        return Unreachable(
+            self._cluster, tr("{host} did not answer in time; check it and the way to it", host=self._host)
+        )
 
     def _garbled(self) -> Unreachable:
-        return Unreachable(self._cluster, f"{self._host} answered, but not as a Kubernetes API server does")
+        return Unreachable(
+            self._cluster, tr("{host} answered, but not as a Kubernetes API server does", host=self._host)
+        )
 
     def _refused(self, status: int, read: Read) -> Exception:
         """What a status that is no yes means."""
         match status:
             case 401:
-                problem = f"{self._host} does not accept our credentials; renew those in {self._settings.kubeconfig}"
+                problem = tr(
+                    "{host} does not accept our credentials; renew those in {kubeconfig}",
+                    host=self._host,
+                    kubeconfig=self._settings.kubeconfig,
+                )
                 return Refused(self._cluster, problem, credentials=True)
             case 403:
-                return Refused(self._cluster, f"our account may not {read.right}", credentials=False)
+                return Refused(
+                    self._cluster, tr("our account may not {right}", right=tr(read.right)), credentials=False
+                )
             case 404:
-                return Absent(read.right)
+                return Absent(tr(read.right))
             case 410:
-                return Expired(read.right)
+                return Expired(tr(read.right))
             case _ if 400 <= status < 500 and status != 429:
-                return Rejected(self._cluster, f"{self._host} refused to {read.right} (HTTP {status})")
+                return Rejected(
+                    self._cluster,
+                    tr(
+                        "{host} refused to {right} (HTTP {status})",
+                        host=self._host,
+                        right=tr(read.right),
+                        status=status,
+                    ),
+                )
             case _ if status >= 500 or status == 429:
-                return Unreachable(self._cluster, f"{self._host} could not {read.right} (HTTP {status}); try again")
+                return Unreachable(
+                    self._cluster,
+                    tr(
+                        "{host} could not {right} (HTTP {status}); try again",
+                        host=self._host,
+                        right=tr(read.right),
+                        status=status,
+                    ),
+                )
         return self._garbled()
 
     def _unreachable(self, error: Exception) -> Unreachable:
@@ -192,17 +229,20 @@ class Api:
 
         match error:
             case exceptions.SSLError():
-                reason = "its certificate is not the one the kubeconfig trusts, or it does not speak TLS"
+                reason = tr("its certificate is not the one the kubeconfig trusts, or it does not speak TLS")
             case exceptions.TimeoutError() if not isinstance(error, exceptions.NewConnectionError):
-                reason = "no answer in time"
+                reason = tr("no answer in time")
             case exceptions.NameResolutionError():
-                reason = "its name is unknown here"
+                reason = tr("its name is unknown here")
             case exceptions.NewConnectionError() if isinstance(error.__cause__, ConnectionRefusedError):
-                reason = "nobody listens there"
+                reason = tr("nobody listens there")
             case exceptions.NewConnectionError():
-                reason = "no way there"
+                reason = tr("no way there")
             case exceptions.HTTPError() | OSError():
-                reason = "the connection broke"
+                reason = tr("the connection broke")
             case _:
                 reason = type(error).__name__
-        return Unreachable(self._cluster, f"cannot reach {self._host}: {reason}; check it and the way to it")
+        return Unreachable(
+            self._cluster,
+            tr("cannot reach {host}: {reason}; check it and the way to it", host=self._host, reason=reason),
+        )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from bot.model.facts import Node, Service
+from bot.model.wording import tr
 
 Json = dict[str, Any]
 Networks = tuple[IPv4Network, ...]
@@ -25,12 +26,12 @@ def service_networks(cidrs: Iterable[Json], kubeadm: Json, override: Networks) -
         return Found(override, "app.yaml")
     told = [text for cidr in cidrs if _in_use(cidr) for text in (cidr.get("spec") or {}).get("cidrs") or ()]
     for networks, source in (
-        (_networks(told), "the cluster's ServiceCIDRs"),
+        (_networks(told), tr("the cluster's ServiceCIDRs")),
         (_networks(_networking(kubeadm, "serviceSubnet")), "kubeadm-config"),
     ):
         if networks:
             return Found(networks, source)
-    return Found((), "not told by the cluster: set service_networks in app.yaml")
+    return Found((), tr("not told by the cluster: set service_networks in app.yaml"))
 
 
 def pod_networks(
@@ -47,11 +48,11 @@ def pod_networks(
     own = tuple(collapse_addresses(network for node in nodes for network in node.pod_networks))
     wide = [
         (_networks(_networking(kubeadm, "podSubnet")), "kubeadm-config"),
-        (_networks(_kube_proxy(kube_proxy).get("clusterCIDR")), "the configuration of kube-proxy"),
+        (_networks(_kube_proxy(kube_proxy).get("clusterCIDR")), tr("the configuration of kube-proxy")),
     ]
     candidates = [(networks, source) for networks, source in wide if networks and _contains(networks, own)]
     if own:
-        candidates.append((own, "the nodes' podCIDRs"))
+        candidates.append((own, tr("the nodes' podCIDRs")))
     candidates += [(networks, source) for networks, source in wide if networks and not _contains(networks, own)]
     strays = [_stray(networks, nodes, services) for networks, _ in candidates]
     for (networks, source), stray in zip(candidates, strays, strict=True):
@@ -59,8 +60,11 @@ def pod_networks(
             return Found(networks, source)
     if candidates:
         networks, source = candidates[0]
-        return Found(networks, f"{source}, but {strays[0]} lies outside: set pod_networks in app.yaml")
-    return Found((), "not told by the cluster: set pod_networks in app.yaml")
+        return Found(
+            networks,
+            tr("{source}, but {strays} lies outside: set pod_networks in app.yaml", source=source, strays=strays[0]),
+        )
+    return Found((), tr("not told by the cluster: set pod_networks in app.yaml"))
 
 
 def domain(coredns: Json, kubeadm: Json, override: str | None) -> tuple[str, str]:
@@ -73,7 +77,7 @@ def domain(coredns: Json, kubeadm: Json, override: str | None) -> tuple[str, str
     told = _networking(kubeadm, "dnsDomain")
     if isinstance(told, str) and told:
         return told.rstrip(".").lower(), "kubeadm-config"
-    return "cluster.local", "assumed: the usual name"
+    return "cluster.local", tr("assumed: the usual name")
 
 
 def kube_dns(services: Sequence[Json], override: IPv4Address | None) -> tuple[IPv4Address | None, str]:
@@ -93,8 +97,8 @@ def kube_dns(services: Sequence[Json], override: IPv4Address | None) -> tuple[IP
         if addresses:
             break
     if not labelled and not named:
-        return None, "kube-dns: kube-system holds no service kube-dns; set kube_dns in app.yaml"
-    return None, "kube-dns: several services in kube-system could be meant; set kube_dns in app.yaml"
+        return None, tr("kube-dns: kube-system holds no service kube-dns; set kube_dns in app.yaml")
+    return None, tr("kube-dns: several services in kube-system could be meant; set kube_dns in app.yaml")
 
 
 def cluster_ip(service: Json) -> IPv4Address | None:
@@ -161,7 +165,12 @@ def _stray(networks: Networks, nodes: Sequence[Node], services: Sequence[Service
             if endpoint.node is None or endpoint.address in of_nodes:
                 continue
             if not any(endpoint.address in network for network in networks):
-                return f"{endpoint.address} of {service.namespace}/{service.name}"
+                return tr(
+                    "{address} of {namespace}/{name}",
+                    address=endpoint.address,
+                    namespace=service.namespace,
+                    name=service.name,
+                )
     return None
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from backends.kubernetes.api import Absent, Api, Read, Refused
@@ -10,30 +12,36 @@ from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Unreachable
 from bot.model.facts import ClusterFacts
+from bot.model.wording import marked, tr
 
 _LISTS = {
-    "namespaces": Read("/api/v1/namespaces", "list namespaces"),
-    "services": Read("/api/v1/services", "list services in all namespaces"),
-    "nodes": Read("/api/v1/nodes", "list nodes"),
+    "namespaces": Read("/api/v1/namespaces", marked("list namespaces")),
+    "services": Read("/api/v1/services", marked("list services in all namespaces")),
+    "nodes": Read("/api/v1/nodes", marked("list nodes")),
     "leases": Read(
         "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
-        "list leases (coordination.k8s.io) in namespace kube-node-lease",
+        marked("list leases (coordination.k8s.io) in namespace kube-node-lease"),
     ),
     "endpointslices": Read(
-        "/apis/discovery.k8s.io/v1/endpointslices", "list endpointslices (discovery.k8s.io) in all namespaces"
+        "/apis/discovery.k8s.io/v1/endpointslices", marked("list endpointslices (discovery.k8s.io) in all namespaces")
     ),
 }
 _SERVICE_CIDRS = tuple(
-    Read(f"/apis/networking.k8s.io/{version}/servicecidrs", "list servicecidrs (networking.k8s.io)")
+    Read(f"/apis/networking.k8s.io/{version}/servicecidrs", marked("list servicecidrs (networking.k8s.io)"))
     for version in ("v1", "v1beta1")  # 1.33 and newer; 1.31 and 1.32
 )
 _OBJECTS = {
-    "version": Read("/version", "get /version"),
+    "version": Read("/version", marked("get /version")),
     **{
         key: Read(
-            f"/api/v1/namespaces/kube-system/configmaps/{name}", f"get the configmap {name} in namespace kube-system"
+            f"/api/v1/namespaces/kube-system/configmaps/{name}",
+            right,
         )
-        for key, name in (("coredns", "coredns"), ("kubeadm_config", "kubeadm-config"), ("kube_proxy", "kube-proxy"))
+        for key, name, right in (
+            ("coredns", "coredns", marked("get the configmap coredns in namespace kube-system")),
+            ("kubeadm_config", "kubeadm-config", marked("get the configmap kubeadm-config in namespace kube-system")),
+            ("kube_proxy", "kube-proxy", marked("get the configmap kube-proxy in namespace kube-system")),
+        )
     },
 }
 _REQUIRED = ("namespaces", "services")
@@ -52,7 +60,7 @@ class KubernetesReader:
 
     async def facts(self) -> ClusterFacts:
         if self._closed:
-            raise Unreachable(self._cluster, "the reader is closed")
+            raise Unreachable(self._cluster, tr("the reader is closed"))
         deadline = time.monotonic() + self._settings.deadline_s
         api = await self._connected(deadline)
         answers = await self._read(api, deadline)
@@ -65,7 +73,8 @@ class KubernetesReader:
             return cluster_facts(self._cluster, Raw(**readable, unreadable=tuple(problems)), self._settings)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise Unreachable(
-                self._cluster, f"the API server's answer has not the form of Kubernetes ({type(error).__name__})"
+                self._cluster,
+                tr("the API server's answer has not the form of Kubernetes ({name})", name=type(error).__name__),
             ) from error
 
     async def close(self) -> None:
@@ -79,12 +88,16 @@ class KubernetesReader:
         """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
         if self._api is None:
             loop = asyncio.get_running_loop()
-            self._api = loop.run_in_executor(self._threads, Api, self._cluster, self._settings)
+            self._api = loop.run_in_executor(self._threads, copy_context().run, Api, self._cluster, self._settings)
         try:
             return await asyncio.wait_for(asyncio.shield(self._api), deadline - time.monotonic())
         except TimeoutError:
             raise Unreachable(
-                self._cluster, f"the login command in {self._settings.kubeconfig} does not finish; run it by hand"
+                self._cluster,
+                tr(
+                    "the login command in {kubeconfig} does not finish; run it by hand",
+                    kubeconfig=self._settings.kubeconfig,
+                ),
             ) from None
         except BackendError:
             self._api = None  # the file may be mended meanwhile
@@ -93,12 +106,14 @@ class KubernetesReader:
     async def _read(self, api: Api, deadline: float) -> dict[str, Any]:
         """Every read's answer, or the BackendError that took its place."""
         loop = asyncio.get_running_loop()
+
+        def start(work: Callable[..., Any], *values: Any) -> asyncio.Future[Any]:
+            return loop.run_in_executor(self._threads, copy_context().run, work, *values)
+
         tasks: dict[str, asyncio.Future[Any]] = {
-            **{key: loop.run_in_executor(self._threads, api.read_all, read, deadline) for key, read in _LISTS.items()},
-            **{
-                key: loop.run_in_executor(self._threads, _object, api, read, deadline) for key, read in _OBJECTS.items()
-            },
-            "servicecidrs": loop.run_in_executor(self._threads, _service_cidrs, api, deadline),
+            **{key: start(api.read_all, read, deadline) for key, read in _LISTS.items()},
+            **{key: start(_object, api, read, deadline) for key, read in _OBJECTS.items()},
+            "servicecidrs": start(_service_cidrs, api, deadline),
         }
         try:
             await asyncio.wait(tasks.values(), timeout=deadline - time.monotonic())
@@ -113,14 +128,16 @@ class KubernetesReader:
 
     def _outcome(self, task: "asyncio.Future[Any]") -> Any:
         if not task.done():
-            return Unreachable(self._cluster, f"no answer in time ({self._settings.deadline_s:g} s)")
+            return Unreachable(
+                self._cluster, tr("no answer in time ({deadline_s:g} s)", deadline_s=self._settings.deadline_s)
+            )
         match task.exception():
             case None:
                 return task.result()
             case BackendError() as error:
                 return error
             case Absent():
-                return Unreachable(self._cluster, "the API server does not know it")
+                return Unreachable(self._cluster, tr("the API server does not know it"))
             case error:
                 raise error
 

@@ -12,6 +12,7 @@ from backends.probes.vantage import Vantage, hang_up, outcome_of
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import ConnectAnswer, ConnectOutcome
+from bot.model.wording import tr
 
 Talk = tuple[ConnectOutcome, str]
 Met = tuple[ConnectOutcome, str, IPv4Address | None]
@@ -48,7 +49,14 @@ async def connect(
         elif (protocol, speak) == ("UDP", "dns"):
             outcome, says = await _udp_dns(vantage, address, port, timeout_s)
         else:
-            raise Rejected("probes", f"{protocol} port {port} cannot be probed: silence there may be consent")
+            raise Rejected(
+                "probes",
+                tr(
+                    "{protocol} port {port} cannot be probed: silence there may be consent",
+                    protocol=protocol,
+                    port=port,
+                ),
+            )
     except OSError as error:
         outcome, says = outcome_of(error), ""
     return ConnectAnswer(
@@ -107,7 +115,7 @@ async def _talk(
         return ("data", printable(bytes(received))) if received else ("handshake-only", _silence(vantage, writer))
     except OSError as error:
         return ("data", printable(bytes(received))) if received else (outcome_of(error), "")
-    return ("data", printable(bytes(received))) if received else ("reset", "closed without a word")
+    return ("data", printable(bytes(received))) if received else ("reset", tr("closed without a word"))
 
 
 def _tells_acknowledgements(vantage: Vantage) -> bool:
@@ -119,7 +127,11 @@ def _silence(vantage: Vantage, writer: asyncio.StreamWriter) -> str:
     if not _tells_acknowledgements(vantage):
         return ""
     unacknowledged = _unacknowledged(writer)
-    return f"{unacknowledged} bytes were never acknowledged" if unacknowledged else "no answer"
+    return (
+        tr("{unacknowledged} bytes were never acknowledged", unacknowledged=unacknowledged)
+        if unacknowledged
+        else "no answer"
+    )
 
 
 async def _acknowledged_byte(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> Talk:
@@ -130,16 +142,18 @@ async def _acknowledged_byte(reader: asyncio.StreamReader, writer: asyncio.Strea
         async with asyncio.timeout(timeout_s):
             while not answer.done():
                 if _unacknowledged(writer) == 0:
-                    return "data", "one byte was acknowledged"
+                    return "data", tr("one byte was acknowledged")
                 await asyncio.wait([answer], timeout=_LOOK_S)
         received = answer.result()
     except TimeoutError:
-        return "handshake-only", f"{_unacknowledged(writer)} bytes were never acknowledged"
+        return "handshake-only", tr(
+            "{unacknowledged} bytes were never acknowledged", unacknowledged=_unacknowledged(writer)
+        )
     except OSError as error:
         return outcome_of(error), ""
     finally:
         answer.cancel()
-    return ("data", printable(received)) if received else ("reset", "closed without a word")
+    return ("data", printable(received)) if received else ("reset", tr("closed without a word"))
 
 
 def _unacknowledged(writer: asyncio.StreamWriter) -> int:

@@ -9,6 +9,7 @@ from backends.probes.dns_line import Lines
 from backends.probes.dns_wire import Malformed, Question, mismatch, parsed, question
 from backends.probes.vantage import Vantage, hang_up, outcome_of
 from bot.model.probes import ConnectOutcome, DnsAnswer, DnsOutcome, DnsTransport
+from bot.model.wording import tr
 
 if TYPE_CHECKING:
     from dns.message import QueryMessage
@@ -41,7 +42,7 @@ async def ask(
         found = {"outcome": "malformed", "detail": str(malformed)}
     except OSError as error:
         outcome = _FAILURES.get(outcome_of(error))
-        found = {"outcome": outcome or "malformed", "detail": "" if outcome else "cut before the answer was whole"}
+        found = {"outcome": outcome or "malformed", "detail": "" if outcome else tr("cut before the answer was whole")}
     return DnsAnswer(
         server=server, name=name, transport=transport, elapsed_ms=round((clock() - started) * 1000), **found
     )
@@ -70,14 +71,14 @@ def read(response: "QueryMessage") -> dict[str, Any]:
     try:
         chain = response.resolve_chaining()
     except dns.exception.DNSException as error:
-        raise Malformed(f"the answer contradicts itself: {error}") from error
+        raise Malformed(tr("the answer contradicts itself: {error}", error=error)) from error
     found["aliases"] = tuple(_text(cname[0].target) for cname in chain.cnames)
     if chain.answer is not None:
         found["addresses"] = tuple(IPv4Address(record.address) for record in chain.answer)
     if chain.answer is not None or chain.cnames:
         found["ttl_s"] = chain.minimum_ttl
     if found["truncated"]:
-        found["detail"] = "truncated: the whole answer needs TCP"
+        found["detail"] = tr("truncated: the whole answer needs TCP")
     has_answer = chain.answer is not None or found["truncated"]
     return {"outcome": "answer" if has_answer else "nodata", **found}
 
@@ -94,7 +95,7 @@ async def _over_tcp(vantage: Vantage, server: IPv4Address, port: int, asked: Que
             length = int.from_bytes(await reader.readexactly(2), "big")
             answer = await reader.readexactly(length)
     except asyncio.IncompleteReadError as error:
-        raise Malformed("the connection was closed before the answer was whole") from error
+        raise Malformed(tr("the connection was closed before the answer was whole")) from error
     finally:
         await hang_up(writer)
     if problem := mismatch(asked, number, answer):

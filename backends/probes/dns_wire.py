@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from bot.model.errors import Rejected
+from bot.model.wording import tr
 
 if TYPE_CHECKING:
     from dns.message import QueryMessage
@@ -42,7 +43,7 @@ def question(name: str) -> Question:
     try:
         wire = dns.name.from_text(name).to_wire()
     except (dns.exception.DNSException, UnicodeError) as error:
-        raise Rejected("probes", f"{name!r} can be no DNS name: {error}") from error
+        raise Rejected("probes", tr("{name!r} can be no DNS name: {error}", name=name, error=error)) from error
     assert wire is not None  # only writing into a file gives nothing back
     return Question(wire + _A_IN)
 
@@ -55,15 +56,15 @@ def number_of(wire: bytes) -> int:
 def mismatch(asked: Question, number: int, wire: bytes) -> str:
     """Why a message does not answer this question; "" when it does."""
     if len(wire) < _HEADER.size:
-        return f"{len(wire)} bytes that are no DNS message"
+        return tr("{count} bytes that are no DNS message", count=len(wire))
     found, flags, questions, *_ = _HEADER.unpack_from(wire)
     if found != number or not flags & _ANSWERS or flags & _OPCODE:
-        return "a DNS message that does not answer our question"
+        return tr("a DNS message that does not answer our question")
     if questions == 0 and flags & 0x000F in _WITHOUT_QUESTION:
         return ""
     section = wire[_HEADER.size : _HEADER.size + len(asked.section)]
     same = questions == 1 and section.lower() == asked.section.lower()
-    return "" if same else "a DNS message that does not answer our question"
+    return "" if same else tr("a DNS message that does not answer our question")
 
 
 def parsed(wire: bytes) -> "QueryMessage":
@@ -74,6 +75,6 @@ def parsed(wire: bytes) -> "QueryMessage":
     try:
         message = dns.message.from_wire(wire)
     except (dns.exception.DNSException, ValueError) as error:
-        raise Malformed(f"{len(wire)} bytes that are no DNS message") from error
+        raise Malformed(tr("{count} bytes that are no DNS message", count=len(wire))) from error
     assert isinstance(message, dns.message.QueryMessage)  # its opcode says so
     return message

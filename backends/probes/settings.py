@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from bot.model.value import Value
+from bot.model.wording import tr
 
 
 class ProbeSettings(Value):
@@ -31,7 +32,7 @@ class ProbeSettings(Value):
         except ValueError:
             complete = False
         if not complete or parts.username or parts.path.strip("/") or parts.query:
-            raise ValueError("write direct, or socks5://host:port of a proxy that asks for no password")
+            raise ValueError(tr("write direct, or socks5://host:port of a proxy that asks for no password"))
         return value
 
     @property

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from backends.probes.vantage import ConnectedDatagrams, Datagrams, Opened, Streams, connected_udp, hang_up
 from bot.model.errors import Rejected, Unreachable
+from bot.model.wording import marked, tr
 
 _CONNECT, _ASSOCIATE = 1, 3
 _IPV4, _NAME, _IPV6 = 1, 3, 4
@@ -18,7 +19,11 @@ _PROXY_TIMEOUT_S = 5.0  # for reaching the proxy itself; the destination has the
 
 # What the proxy saw, as the error that our own kernel would have reported.
 _REPLIES = {3: errno.ENETUNREACH, 4: errno.EHOSTUNREACH, 5: errno.ECONNREFUSED, 6: errno.EHOSTUNREACH}
-_REFUSALS = {2: "its rules forbid it", 7: "it does not know the command", 8: "it takes no IPv4 address"}
+_REFUSALS = {
+    2: marked("its rules forbid it"),
+    7: marked("it does not know the command"),
+    8: marked("it takes no IPv4 address"),
+}
 
 
 class Socks:
@@ -75,7 +80,7 @@ class Socks:
             raise
         if agreed != b"\x05\x00":
             await hang_up(writer)
-            raise Rejected("probes", f"{self._where} is no SOCKS5 proxy that serves without a password")
+            raise Rejected("probes", tr("{where} is no SOCKS5 proxy that serves without a password", where=self._where))
         return reader, writer
 
     async def _request(
@@ -91,8 +96,17 @@ class Socks:
         if code in _REPLIES:
             raise OSError(_REPLIES[code], os.strerror(_REPLIES[code]))
         if code:
-            reason = _REFUSALS.get(code, f"it answered with code {code}")
-            raise Rejected("probes", f"{self._where} does not probe {address}:{port} for us: {reason}")
+            reason = tr(_REFUSALS[code]) if code in _REFUSALS else tr("it answered with code {code}", code=code)
+            raise Rejected(
+                "probes",
+                tr(
+                    "{where} does not probe {address}:{port} for us: {reason}",
+                    where=self._where,
+                    address=address,
+                    port=port,
+                    reason=reason,
+                ),
+            )
         return bound
 
     @staticmethod
@@ -108,11 +122,20 @@ class Socks:
 
     @property
     def _where(self) -> str:
-        return f"the SOCKS5 proxy {self._host}:{self._port}"
+        return tr("the SOCKS5 proxy {host}:{port}", host=self._host, port=self._port)
 
     def _lost(self, error: Exception) -> Unreachable:
-        reason = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or "it hung up"
-        return Unreachable("probes", f"{self._where} cannot be used ({reason}); check that it runs and the way to it")
+        reason = (
+            "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or tr("it hung up")
+        )
+        return Unreachable(
+            "probes",
+            tr(
+                "{where} cannot be used ({reason}); check that it runs and the way to it",
+                where=self._where,
+                reason=reason,
+            ),
+        )
 
 
 def _told(host: str) -> IPv4Address | None:

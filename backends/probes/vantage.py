@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, cast
 
 from bot.model.errors import Unreachable
 from bot.model.probes import ConnectOutcome
+from bot.model.wording import tr
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -69,7 +70,9 @@ def outcome_of(error: OSError) -> ConnectOutcome:
     if outcome is None:
         # EMFILE, EADDRNOTAVAIL, EPERM of a local firewall: nothing was learnt about the destination.
         reason = error.strerror or type(error).__name__
-        raise Unreachable("probes", f"this host could not send the probe: {reason}; look at the bot's host") from error
+        raise Unreachable(
+            "probes", tr("this host could not send the probe: {reason}; look at the bot's host", reason=reason)
+        ) from error
     return outcome
 
 

@@ -22,6 +22,7 @@ from backends.store.moments import from_microseconds, to_microseconds
 from backends.store.settings import StoreSettings
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+from bot.model.wording import tr
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class RedisStore:
     def __init__(self, settings: StoreSettings) -> None:
         """Connects nothing yet: use `open`."""
         url = urlsplit(settings.url.get_secret_value())
-        self._where = f"Redis at {url.hostname}:{url.port or 6379}"
+        self._where = tr("Redis at {hostname}:{port}", hostname=url.hostname, port=url.port or 6379)
         self._prefix = settings.prefix
         self._strict = settings.require == "strict"
         self._timeout_s = settings.timeout_s
@@ -152,7 +153,7 @@ class RedisStore:
     async def _ask(self, *command: str | int, writes: bool = False) -> Any:
         """Send one command, once. A write that took place is answered only when it is on the server's disk."""
         if self._closed:
-            raise Unreachable("store", f"the connection to {self._where} is closed")
+            raise Unreachable("store", tr("the connection to {where} is closed", where=self._where))
         sent = False
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -180,7 +181,9 @@ class RedisStore:
             raise self._not_on_disk()
 
     def _not_on_disk(self) -> OutcomeUnknown:
-        return OutcomeUnknown("store", f"{self._where} wrote a record but did not confirm it on disk; look at its disk")
+        return OutcomeUnknown(
+            "store", tr("{where} wrote a record but did not confirm it on disk; look at its disk", where=self._where)
+        )
 
     async def _on_connect(self, connection: AbstractConnection) -> None:
         """Check every new connection: after a fail-over the same address may be another server."""
@@ -194,17 +197,20 @@ class RedisStore:
         always = config.get("appendfsync") == "always" and config.get("no-appendfsync-on-rewrite") == "no"
         self._waits_for_disk = can_wait and not always
         if info.get("role") != "master":
-            raise _Unfit("is a replica; give the address of its primary")
+            raise _Unfit(tr("is a replica; give the address of its primary"))
         problems = []
         if info.get("aof_enabled") != "1":
-            problems.append("keeps no append-only file: set appendonly yes")
+            problems.append(tr("keeps no append-only file: set appendonly yes"))
             self._waits_for_disk = False  # the command is an error without such a file
         if info.get("maxmemory_policy") != "noeviction":
-            problems.append("may evict keys when memory is short: set maxmemory-policy noeviction")
+            problems.append(tr("may evict keys when memory is short: set maxmemory-policy noeviction"))
         if not always and not can_wait:
             problems.append(
-                "may lose its last second in a crash: set appendfsync always and no-appendfsync-on-rewrite no (and "
-                "let our user run CONFIG GET), or take Redis 7.2 or newer and let our user run WAITAOF"
+                tr(
+                    "may lose its last second in a crash: set appendfsync always and "
+                    "no-appendfsync-on-rewrite no (and let our user run CONFIG GET), or take Redis "
+                    "7.2 or newer and let our user run WAITAOF"
+                )
             )
         if problems and self._strict:
             raise _Unfit("; ".join(problems))
@@ -218,25 +224,38 @@ class RedisStore:
             case _Unfit():
                 return Rejected("store", f"{where} {error}")
             case exceptions.AuthenticationError() | exceptions.AuthorizationError():
-                return Rejected("store", f"{where} refuses user or password ({error}); check the store's URL")
+                return Rejected(
+                    "store",
+                    tr("{where} refuses user or password ({error}); check the store's URL", where=where, error=error),
+                )
             case exceptions.NoPermissionError():
-                return Rejected("store", f"{where} lacks a right for our user: {error}")
+                return Rejected("store", tr("{where} lacks a right for our user: {error}", where=where, error=error))
             case exceptions.OutOfMemoryError():
-                return Rejected("store", f"nothing was written: {where} is out of memory; raise maxmemory")
+                return Rejected(
+                    "store", tr("nothing was written: {where} is out of memory; raise maxmemory", where=where)
+                )
             case (
                 exceptions.ReadOnlyError()
                 | exceptions.BusyLoadingError()
                 | exceptions.ClusterDownError()
                 | exceptions.TryAgainError()
             ):
-                return Unreachable("store", f"nothing was written: {where} is starting or changing roles; try again")
+                return Unreachable(
+                    "store", tr("nothing was written: {where} is starting or changing roles; try again", where=where)
+                )
             case exceptions.ResponseError():
                 # The scripts write last, so an error answer means that nothing was written.
-                return Rejected("store", f"nothing was written: {where} answered: {error}")
-        reason = "no answer in time" if isinstance(error, TimeoutError | exceptions.TimeoutError) else str(error)
+                return Rejected("store", tr("nothing was written: {where} answered: {error}", where=where, error=error))
+        reason = tr("no answer in time") if isinstance(error, TimeoutError | exceptions.TimeoutError) else str(error)
         if unknown:
-            return OutcomeUnknown("store", f"{where} did not confirm a write ({reason}); read before trying again")
-        return Unreachable("store", f"cannot reach {where} ({reason}); check that it runs and the way to it")
+            return OutcomeUnknown(
+                "store",
+                tr("{where} did not confirm a write ({reason}); read before trying again", where=where, reason=reason),
+            )
+        return Unreachable(
+            "store",
+            tr("cannot reach {where} ({reason}); check that it runs and the way to it", where=where, reason=reason),
+        )
 
 
 def _milliseconds(seconds: float) -> int:

@@ -7,32 +7,33 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from bot.model.value import Value
+from bot.model.wording import tr
 
 
 def _url(value: Any) -> SecretStr:
     """A plain text may stand in the file as long as it holds no password; {env: NAME} may hold one."""
     if not isinstance(value, str | SecretStr):
-        raise ValueError("write a URL: sqlite:///k8snet.db, redis://host:6379/0 or rediss://host:6380/0")
+        raise ValueError(tr("write a URL: sqlite:///k8snet.db, redis://host:6379/0 or rediss://host:6380/0"))
     text = value if isinstance(value, str) else value.get_secret_value()
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError("not a URL; write host and port as in redis://host:6379/0") from None
+        raise ValueError(tr("not a URL; write host and port as in redis://host:6379/0")) from None
     if parts.scheme == "sqlite":
         if parts.netloc or len(parts.path) < 2 or parts.query:
-            raise ValueError("write sqlite:///relative/path.db, or four slashes: sqlite:////absolute/path.db")
+            raise ValueError(tr("write sqlite:///relative/path.db, or four slashes: sqlite:////absolute/path.db"))
     elif parts.scheme in ("redis", "rediss"):
         if not parts.hostname or port == 0:
-            raise ValueError("the host is missing: write redis://host:6379/0")
+            raise ValueError(tr("the host is missing: write redis://host:6379/0"))
         if not parts.path.strip("/").isdigit() and parts.path.strip("/"):
-            raise ValueError("after the port only the number of the database may follow, as in /0")
+            raise ValueError(tr("after the port only the number of the database may follow, as in /0"))
         if parts.query or parts.fragment:
-            raise ValueError("options do not belong in the URL; use the other settings of the store")
+            raise ValueError(tr("options do not belong in the URL; use the other settings of the store"))
         if parts.password and isinstance(value, str):
-            raise ValueError("a password does not belong in this file: write the whole URL as {env: NAME}")
+            raise ValueError(tr("a password does not belong in this file: write the whole URL as {env: NAME}"))
     else:
-        raise ValueError("the URL must begin with sqlite:///, redis:// or rediss://")
+        raise ValueError(tr("the URL must begin with sqlite:///, redis:// or rediss://"))
     return SecretStr(text)
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -17,6 +18,7 @@ from typing import Self, TypeVar
 from backends.store.moments import from_microseconds, to_microseconds
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+from bot.model.wording import tr
 
 T = TypeVar("T")
 
@@ -153,9 +155,9 @@ class SqliteStore:
     async def _run(self, work: Callable[[], T], *, writes: bool) -> T:
         """Do it on the store's thread, within the deadline, with errors translated."""
         try:
-            job = self._thread.submit(work)
+            job = self._thread.submit(copy_context().run, work)
         except RuntimeError:
-            raise Unreachable("store", f"{self._path} is closed") from None
+            raise Unreachable("store", tr("{path} is closed", path=self._path)) from None
         try:
             # Not wait_for: before Python 3.12 it loses a cancellation that meets a result, and its task lives on.
             async with asyncio.timeout(self._timeout_s):
@@ -169,13 +171,13 @@ class SqliteStore:
             raise self._translated(error, writes) from error
 
     def _silence(self) -> str:
-        return f"did not answer within {self._timeout_s:g} s; look at its disk"
+        return tr("did not answer within {timeout_s:g} s; look at its disk", timeout_s=self._timeout_s)
 
     # What follows runs on the store's thread.
 
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise Unreachable("store", f"{self._path} is closed")
+            raise Unreachable("store", tr("{path} is closed", path=self._path))
         return self._connection
 
     @contextmanager
@@ -200,7 +202,9 @@ class SqliteStore:
         self._path.chmod(0o600)  # only now: until here it may have been anybody's file
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise Rejected("store", f"{self._path} is on a file system without shared memory; use a local disk")
+            raise Rejected(
+                "store", tr("{path} is on a file system without shared memory; use a local disk", path=self._path)
+            )
         self._connection.execute("PRAGMA synchronous = FULL")
         with self._transaction() as database:
             if database.execute("PRAGMA user_version").fetchone() == (0,):
@@ -216,8 +220,12 @@ class SqliteStore:
         if not directory.is_dir():
             raise Rejected(
                 "store",
-                f"the directory {directory} does not exist; create it for the user that runs k8snet "
-                "(an absolute path is written with four slashes: sqlite:////var/lib/k8snet/k8snet.db)",
+                tr(
+                    "the directory {directory} does not exist; create it for the user that runs "
+                    "k8snet (an absolute path is written with four slashes: "
+                    "sqlite:////var/lib/k8snet/k8snet.db)",
+                    directory=directory,
+                ),
             )
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         folder = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
@@ -232,31 +240,48 @@ class SqliteStore:
         (schema,) = database.execute("PRAGMA user_version").fetchone()
         (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if application != _APPLICATION_ID and (application or schema or tables):
-            raise Rejected("store", f"{self._path} belongs to another program; choose another file")
+            raise Rejected("store", tr("{path} belongs to another program; choose another file", path=self._path))
         if schema > _SCHEMA:
             raise Rejected(
                 "store",
-                f"{self._path} was written by a newer k8snet (schema {schema}, this one knows {_SCHEMA}); "
-                "start that version, or restore the backup made before the upgrade",
+                tr(
+                    "{path} was written by a newer k8snet (schema {schema}, this one knows "
+                    "{known}); start that version, or restore the backup made before the upgrade",
+                    path=self._path,
+                    schema=schema,
+                    known=_SCHEMA,
+                ),
             )
 
     def _translated(self, error: sqlite3.Error | OSError, writes: bool) -> BackendError:
         path = self._path
         if isinstance(error, OSError):
-            return Rejected("store", f"cannot open {path}: {error.strerror}; check its owner and mode")
+            return Rejected(
+                "store",
+                tr("cannot open {path}: {strerror}; check its owner and mode", path=path, strerror=error.strerror),
+            )
         match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:  # the low byte is the family
             case sqlite3.SQLITE_FULL:
-                return Rejected("store", f"nothing was written: the disk of {path} is full; free some space")
+                return Rejected(
+                    "store", tr("nothing was written: the disk of {path} is full; free some space", path=path)
+                )
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return Unreachable("store", f"another process holds {path} locked; stop it, or try again")
+                return Unreachable("store", tr("another process holds {path} locked; stop it, or try again", path=path))
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-                return Rejected("store", f"cannot write {path}: {error}; check owner and mode of file and folder")
+                return Rejected(
+                    "store",
+                    tr("cannot write {path}: {error}; check owner and mode of file and folder", path=path, error=error),
+                )
             case sqlite3.SQLITE_NOTADB:
-                return Rejected("store", f"{path} is not a SQLite file; choose another one")
+                return Rejected("store", tr("{path} is not a SQLite file; choose another one", path=path))
             case sqlite3.SQLITE_CORRUPT:
-                return Rejected("store", f"{path} is damaged ({error}); restore it from the backup")
+                return Rejected(
+                    "store", tr("{path} is damaged ({error}); restore it from the backup", path=path, error=error)
+                )
             case sqlite3.SQLITE_IOERR if writes:
                 # A commit whose fsync failed may come back when the log is recovered after a crash.
-                return OutcomeUnknown("store", f"the disk of {path} failed while writing ({error}); check it")
+                return OutcomeUnknown(
+                    "store", tr("the disk of {path} failed while writing ({error}); check it", path=path, error=error)
+                )
             case _:
-                return Unreachable("store", f"cannot use {path}: {error}; check its disk")
+                return Unreachable("store", tr("cannot use {path}: {error}; check its disk", path=path, error=error))

@@ -15,10 +15,11 @@ from typing import Protocol, TypeVar
 
 from backends.unbound.settings import UnboundSettings
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
+from bot.model.wording import marked, tr
 
 MAGIC = "UBCT1"  # version 1 of the protocol; every Unbound since 1.4 speaks it
 MAX_ANSWER = 8 * 1024 * 1024  # bytes; the longest list we ask for has a line per zone
-_LATE = "no complete answer in time"
+_LATE = marked("no complete answer in time")
 T = TypeVar("T")
 
 
@@ -58,7 +59,7 @@ class Control:
             # The connection is closed before anybody goes on, and whatever went wrong in it is told below.
             await asyncio.gather(held, deadline, return_exceptions=True)
         if not ended:
-            raise self._silent(_LATE, exchange.sent and writes)
+            raise self._silent(tr(_LATE), exchange.sent and writes)
         error = held.exception()
         if error is not None:
             raise self._failed(error, exchange.sent, writes)
@@ -69,9 +70,12 @@ class Control:
 
     def _lines(self, answer: str, command: str, writes: bool) -> Sequence[str]:
         if answer.startswith("error"):
-            raise Rejected(self._system, f"Unbound refuses {command}: {_printable(answer)}")
+            raise Rejected(
+                self._system,
+                tr("Unbound refuses {command}: {printable}", command=command, printable=_printable(answer)),
+            )
         if (answer and not answer.endswith("\n")) or (writes and not answer.startswith("ok")):
-            raise self._silent("the answer broke off", writes)
+            raise self._silent(tr("the answer broke off"), writes)
         return answer.splitlines()
 
     def _failed(self, error: BaseException, sent: bool, writes: bool) -> BackendError:
@@ -80,38 +84,50 @@ class Control:
             case ssl.SSLCertVerificationError():
                 return Rejected(
                     self._system,
-                    f"{where} shows another certificate than server_certificate_file, or one for another name than"
-                    " server_name; copy unbound_server.pem from that server again",
+                    tr(
+                        "{where} shows another certificate than server_certificate_file, or one for "
+                        "another name than server_name; copy unbound_server.pem from that server again",
+                        where=where,
+                    ),
                 )
             case ssl.SSLError() if error.reason and "ALERT" in error.reason:
                 # The daemon reads no command from somebody whose certificate it does not accept.
                 return Rejected(
-                    self._system, f"{where} does not accept certificate_file; it must come from that server's own setup"
+                    self._system,
+                    tr(
+                        "{where} does not accept certificate_file; it must come from that server's own setup",
+                        where=where,
+                    ),
                 )
             case ssl.SSLError() if not sent and not isinstance(error, ssl.SSLEOFError):
-                return Unreachable(self._system, f"{where} does not speak TLS; is `control-use-cert: yes` set there?")
+                return Unreachable(
+                    self._system, tr("{where} does not speak TLS; is `control-use-cert: yes` set there?", where=where)
+                )
             case _Unusable():
                 return Rejected(self._system, str(error))
             case _TooLate():
-                return Rejected(self._system, "not sent: its time was up before it could be")
+                return Rejected(self._system, tr("not sent: its time was up before it could be"))
             case _TooLong():
-                return self._silent(f"an answer of more than {MAX_ANSWER} bytes", writes)
+                return self._silent(tr("an answer of more than {most} bytes", most=MAX_ANSWER), writes)
             case OSError() if not sent:
                 return Unreachable(
                     self._system,
-                    f"no connection to {where}; is Unbound up, with `control-enable: yes` and `control-interface` on"
-                    " that address, and does a firewall stand between?",
+                    tr(
+                        "no connection to {where}; is Unbound up, with `control-enable: yes` and "
+                        "`control-interface` on that address, and does a firewall stand between?",
+                        where=where,
+                    ),
                 )
             case OSError():
                 # So ends, too, what a server whose alert got lost thinks of our certificate.
-                text = "the connection broke before a whole answer; if it always does, check certificate_file"
+                text = tr("the connection broke before a whole answer; if it always does, check certificate_file")
                 return self._silent(text, writes)
             case _:
                 raise error
 
     def _silent(self, text: str, may_have_written: bool) -> BackendError:
         if may_have_written:
-            return OutcomeUnknown(self._system, f"the command was sent, but {text}")
+            return OutcomeUnknown(self._system, tr("the command was sent, but {text}", text=text))
         return Unreachable(self._system, f"{self._settings.endpoint}: {text}")
 
 
@@ -212,17 +228,19 @@ def _context(settings: UnboundSettings) -> ssl.SSLContext:
     try:
         context.load_verify_locations(settings.server_certificate_file)
     except OSError as error:  # SSLError is one
-        raise _Unusable(f"cannot use server_certificate_file: {_reason(error)}") from None
+        raise _Unusable(tr("cannot use server_certificate_file: {reason}", reason=_reason(error))) from None
     try:
         context.load_cert_chain(settings.certificate_file, settings.certificate_key_file)
     except OSError as error:
-        raise _Unusable(f"cannot use certificate_file and certificate_key_file: {_reason(error)}") from None
+        raise _Unusable(
+            tr("cannot use certificate_file and certificate_key_file: {reason}", reason=_reason(error))
+        ) from None
     return context
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return "not a PEM file, or certificate and key do not belong together"
+        return tr("not a PEM file, or certificate and key do not belong together")
     return error.strerror or "unreadable"
 
 

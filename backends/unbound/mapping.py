@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from bot.model.resources import Forwarder
+from bot.model.wording import tr
 from bot.model.zones import ancestors, canonical_zone, refuse_masters
 
 MAX_MASTERS = 16
@@ -37,7 +38,9 @@ def canonical_forwarder(wish: Forwarder, server: str) -> Forwarder:
     zone = canonical_zone(wish.zone)
     refuse_masters(zone, wish.masters, server, MAX_MASTERS)
     if wish.recursion:
-        raise ValueError(f"zone {zone}: Unbound cannot be told at run time to recurse when the masters are silent")
+        raise ValueError(
+            tr("zone {zone}: Unbound cannot be told at run time to recurse when the masters are silent", zone=zone)
+        )
     return Forwarder(zone=zone, masters=tuple(sorted(wish.masters)))
 
 
@@ -67,8 +70,12 @@ def forwarder_in(zones: Mapping[str, tuple[str, ...]], name: str) -> Forwarder |
         masters = tuple(sorted(IPv4Address(master) for master in zones[name]))
     except AddressValueError:
         raise Unfit(
-            f"the forward zone {name} has masters that are not IPv4 addresses ({_printable(zones[name])}), which k8snet"
-            " does not handle; change it by hand"
+            tr(
+                "the forward zone {name} has masters that are not IPv4 addresses "
+                "({printable}), which k8snet does not handle; change it by hand",
+                name=name,
+                printable=_printable(zones[name]),
+            )
         ) from None
     return Forwarder(zone=name, masters=masters)
 
@@ -77,17 +84,22 @@ def obstacle(held: Local, name: str) -> str | None:
     """Why the server would not forward that name although it has a forwarder for it; None: it would."""
     around = (name, *ancestors(name))
     if name in held.stubs:
-        return f"it has a stub zone {name}; remove that from unbound.conf, then try again"
+        return tr("it has a stub zone {name}; remove that from unbound.conf, then try again", name=name)
     if (zone := next((zone for zone in around if zone in held.authority), None)) is not None:
-        return (
-            f"it holds the auth-zone {zone} itself and answers {name} from there; remove that zone from unbound.conf,"
-            " or have it answer for the cluster's names itself"
+        return tr(
+            "it holds the auth-zone {zone} itself and answers {name} from there; remove "
+            "that zone from unbound.conf, or have it answer for the cluster's names itself",
+            zone=zone,
+            name=name,
         )
     zone = next((zone for zone in around if zone in held.zones), None)
     if zone is not None and (kind := held.zones[zone]) not in _TRANSPARENT:
-        return (
-            f'its local-zone {zone} of type {kind} answers {name} itself; set `local-zone: "{name}." transparent` in'
-            " unbound.conf and reload, then try again"
+        return tr(
+            "its local-zone {zone} of type {kind} answers {name} itself; set `local-zone: "
+            '"{name}." transparent` in unbound.conf and reload, then try again',
+            zone=zone,
+            kind=kind,
+            name=name,
         )
     return None
 
@@ -97,9 +109,11 @@ def overshadowed(zones: Mapping[str, tuple[str, ...]], name: str) -> str | None:
     above = next((zone for zone in ancestors(name) if zone in zones), None)
     if above is None:
         return None
-    return (
-        f"it sends {above} to {_printable(zones[above])} so far; from now on {name} goes to the cluster, and the rest"
-        " stays as it is"
+    return tr(
+        "it sends {above} to {printable} so far; from now on {name} goes to the cluster, and the rest stays as it is",
+        above=above,
+        printable=_printable(zones[above]),
+        name=name,
     )
 
 

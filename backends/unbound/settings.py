@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from bot.model.value import Value
+from bot.model.wording import tr
 
 _EXAMPLE = "unbound.corp.example:8953"
 
@@ -36,10 +37,12 @@ class UnboundSettings(Value):
             url = urlsplit(f"//{endpoint}")
             port = url.port
         except ValueError as error:
-            raise ValueError(f"no usable host and port ({error}); write it as {_EXAMPLE}") from None
+            raise ValueError(
+                tr("no usable host and port ({error}); write it as {example}", error=error, example=_EXAMPLE)
+            ) from None
         whole = url.netloc == endpoint and "@" not in endpoint and endpoint.isprintable() and " " not in endpoint
         if not whole or not url.hostname or not port:
-            raise ValueError(f"must be host:port and nothing more; write it as {_EXAMPLE}")
+            raise ValueError(tr("must be host:port and nothing more; write it as {example}", example=_EXAMPLE))
         return endpoint
 
     @property

@@ -10,6 +10,8 @@ from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import BackendError, Rejected
 from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
 from bot.model.steps import Step
+from bot.model.wording import tr
+from bot.model.words import key_line
 from bot.model.zones import canonical_zone
 
 
@@ -69,7 +71,7 @@ class Unbound:
 
     def normalise(self, resource: Resource) -> Resource:
         if not isinstance(resource, Forwarder):
-            raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
+            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(resource.key)))
         try:
             return mapping.canonical_forwarder(resource, self._settings.host)
         except ValueError as problem:
@@ -89,11 +91,15 @@ class Unbound:
             except mapping.Unfit as problem:
                 return Outcome(kind="refused", detail=str(problem))
             if _same(now, after):
-                return Outcome(kind="already", detail="it was so before")
+                return Outcome(kind="already", detail=tr("it was so before"))
             if not _same(now, step.before):
                 return Outcome(
                     kind="refused",
-                    detail=f"it changed since it was read: expected {_told(step.before)}, found {_told(now)}",
+                    detail=tr(
+                        "it changed since it was read: expected {expected}, found {found}",
+                        expected=_told(step.before),
+                        found=_told(now),
+                    ),
                 )
             return await self._write(zone, after, not_after)
 
@@ -104,7 +110,7 @@ class Unbound:
             await self._control.ask(*_command(zone, after), writes=True, not_after=not_after)
         except Rejected as problem:
             self._unflushed.discard(zone)
-            return Outcome(kind="refused", detail=f"nothing was written: {problem.problem}")
+            return Outcome(kind="refused", detail=tr("nothing was written: {problem}", problem=problem.problem))
         except BackendError as problem:
             return Outcome(kind="unknown", detail=problem.problem)
         try:
@@ -113,10 +119,10 @@ class Unbound:
         except mapping.Unfit as problem:
             return Outcome(kind="unknown", detail=str(problem))
         except BackendError as problem:
-            return Outcome(kind="unknown", detail=f"written, but not read back: {problem.problem}")
+            return Outcome(kind="unknown", detail=tr("written, but not read back: {problem}", problem=problem.problem))
         if _same(left, after):
-            return Outcome(kind="applied", detail="read back as wished, cache flushed")
-        return Outcome(kind="unknown", detail=f"found {_told(left)} afterwards")
+            return Outcome(kind="applied", detail=tr("read back as wished, cache flushed"))
+        return Outcome(kind="unknown", detail=tr("found {found} afterwards", found=_told(left)))
 
     async def close(self) -> None:
         """Nothing stays open between calls."""
@@ -132,13 +138,16 @@ class Unbound:
 
     def _check_key(self, key: Key) -> None:
         if key.kind != "forwarder":
-            raise Rejected(self._name, f"a DNS server holds forwarders, not {key}")
+            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(key)))
         try:
             canonical = canonical_zone(key.name)
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
         if canonical != key.name:
-            raise Rejected(self._name, f"the zone {key.name} is spelt {canonical} here; ask for that")
+            raise Rejected(
+                self._name,
+                tr("the zone {name} is spelt {canonical} here; ask for that", name=key.name, canonical=canonical),
+            )
 
 
 def _command(zone: str, after: Resource | None) -> tuple[str, ...]:
@@ -157,5 +166,5 @@ def _same(one: Resource | None, other: Resource | None) -> bool:
 
 def _told(resource: Resource | None) -> str:
     if not isinstance(resource, Forwarder):
-        return "no forwarder"
-    return f"masters {', '.join(str(master) for master in resource.masters)}"
+        return tr("no forwarder")
+    return tr("masters {masters}", masters=", ".join(str(master) for master in resource.masters))

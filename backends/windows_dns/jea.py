@@ -33,6 +33,7 @@ from backends.windows_dns.wsman import (
     explain_status,
     trust,
 )
+from bot.model.wording import marked, tr
 
 log = logging.getLogger(__name__)
 # It logs the traceback of everything that is explained here.
@@ -46,9 +47,11 @@ FUNCTIONS: Mapping[Operation, str] = {
 }
 # Error ids of a call that never came to run.
 _NOT_CALLED = {
-    "CommandNotFoundException": "the endpoint has no such function; install deploy/windows there again",
-    "ParameterArgumentValidationError": "the endpoint's role does not allow this; see `Zone` in its .psrc file",
-    "NamedParameterNotFound": "the endpoint's functions are of another version; install deploy/windows there again",
+    "CommandNotFoundException": marked("the endpoint has no such function; install deploy/windows there again"),
+    "ParameterArgumentValidationError": marked("the endpoint's role does not allow this; see `Zone` in its .psrc file"),
+    "NamedParameterNotFound": marked(
+        "the endpoint's functions are of another version; install deploy/windows there again"
+    ),
 }
 
 
@@ -120,7 +123,7 @@ class JeaConversation:
                 raise TimeoutError
             call.poll_invoke(timeout=min(patience, LONGEST_WAIT_S))
             if sum(len(str(part)) for part in call.output) > MAX_OUTPUT:
-                raise ValueError("more output than any function of ours returns")
+                raise ValueError(tr("more output than any function of ours returns"))
             if call.state != PSInvocationState.RUNNING:
                 return self._result(call)
         raise TimeoutError
@@ -133,9 +136,9 @@ class JeaConversation:
             if ids and ids[0].startswith(error_id):
                 # It says so before anything of the function has run, so the phase is put back.
                 self.phase = Phase.SENT
-                return Failure(f"{text} ({self._function})", passing=False, refused=True)
-        said = ascii(ids[0][:120])[1:-1] if ids else "and said nothing"
-        return Failure(f"{self._function} ended with an error ({said})", passing=True)
+                return Failure(f"{tr(text)} ({self._function})", passing=False, refused=True)
+        said = ascii(ids[0][:120])[1:-1] if ids else tr("and said nothing")
+        return Failure(tr("{function} ended with an error ({said})", function=self._function, said=said), passing=True)
 
     def _abandon(self, pool: RunspacePool) -> None:
         """End the call by closing its runspace, over a new connection: the old one may be what failed."""
@@ -197,8 +200,10 @@ def _explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
     match error:
         case AuthenticationError():
             return Failure(
-                "WinRM did not accept the login; check `user`, `password` and `jea_login`, and whether the server"
-                " allows that login",
+                tr(
+                    "WinRM did not accept the login; check `user`, `password` and `jea_login`, and "
+                    "whether the server allows that login"
+                ),
                 passing=False,
                 refused=True,
             )
@@ -207,21 +212,25 @@ def _explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
         case WinRMTransportError():
             return explain_status(error.code)
         case WinRMError():
-            return Failure(f"the answer was not PowerShell remoting ({type(error).__name__})", passing=True)
+            return Failure(
+                tr("the answer was not PowerShell remoting ({name})", name=type(error).__name__), passing=True
+            )
         case _:
             return explain(error, settings)
 
 
 def _explain_fault(code: int | None) -> Failure:
     if code == ACCESS_DENIED:
-        text = "the account may not enter the endpoint; name it in RoleDefinitions of the .pssc file and register again"
-        return Failure(f"{text} (WSManFault {code})", passing=False, refused=True)
+        text = tr(
+            "the account may not enter the endpoint; name it in RoleDefinitions of the .pssc file and register again"
+        )
+        return Failure(tr("{text} (WSManFault {code})", text=text, code=code), passing=False, refused=True)
     if code == NO_SUCH_RESOURCE:
-        text = "there is no endpoint `configuration_name` on that server; run Register-K8snetDns.ps1 there"
-        return Failure(f"{text} (WSManFault {code})", passing=False, refused=True)
+        text = tr("there is no endpoint `configuration_name` on that server; run Register-K8snetDns.ps1 there")
+        return Failure(tr("{text} (WSManFault {code})", text=text, code=code), passing=False, refused=True)
     if code == TIMED_OUT:
-        return Failure(f"WinRM gave up waiting for itself (WSManFault {code})", passing=True)
+        return Failure(tr("WinRM gave up waiting for itself (WSManFault {code})", code=code), passing=True)
     known = shell_fault(code)
     if known is not None:
-        return Failure(f"{known.text} (WSManFault {code})", known.passing, known.refused)
-    return Failure(f"WinRM reports a fault that k8snet does not know (WSManFault {code})", passing=True)
+        return Failure(tr("{text} (WSManFault {code})", text=known.said, code=code), known.passing, known.refused)
+    return Failure(tr("WinRM reports a fault that k8snet does not know (WSManFault {code})", code=code), passing=True)

@@ -18,6 +18,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
 
+from bot.model.wording import tr
+
 MAX_BODY = 4 * 1024 * 1024  # bytes; an envelope is 500 kB at most by default
 
 
@@ -54,7 +56,7 @@ class Line:
         with self._lock:
             if self._cut:
                 connected.close()
-                raise OSError("the call was over before the connection stood")
+                raise OSError(tr("the call was over before the connection stood"))
             # A duplicate, because TLS takes the original over; shutting down either ends the connection.
             self._sockets.append(connected.dup())
         return connected
@@ -90,7 +92,7 @@ class _Adapter(HTTPAdapter):
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         remaining = self._line.remaining()
         if remaining <= 0:
-            raise Timeout("the call's time was up before this request", request=request)
+            raise Timeout(tr("the call's time was up before this request"), request=request)
         asked = kwargs.get("timeout")
         pair = asked if isinstance(asked, tuple) else (asked, asked)  # for the connection, and for each read
         kwargs["timeout"] = tuple(min(seconds or remaining, remaining) for seconds in pair)
@@ -106,7 +108,9 @@ class _Adapter(HTTPAdapter):
                 size += len(piece)
                 if size > MAX_BODY or self._line.remaining() <= 0:
                     resp.close()
-                    raise ConnectionError(f"an answer that is longer than {MAX_BODY} bytes or than the call may take")
+                    raise ConnectionError(
+                        tr("an answer that is longer than {most} bytes or than the call may take", most=MAX_BODY)
+                    )
                 yield piece
 
         resp.stream = bounded  # type: ignore[method-assign]

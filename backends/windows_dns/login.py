@@ -8,6 +8,7 @@ from spnego.exceptions import SpnegoError
 from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.tickets import MissingExtra
+from bot.model.wording import marked, tr
 
 CREDSSP_VERSION = 5
 """The lowest that is spoken: before it a man in the middle could use the delegated password (CVE-2018-0886)."""
@@ -29,31 +30,39 @@ def _not_now(text: str) -> Failure:
     return Failure(text, passing=True, refused=True)
 
 
-_NO_PASSWORD = _no("Kerberos did not accept the password or key of `user`")
+_NO_PASSWORD = _no(marked("Kerberos did not accept the password or key of `user`"))
 _STALE = _no(
-    "the Kerberos ticket has expired; renew the cache (kinit), or give `password` or `keytab_file` so that k8snet gets"
-    " tickets itself"
+    marked(
+        "the Kerberos ticket has expired; renew the cache (kinit), or give `password` "
+        "or `keytab_file` so that k8snet gets tickets itself"
+    )
 )
 _FOREIGN = _no(
-    "the server cannot read our ticket; was its machine account reset, or its name given to another service?"
+    marked("the server cannot read our ticket; was its machine account reset, or its name given to another service?")
 )
-_NO_TICKET = _no("there is no Kerberos ticket to log in with; run kinit, or give `password` or `keytab_file`")
-_SKEW = _no("the clocks of this host and of the domain differ too much for Kerberos; synchronise them (NTP)")
-_NO_REALM = _no("this host does not know the realm's Kerberos servers; name them in /etc/krb5.conf or in DNS")
-_SILENT = _not_now("no Kerberos server (KDC) of the realm answers; is TCP and UDP 88 of the domain controllers open?")
+_NO_TICKET = _no(marked("there is no Kerberos ticket to log in with; run kinit, or give `password` or `keytab_file`"))
+_SKEW = _no(marked("the clocks of this host and of the domain differ too much for Kerberos; synchronise them (NTP)"))
+_NO_REALM = _no(marked("this host does not know the realm's Kerberos servers; name them in /etc/krb5.conf or in DNS"))
+_SILENT = _not_now(
+    marked("no Kerberos server (KDC) of the realm answers; is TCP and UDP 88 of the domain controllers open?")
+)
 _BASE = -1765328384  # error numbers of Kerberos begin here (krb5.h, ERROR_TABLE_BASE_krb5)
 
 # By the number that the protocol or MIT's library gives it.
 _KERBEROS: Mapping[int, Failure] = {
-    1: _no("the account's entry in the domain has expired"),
-    6: _no("the domain does not know `user`; write it as name@REALM"),
+    1: _no(marked("the account's entry in the domain has expired")),
+    6: _no(marked("the domain does not know `user`; write it as name@REALM")),
     7: _no(
-        "the domain has no service of that name; let `endpoint` name the server as the domain does (its full host"
-        " name), or choose another `kerberos_service`"
+        marked(
+            "the domain has no service of that name; let `endpoint` name the server as the "
+            "domain does (its full host name), or choose another `kerberos_service`"
+        )
     ),
-    14: _no("the domain offers no encryption type that this host allows; see permitted_enctypes in /etc/krb5.conf"),
-    18: _no("the account is disabled or locked out"),
-    23: _no("the account's password has expired"),
+    14: _no(
+        marked("the domain offers no encryption type that this host allows; see permitted_enctypes in /etc/krb5.conf")
+    ),
+    18: _no(marked("the account is disabled or locked out")),
+    23: _no(marked("the account's password has expired")),
     24: _NO_PASSWORD,
     31: _FOREIGN,
     32: _STALE,
@@ -66,7 +75,7 @@ _KERBEROS: Mapping[int, Failure] = {
     144: _FOREIGN,
     154: _NO_REALM,
     156: _SILENT,
-    181: _no("`keytab_file` holds no key of `user`"),
+    181: _no(marked("`keytab_file` holds no key of `user`")),
     195: _NO_TICKET,  # KRB5_FCC_NOFILE
     220: _NO_REALM,
     224: _NO_REALM,
@@ -79,7 +88,7 @@ _NO_CREDENTIALS = 7 << 16
 def explain_login(error: Exception) -> Failure | None:
     """What a login came to grief over, if that is what the error is about. Texts of the libraries are not passed on."""
     if isinstance(error, MissingExtra):
-        return _no(f"that login needs a library that is not installed: pip install 'k8snet[{error}]'")
+        return _no(tr("that login needs a library that is not installed: pip install 'k8snet[{error}]'", error=error))
     if isinstance(error, UnusableCertificate):
         return _no(str(error))
     home = type(error).__module__.partition(".")[0]
@@ -91,8 +100,11 @@ def explain_login(error: Exception) -> Failure | None:
         return _explain_gss(cause)
     if home == "requests_credssp":
         return _no(
-            "the server did not accept the login by CredSSP; check `user` and `password`, whether CredSSP is enabled on"
-            " the server (Enable-WSManCredSSP -Role Server), and that it has the update of 2018 for CVE-2018-0886"
+            tr(
+                "the server did not accept the login by CredSSP; check `user` and `password`, "
+                "whether CredSSP is enabled on the server (Enable-WSManCredSSP -Role Server), "
+                "and that it has the update of 2018 for CVE-2018-0886"
+            )
         )
     return None
 
@@ -110,7 +122,9 @@ def _explain_gss(error: Exception) -> Failure:
 
 
 def _explain_kerberos(code: int) -> Failure:
-    return _KERBEROS.get(code - _BASE) or _not_now(f"the login by Kerberos failed (error {code} of its library)")
+    return _KERBEROS.get(code - _BASE) or _not_now(
+        tr("the login by Kerberos failed (error {code} of its library)", code=code)
+    )
 
 
 def _signed(number: int) -> int:
@@ -130,7 +144,7 @@ def check_certificate(settings: WindowsDnsSettings) -> None:
             raise FileNotFoundError(f"`{field}` {getattr(settings, field)}")
 
     def no_password() -> str:
-        raise UnusableCertificate("`certificate_key_file` is protected by a password; k8snet needs it without one")
+        raise UnusableCertificate(tr("`certificate_key_file` is protected by a password; k8snet needs it without one"))
 
     try:
         ssl.create_default_context().load_cert_chain(
@@ -138,16 +152,20 @@ def check_certificate(settings: WindowsDnsSettings) -> None:
         )
     except (ssl.SSLError, OSError):
         raise UnusableCertificate(
-            "`certificate_file` and `certificate_key_file` are no certificate and its key, both in PEM"
+            tr("`certificate_file` and `certificate_key_file` are no certificate and its key, both in PEM")
         ) from None
 
 
 def certificate_refused(settings: WindowsDnsSettings) -> Failure:
     """The server has seen the client certificate, or missed one, and does not let us in."""
     return _no(
-        f"the server did not accept the client certificate ({_described(settings)}); is its authority trusted there,"
-        " its user mapped to a local account (winrm/config/service/certmapping), and Certificate enabled"
-        " (winrm/config/service/auth)?"
+        tr(
+            "the server did not accept the client certificate ({described}); is its "
+            "authority trusted there, its user mapped to a local account "
+            "(winrm/config/service/certmapping), and Certificate enabled "
+            "(winrm/config/service/auth)?",
+            described=_described(settings),
+        )
     )
 
 
@@ -159,7 +177,15 @@ def _described(settings: WindowsDnsSettings) -> str:
     try:
         certificate = x509.load_pem_x509_certificate(settings.certificate_file.read_bytes())
     except (OSError, ValueError):
-        return "`certificate_file` cannot be read"
-    names = f"{certificate.subject.rfc4514_string()} of {certificate.issuer.rfc4514_string()}"
+        return tr("`certificate_file` cannot be read")
+    names = tr(
+        "{subject} of {issuer}",
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+    )
     shown = "".join(character for character in names[:200] if character.isprintable())
-    return f"{shown}, valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    return tr(
+        "{shown}, valid until {not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+        shown=shown,
+        not_valid_after_utc=certificate.not_valid_after_utc,
+    )

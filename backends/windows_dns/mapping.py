@@ -8,6 +8,7 @@ from backends.windows_dns.settings import Storage
 from backends.windows_dns.wire import Facts, Zone
 from bot.model.resources import Forwarder
 from bot.model.value import Value
+from bot.model.wording import tr
 from bot.model.zones import ancestors
 
 TICKS_PER_SECOND = 10_000_000  # the server's clock counts steps of 100 ns
@@ -94,15 +95,24 @@ def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
         return None
     if zone.type != "Forwarder":
         raise Unfit(
-            f"{name} is already a {zone.type.lower()} zone there, so no forwarder can have that name; remove that"
-            " zone if nothing needs it, or have it answer for the cluster's names itself"
+            tr(
+                "{name} is already a {type} zone there, so no forwarder can have that name; "
+                "remove that zone if nothing needs it, or have it answer for the cluster's "
+                "names itself",
+                name=name,
+                type=zone.type.lower(),
+            )
         )
     try:
         masters = tuple(IPv4Address(master) for master in zone.masters)
     except AddressValueError:
         raise Unfit(
-            f"the forwarder {name} has masters that are not IPv4 ({', '.join(zone.masters)}), which k8snet does not"
-            " handle; change it by hand"
+            tr(
+                "the forwarder {name} has masters that are not IPv4 ({masters}), which k8snet "
+                "does not handle; change it by hand",
+                name=name,
+                masters=", ".join(zone.masters),
+            )
         ) from None
     return Forwarder(zone=name, masters=masters, timeout_s=zone.timeout, recursion=zone.recursion)
 
@@ -115,9 +125,13 @@ def obstacle(zones: Mapping[str, Zone], name: str, delegating: Container[str]) -
     for above in ancestors(name):
         zone = zones.get(above)
         if zone is not None and zone.type in _HOSTED and above not in delegating:
-            return (
-                f"it holds the {zone.type.lower()} zone {above} itself and would answer {name} from there instead of"
-                f" forwarding; delegate the name in that zone and list {above} under `delegating_zones`"
+            return tr(
+                "it holds the {type} zone {above} itself and would answer {name} from there "
+                "instead of forwarding; delegate the name in that zone and list {above} under "
+                "`delegating_zones`",
+                type=zone.type.lower(),
+                above=above,
+                name=name,
             )
     return None
 
@@ -127,9 +141,12 @@ def overshadowed(zones: Mapping[str, Zone], name: str) -> str | None:
     for above in ancestors(name):
         zone = zones.get(above)
         if zone is not None and zone.type not in _HOSTED:
-            return (
-                f"it sends {above} to {', '.join(zone.masters)} so far; from now on {name} goes to the cluster, and"
-                " the rest stays as it is"
+            return tr(
+                "it sends {above} to {masters} so far; from now on {name} goes to the cluster, "
+                "and the rest stays as it is",
+                above=above,
+                masters=", ".join(zone.masters),
+                name=name,
             )
     return None
 

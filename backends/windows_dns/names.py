@@ -2,6 +2,7 @@
 
 from backends.windows_dns.settings import ForwarderDefaults
 from bot.model.resources import Forwarder
+from bot.model.wording import tr
 from bot.model.zones import canonical_zone, refuse_masters
 
 MAX_MASTERS = 16
@@ -19,5 +20,12 @@ def canonical_forwarder(wish: Forwarder, server: str = "", defaults: ForwarderDe
     open_fields = {} if defaults is None else defaults.model_dump(exclude=wish.model_fields_set)
     whole = wish.model_copy(update={"zone": zone, "mark": None, **open_fields})
     if not 1 <= whole.timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"zone {zone}: a forwarder timeout of {whole.timeout_s} s; Windows takes 1 to {MAX_TIMEOUT_S}")
+        raise ValueError(
+            tr(
+                "zone {zone}: a forwarder timeout of {timeout_s} s; Windows takes 1 to {most}",
+                zone=zone,
+                timeout_s=whole.timeout_s,
+                most=MAX_TIMEOUT_S,
+            )
+        )
     return whole

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bot.model.secrets import Secret
 from bot.model.value import Value
+from bot.model.wording import tr
 from bot.model.zones import canonical_zone
 
 Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate", "jea"]
@@ -133,19 +134,25 @@ class WindowsDnsSettings(Value):
             url = urlsplit(endpoint)
             port = url.port
         except ValueError as error:
-            raise ValueError(f"no usable URL ({error}); write it as {_EXAMPLE}") from None
+            raise ValueError(
+                tr("no usable URL ({error}); write it as {example}", error=error, example=_EXAMPLE)
+            ) from None
         if url.scheme not in ("https", "http"):
-            raise ValueError(f"begins with neither https:// nor http://; write it as {_EXAMPLE}")
+            raise ValueError(tr("begins with neither https:// nor http://; write it as {example}", example=_EXAMPLE))
         if not url.hostname or any(character.isspace() for character in endpoint):
-            raise ValueError(f"names no host; write it as {_EXAMPLE}")
+            raise ValueError(tr("names no host; write it as {example}", example=_EXAMPLE))
         if url.username is not None or url.password is not None:
-            raise ValueError("holds a user or password; they belong in `user` and `password`")
+            raise ValueError(tr("holds a user or password; they belong in `user` and `password`"))
         if port is None:
-            raise ValueError(f"names no port; WinRM listens on 5986 (https) or 5985 (http): {_EXAMPLE}")
+            raise ValueError(
+                tr("names no port; WinRM listens on 5986 (https) or 5985 (http): {example}", example=_EXAMPLE)
+            )
         if (url.scheme, port) in (("https", _PLAIN_PORT), ("http", _TLS_PORT)):
-            raise ValueError(f"port {port} does not speak {url.scheme}; https is on 5986, http on 5985")
+            raise ValueError(
+                tr("port {port} does not speak {scheme}; https is on 5986, http on 5985", port=port, scheme=url.scheme)
+            )
         if url.path in ("", "/") or url.query or url.fragment:
-            raise ValueError(f"must end in the listener's path, usually /wsman: {_EXAMPLE}")
+            raise ValueError(tr("must end in the listener's path, usually /wsman: {example}", example=_EXAMPLE))
         return endpoint
 
     @field_validator("delegating_zones")
@@ -157,40 +164,48 @@ class WindowsDnsSettings(Value):
     def _credentials(self) -> Self:
         if self.transport == "certificate":
             if not self.tls or self.certificate_file is None or self.certificate_key_file is None:
-                raise ValueError("transport certificate needs https, `certificate_file` and `certificate_key_file`")
+                raise ValueError(tr("transport certificate needs https, `certificate_file` and `certificate_key_file`"))
         elif self.login == "kerberos":
             self._kerberos_credentials()
         elif not self.user:
-            raise ValueError(f"transport {self.transport} needs `user`")
+            raise ValueError(tr("transport {transport} needs `user`", transport=self.transport))
         elif self.password is None:
-            raise ValueError(f"transport {self.transport} needs `password`")
+            raise ValueError(tr("transport {transport} needs `password`", transport=self.transport))
         if self.login != "kerberos" and (self.keytab_file or self.ticket_cache_file):
-            raise ValueError("`keytab_file` and `ticket_cache_file` are for logging in with kerberos")
+            raise ValueError(tr("`keytab_file` and `ticket_cache_file` are for logging in with kerberos"))
         if (self.transport == "jea") != bool(self.configuration_name):
-            raise ValueError("transport jea and `configuration_name` (the name of its endpoint) go together")
+            raise ValueError(tr("transport jea and `configuration_name` (the name of its endpoint) go together"))
         return self
 
     def _kerberos_credentials(self) -> None:
         given = [self.password, self.keytab_file, self.ticket_cache_file]
         if sum(each is not None for each in given) > 1:
-            raise ValueError("kerberos takes one of `password`, `keytab_file` and `ticket_cache_file`")
+            raise ValueError(tr("kerberos takes one of `password`, `keytab_file` and `ticket_cache_file`"))
         if self.password is not None and not self.user:
-            raise ValueError("kerberos with `password` needs `user`")
+            raise ValueError(tr("kerberos with `password` needs `user`"))
         if self.user and not re.fullmatch(r"[^@\\/\s]+@[^@\\/\s]+", self.user):
-            raise ValueError("kerberos knows `user` as name@corp.example only")
+            raise ValueError(tr("kerberos knows `user` as name@corp.example only"))
         if _is_address(self.host):
-            raise ValueError("kerberos knows no addresses: let `endpoint` name the server by its full host name")
+            raise ValueError(tr("kerberos knows no addresses: let `endpoint` name the server by its full host name"))
 
     @model_validator(mode="after")
     def _readable_by_nobody_else(self) -> Self:
         encrypts = self.transport in _SEALING
         if self.message_encryption == "always" and not encrypts:
-            raise ValueError(f"transport {self.transport} cannot encrypt messages: set `message_encryption: auto`")
+            raise ValueError(
+                tr(
+                    "transport {transport} cannot encrypt messages: set `message_encryption: auto`",
+                    transport=self.transport,
+                )
+            )
         plain = not self.tls and (not encrypts or self.message_encryption == "never")
         if plain and not self.insecure_plain_text:
             raise ValueError(
-                f"transport {self.transport} over http would be readable on the network: use an https endpoint,"
-                " or, in a lab, `insecure_plain_text: true`"
+                tr(
+                    "transport {transport} over http would be readable on the network: use an "
+                    "https endpoint, or, in a lab, `insecure_plain_text: true`",
+                    transport=self.transport,
+                )
             )
         return self
 

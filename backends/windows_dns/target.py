@@ -16,6 +16,8 @@ from bot.engine.ports import Foresight, Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
+from bot.model.wording import tr
+from bot.model.words import key_line
 from bot.model.zones import ancestors, canonical_zone
 
 # How long a write that began just in time may take until everybody can see it.
@@ -86,7 +88,7 @@ class WindowsDns:
 
     def normalise(self, resource: Resource) -> Resource:
         if not isinstance(resource, Forwarder):
-            raise Rejected(self._name, f"a DNS server holds forwarders, not {resource.key}")
+            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(resource.key)))
         try:
             return canonical_forwarder(resource, self._settings.host, self._settings.forwarder)
         except ValueError as problem:
@@ -108,7 +110,7 @@ class WindowsDns:
             if not_after is not None:
                 limit_s = min(limit_s, not_after - self._clock.monotonic())
             if limit_s <= 0:
-                return Outcome(kind="refused", detail="not sent: its time was up before it could be")
+                return Outcome(kind="refused", detail=tr("not sent: its time was up before it could be"))
             wish = mapping.write_parameters(before, after, self._settings.storage)
             wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(limit_s)}
             return await self._write(wish, deadline)
@@ -124,7 +126,7 @@ class WindowsDns:
             return Outcome(kind="unknown", detail=problem.problem)
         except (Unreachable, Rejected) as problem:
             self._settled_after = None
-            return Outcome(kind="refused", detail=f"nothing was written: {problem.problem}")
+            return Outcome(kind="refused", detail=tr("nothing was written: {problem}", problem=problem.problem))
         self._settled_after = None  # the script has ended
         return judge(answer, wish["pre"], wish["post"])
 
@@ -138,13 +140,16 @@ class WindowsDns:
 
     def _check_key(self, key: Key) -> None:
         if key.kind != "forwarder":
-            raise Rejected(self._name, f"a DNS server holds forwarders, not {key}")
+            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(key)))
         try:
             canonical = canonical_zone(key.name)
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
         if canonical != key.name:
-            raise Rejected(self._name, f"the zone {key.name} is spelt {canonical} here; ask for that")
+            raise Rejected(
+                self._name,
+                tr("the zone {name} is spelt {canonical} here; ask for that", name=key.name, canonical=canonical),
+            )
 
     def _wish(self, step: Step) -> tuple[Forwarder | None, Forwarder | None]:
         self._check_key(step.key)
@@ -174,7 +179,8 @@ class WindowsDns:
             longest = mapping.ticks(self._settings.write_limit_s) + LONGEST_SETTLE_TICKS
             await self._clock.sleep((min(left, longest) + 1) / mapping.TICKS_PER_SECOND)
         raise Unreachable(
-            self._name, "a write of unknown outcome may still take effect, because the server's clock does not move on"
+            self._name,
+            tr("a write of unknown outcome may still take effect, because the server's clock does not move on"),
         )
 
     async def _ask(
@@ -196,7 +202,11 @@ class WindowsDns:
         )
         answer = parse(output.stdout, expected, ref)
         if answer is None:
-            problem = f"{operation} ended with exit code {output.exit_code} and without an answer to this request"
+            problem = tr(
+                "{operation} ended with exit code {exit_code} and without an answer to this request",
+                operation=operation,
+                exit_code=output.exit_code,
+            )
             raise (OutcomeUnknown if writes else Unreachable)(self._name, problem)
         if not writes:  # a write judges for itself, on the server
             self._check_computer(answer.server)
@@ -211,12 +221,17 @@ class WindowsDns:
         elif computer != self._computer:
             raise Rejected(
                 self._name,
-                f"{self._settings.endpoint} was {self._computer!a} before and is {computer!a} now; let"
-                " `endpoint` name one server, and restart k8snet if that server was replaced",
+                tr(
+                    "{endpoint} was {computer!a} before and is {now!a} now; let `endpoint` name "
+                    "one server, and restart k8snet if that server was replaced",
+                    endpoint=self._settings.endpoint,
+                    computer=self._computer,
+                    now=computer,
+                ),
             )
 
     def _error(self, failure: Failure) -> BackendError:
-        return (Unreachable if failure.passing else Rejected)(self._name, failure.text)
+        return (Unreachable if failure.passing else Rejected)(self._name, failure.said)
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + self._settings.timeout_s

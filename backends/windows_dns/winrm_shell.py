@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.windows_dns import scripts
@@ -10,6 +11,7 @@ from backends.windows_dns.faults import Failure
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.tickets import Tickets
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.model.wording import tr
 
 if TYPE_CHECKING:
     from backends.windows_dns.jea import JeaConversation
@@ -82,7 +84,7 @@ class WinRmShell:
             from backends.windows_dns.jea import JeaConversation
         except ModuleNotFoundError:
             raise Rejected(
-                self._system, "transport jea needs a library that is not installed: pip install 'k8snet[jea]'"
+                self._system, tr("transport jea needs a library that is not installed: pip install 'k8snet[jea]'")
             ) from None
 
         def begin(line: "Line") -> JeaConversation:
@@ -97,7 +99,7 @@ class WinRmShell:
 
         line = Line(timeout_s, self._clock.monotonic)
         conversation = begin(line)
-        held = asyncio.get_running_loop().run_in_executor(self._executor, conversation.hold)
+        held = asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, conversation.hold)
         deadline = asyncio.ensure_future(self._clock.sleep(timeout_s))
         either: set[asyncio.Future[Any]] = {held, deadline}
         try:
@@ -107,7 +109,14 @@ class WinRmShell:
             deadline.cancel()
             done = held.done()
             held.cancel()  # it may still be waiting for its turn
-        late = Failure(f"no result within {timeout_s:g} s{self._may_wait_for(conversation)}", passing=True)
+        late = Failure(
+            tr(
+                "no result within {timeout_s:g} s{may_wait_for}",
+                timeout_s=timeout_s,
+                may_wait_for=self._may_wait_for(conversation),
+            ),
+            passing=True,
+        )
         result = held.result() if done else conversation.output or late
         if isinstance(result, Failure):
             raise self._error(result, conversation, writes)
@@ -118,7 +127,7 @@ class WinRmShell:
 
         if self._settings.login != "kerberos" or conversation.phase is not Phase.NOTHING_SENT:
             return ""
-        return "; it had not logged in yet: do WinRM and the Kerberos servers (KDC, port 88) of the domain answer?"
+        return tr("; it had not logged in yet: do WinRM and the Kerberos servers (KDC, port 88) of the domain answer?")
 
     def _error(
         self, failure: Failure, conversation: "Conversation | JeaConversation", writes: bool
@@ -128,8 +137,8 @@ class WinRmShell:
         told_no = conversation.phase is Phase.SENT and failure.refused
         if writes and conversation.phase is not Phase.NOTHING_SENT and not told_no:
             unknown = OutcomeUnknown if conversation.stopped else StillRunning
-            return unknown(self._system, f"the write was sent, but {failure.text}")
-        return (Unreachable if failure.passing else Rejected)(self._system, failure.text)
+            return unknown(self._system, tr("the write was sent, but {text}", text=failure.said))
+        return (Unreachable if failure.passing else Rejected)(self._system, failure.said)
 
     async def close(self) -> None:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""

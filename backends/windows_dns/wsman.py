@@ -33,6 +33,7 @@ from backends.windows_dns.login import (
 from backends.windows_dns.settings import WindowsDnsSettings
 from backends.windows_dns.tickets import Tickets
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
+from bot.model.wording import tr
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Conversation:
             if err:
                 log.debug("%s wrote to stderr: %r", self._settings.endpoint, err[:400])
             if size > MAX_OUTPUT:
-                raise ValueError("more output than any script of ours prints")
+                raise ValueError(tr("more output than any script of ours prints"))
             if done:
                 return Output(bytes(stdout), exit_code)
         raise TimeoutError
@@ -242,61 +243,63 @@ def _explain_call(error: Exception) -> Failure:
     match error:
         case InvalidCredentialsError():
             return Failure(
-                "WinRM did not accept the login; check `user`, `password` and `transport`, and whether the server"
-                " allows that transport",
+                tr(
+                    "WinRM did not accept the login; check `user`, `password` and `transport`, and "
+                    "whether the server allows that transport"
+                ),
                 passing=False,
                 refused=True,
             )
         case WSManFaultError():
             return _explain_fault(error)
         case WinRMOperationTimeoutError():
-            return Failure(f"WinRM gave up waiting for itself (WSManFault {TIMED_OUT})", passing=True)
+            return Failure(tr("WinRM gave up waiting for itself (WSManFault {code})", code=TIMED_OUT), passing=True)
         case WinRMTransportError():
             return explain_status(error.code)
         case WinRMError():
-            return Failure("pywinrm cannot use these settings", passing=False, refused=True)
+            return Failure(tr("pywinrm cannot use these settings"), passing=False, refused=True)
         case FileNotFoundError():
-            return Failure(f"{error} does not exist", passing=False, refused=True)
+            return Failure(tr("{error} does not exist", error=error), passing=False, refused=True)
         case PermissionError():
-            return Failure("WinRM offers no login that `transport` could use", passing=False, refused=True)
+            return Failure(tr("WinRM offers no login that `transport` could use"), passing=False, refused=True)
         case TimeoutError():
-            return Failure("the script did not end in time", passing=True)
+            return Failure(tr("the script did not end in time"), passing=True)
         case SpnegoError():
-            return Failure("the encryption of the conversation broke", passing=True)
+            return Failure(tr("the encryption of the conversation broke"), passing=True)
         case TooManyRedirects():
-            return Failure("the server redirects us, which WinRM never does; check `endpoint`", passing=False)
+            return Failure(tr("the server redirects us, which WinRM never does; check `endpoint`"), passing=False)
         case RequestException() | HTTPError() | OSError():
             return _explain_network(error)
         case _:
             # StopIteration, AttributeError, AssertionError, ParseError …: the answer was not WS-Management.
-            return Failure(f"the answer was not WS-Management ({type(error).__name__})", passing=True)
+            return Failure(tr("the answer was not WS-Management ({name})", name=type(error).__name__), passing=True)
 
 
 def _explain_fault(error: WSManFaultError) -> Failure:
     known = shell_fault(error.wsman_fault_code) or shell_fault(error.wmierror_code)
     code = error.wsman_fault_code if error.wsman_fault_code is not None else error.wmierror_code
     if known is not None:
-        return Failure(f"{known.text} (WSManFault {code})", known.passing, known.refused)
-    return Failure(f"WinRM reports a fault that k8snet does not know (WSManFault {code})", passing=True)
+        return Failure(tr("{text} (WSManFault {code})", text=known.said, code=code), known.passing, known.refused)
+    return Failure(tr("WinRM reports a fault that k8snet does not know (WSManFault {code})", code=code), passing=True)
 
 
 def explain_status(status: int | None) -> Failure:
     """What an HTTP status without a SOAP fault means."""
     if status == 404:
-        return Failure("no WinRM listener has that path (HTTP 404); check `endpoint`", passing=False, refused=True)
+        return Failure(tr("no WinRM listener has that path (HTTP 404); check `endpoint`"), passing=False, refused=True)
     if status == 403:
-        return Failure("the server forbids the request (HTTP 403)", passing=False, refused=True)
+        return Failure(tr("the server forbids the request (HTTP 403)"), passing=False, refused=True)
     return Failure(f"WinRM answered HTTP {status}", passing=True, refused=400 <= (status or 0) < 500)
 
 
 def _explain_network(error: Exception) -> Failure:
     if isinstance(error, SSLError):
         return Failure(
-            "the TLS handshake failed; is the certificate for this host name, and `ca_file` its authority?",
+            tr("the TLS handshake failed; is the certificate for this host name, and `ca_file` its authority?"),
             passing=True,
         )
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else None
     if isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError):
-        return Failure("no connection; is the server up, and does a firewall stand between?", passing=True)
-    return Failure("the connection broke, or stayed silent too long", passing=True)
+        return Failure(tr("no connection; is the server up, and does a firewall stand between?"), passing=True)
+    return Failure(tr("the connection broke, or stayed silent too long"), passing=True)

@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+from bot.model.wording import tr
+
 Operation = Literal["clock.read", "facts.read", "forwarder.read", "forwarder.write"]
 
 PARAMETERS = "K8SNET_PARAMETERS"
@@ -43,7 +45,13 @@ def parameters(data: Mapping[str, Any]) -> str:
     """`data` as the value of the environment variable. Raises ValueError when it is too long to travel."""
     encoded = json.dumps(data, ensure_ascii=True).encode("ascii")
     if len(encoded) > MAX_PARAMETER_BYTES:
-        raise ValueError(f"{len(encoded)} bytes of parameters; an environment variable holds {MAX_PARAMETER_BYTES}")
+        raise ValueError(
+            tr(
+                "{count} bytes of parameters; an environment variable holds {most}",
+                count=len(encoded),
+                most=MAX_PARAMETER_BYTES,
+            )
+        )
     return base64.b64encode(encoded).decode("ascii")
 
 
