@@ -132,7 +132,7 @@ def _targets(settings: Settings, env: RealEnv) -> Mapping[TargetId, Target]:
         name: FortiGate(name, firewall, env) for name, firewall in settings.firewalls.items()
     }
     for name, server in settings.dns_servers.items():
-        if server.server is not None:  # a replica is never written to
+        if server.server is not None:  # a replica's is there to clear its cache, and never written to
             targets[name] = _dns_server(name, server.server, env)
     return targets
 

@@ -66,7 +66,10 @@ class DnsServerSettings(Value):
     )
     address_object: ObjectName | None = Field(default=None, description="Its address object; k8snet-dns-<name>.")
     server: WindowsDnsSettings | UnboundSettings | None = Field(
-        default=None, discriminator="type", description="How to write to it; nothing for a replica."
+        default=None,
+        discriminator="type",
+        description="How to write to it. A replica is never written to: with `server`, its cache is cleared once it has"
+        " learned a change; without, names that it was asked for too early stay unknown there for a while.",
     )
     replica_of: Name | None = Field(
         default=None, description="The DNS server that forwarders are written to and that this one learns them from."
@@ -77,8 +80,10 @@ class DnsServerSettings(Value):
 
     @model_validator(mode="after")
     def _written_or_learned(self) -> Self:
-        if (self.server is None) == (self.replica_of is None):
-            raise ValueError(tr("needs either `server` (how to write to it) or `replica_of` (whom it learns from)"))
+        if self.server is None and self.replica_of is None:
+            raise ValueError(tr("needs `server` (how to write to it) or `replica_of` (whom it learns from)"))
+        if self.replica_of is not None and isinstance(self.server, UnboundSettings):
+            raise ValueError(tr("an Unbound learns from nobody; leave out `replica_of`"))
         return self
 
 
@@ -229,9 +234,9 @@ class Settings(Value):
         source = self.dns_servers.get(name)
         if source is None:
             return tr("there is no dns_servers.{name}", name=name)
+        if source.replica_of is not None:
+            return tr("{name} is a replica itself; name the server that is written to", name=name)
         match source.server:
-            case None:
-                return tr("{name} is a replica itself; name the server that is written to", name=name)
             case WindowsDnsSettings(storage="file"):
                 return tr(
                     "{name} keeps forwarders to itself; set dns_servers.{name}.server.storage to domain or forest",
@@ -257,6 +262,7 @@ class Settings(Value):
                     address_object=server.address_object or f"k8snet-dns-{name}",
                     replica_of=server.replica_of,
                     replication_s=server.replication_s if server.replica_of else 0,
+                    forgets=server.replica_of is not None and server.server is not None,
                 )
                 for name, server in self.dns_servers.items()
             ),

@@ -111,6 +111,14 @@ UNBOUND = {
 }
 
 
+WINDOWS = {
+    "type": "windows_dns",
+    "endpoint": "https://dc2.corp.example:5986/wsman",
+    "user": "k8snet",
+    "password": {"env": "WINRM_PASSWORD"},
+}
+
+
 def dc2(**settings: object) -> dict[str, object]:
     return {"dns_servers.dc2": {"address": "172.16.2.4", "interface": "dmz", **settings}}
 
@@ -118,10 +126,11 @@ def dc2(**settings: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (dc2(), "dns_servers.dc2: needs either `server` (how to write to it) or `replica_of`"),
-        (dc2(server=UNBOUND, replica_of="dc1"), "dns_servers.dc2: needs either"),
+        (dc2(), "dns_servers.dc2: needs `server` (how to write to it) or `replica_of`"),
+        (dc2(server=UNBOUND, replica_of="dc1"), "dns_servers.dc2: an Unbound learns from nobody"),
         (dc2(replica_of="dc9"), "dns_servers.dc2.replica_of: there is no dns_servers.dc9"),
         (dc2(replica_of="dc2"), "dns_servers.dc2.replica_of: dc2 is a replica itself"),
+        (dc2(server=WINDOWS, replica_of="dc2"), "dns_servers.dc2.replica_of: dc2 is a replica itself"),
         (dc2(replica_of="dc1"), "dc1 keeps forwarders to itself; set dns_servers.dc1.server.storage to domain"),
         (dc2(server={**UNBOUND, "endpoint": "dc2"}), "dns_servers.dc2.server.unbound.endpoint: must be host:port"),
         (dc2(server={"type": "bind"}), "dns_servers.dc2.server:"),
@@ -133,6 +142,20 @@ def dc2(**settings: object) -> dict[str, object]:
 )
 def test_a_dns_server_is_written_to_or_learns_from_one(tmp_path: Path, change: dict[str, object], says: str) -> None:
     assert says in problems(tmp_path, change)
+
+
+def test_a_replica_whose_cache_can_be_cleared_forgets(tmp_path: Path) -> None:
+    tree = yaml.safe_load(EXAMPLE.read_text())
+    servers = tree["dns_servers"]
+    servers["dc1"]["server"]["storage"] = "domain"
+    servers["dc2"] = {"address": "172.16.2.4", "interface": "dmz", "replica_of": "dc1", "server": WINDOWS}
+    tree["offices"]["hq"]["dns_servers"] = ["dc1", "dc2"]
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump(tree))
+    site = load(tmp_path / "app.yaml", ENVIRON).site()
+    assert [(server.name, server.target, server.forgets) for server in site.dns_servers] == [
+        ("dc1", "dc1", False),
+        ("dc2", "dc1", True),
+    ]
 
 
 def test_a_replica_and_an_unbound_can_stand_beside_a_windows_server(tmp_path: Path) -> None:

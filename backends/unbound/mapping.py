@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from bot.model.resources import Forwarder
 from bot.model.wording import tr
@@ -41,7 +41,7 @@ def canonical_forwarder(wish: Forwarder, server: str) -> Forwarder:
         raise ValueError(
             tr("zone {zone}: Unbound cannot be told at run time to recurse when the masters are silent", zone=zone)
         )
-    return Forwarder(zone=zone, masters=tuple(sorted(wish.masters)))
+    return Forwarder(zone=zone, masters=_in_order(wish.masters))
 
 
 def forward_zones(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -63,21 +63,25 @@ def local(zones: Iterable[str], authority: Iterable[str], stubs: Iterable[str]) 
 
 
 def forwarder_in(zones: Mapping[str, tuple[str, ...]], name: str) -> Forwarder | None:
-    """The forwarder of that name. Raises Unfit for one that points at anything but IPv4 addresses."""
+    """The forwarder of that name. Raises Unfit for one that points at anything but addresses."""
     if name not in zones:
         return None
     try:
-        masters = tuple(sorted(IPv4Address(master) for master in zones[name]))
-    except AddressValueError:
+        masters = _in_order(ip_address(master) for master in zones[name])
+    except ValueError:
         raise Unfit(
             tr(
-                "the forward zone {name} has masters that are not IPv4 addresses "
-                "({printable}), which k8snet does not handle; change it by hand",
+                "the forward zone {name} has masters that are not addresses ({printable}), which k8snet "
+                "does not handle; change it by hand",
                 name=name,
                 printable=_printable(zones[name]),
             )
         ) from None
     return Forwarder(zone=name, masters=masters)
+
+
+def _in_order(masters: Iterable[IPv4Address | IPv6Address]) -> tuple[IPv4Address | IPv6Address, ...]:
+    return tuple(sorted(masters, key=lambda master: (master.version, int(master))))
 
 
 def obstacle(held: Local, name: str) -> str | None:

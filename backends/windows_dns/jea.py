@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("pypsrp").setLevel(logging.CRITICAL)
 
 FUNCTIONS: Mapping[Operation, str] = {
+    "cache.clear": "Clear-K8snetCache",
     "clock.read": "Get-K8snetClock",
     "facts.read": "Get-K8snetServer",
     "forwarder.read": "Get-K8snetForwarder",

@@ -1,7 +1,7 @@
 """Between the server's zones and our forwarders. Pure."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from backends.windows_dns.settings import Storage
@@ -13,7 +13,13 @@ from bot.model.zones import ancestors
 
 TICKS_PER_SECOND = 10_000_000  # the server's clock counts steps of 100 ns
 
-_SCOPES: Mapping[Storage, str] = {"file": "", "domain": "Domain", "forest": "Forest", "legacy": "Legacy"}
+_SCOPES: Mapping[Storage, str] = {
+    "file": "",
+    "domain": "Domain",
+    "forest": "Forest",
+    "legacy": "Legacy",
+    "custom": "Custom",
+}
 # A server never forwards a name for which it holds the data itself, nor anything below it.
 _HOSTED = ("Primary", "Secondary")
 
@@ -53,8 +59,11 @@ def state(forwarder: Forwarder | None) -> str:
     return f"{masters} {forwarder.timeout_s} {forwarder.recursion}"
 
 
-def write_parameters(before: Forwarder | None, after: Forwarder | None, storage: Storage) -> dict[str, Any]:
-    """The wish of forwarder.write. Both forwarders are canonical and at least one is there."""
+def write_parameters(
+    before: Forwarder | None, after: Forwarder | None, storage: Storage, partition: str = ""
+) -> dict[str, Any]:
+    """The wish of forwarder.write. Both forwarders are canonical and at least one is there; `partition` belongs to
+    storage custom."""
     some = after or before
     assert some is not None
     wish: dict[str, Any] = {"zone": some.zone, "pre": state(before), "post": state(after)}
@@ -65,6 +74,8 @@ def write_parameters(before: Forwarder | None, after: Forwarder | None, storage:
             "recursion": after.recursion,
             "scope": _SCOPES[storage],
         }
+        if partition:  # an endpoint that was installed before there were any does not know the parameter
+            wish["partition"] = partition
     return wish
 
 
@@ -104,16 +115,18 @@ def forwarder_in(zones: Mapping[str, Zone], name: str) -> Forwarder | None:
             )
         )
     try:
-        masters = tuple(IPv4Address(master) for master in zone.masters)
-    except AddressValueError:
+        masters: tuple[IPv4Address | IPv6Address, ...] = tuple(ip_address(master) for master in zone.masters)
+    except ValueError:
+        masters = ()
+    # Windows writes some IPv6 addresses, such as ISATAP's, otherwise than anybody else.
+    if [str(master) for master in masters] != [master.lower() for master in zone.masters]:
         raise Unfit(
             tr(
-                "the forwarder {name} has masters that are not IPv4 ({masters}), which k8snet "
-                "does not handle; change it by hand",
+                "the forwarder {name} has masters that k8snet cannot read ({masters}); change it by hand",
                 name=name,
-                masters=", ".join(zone.masters),
+                masters=ascii(", ".join(zone.masters))[1:-1],
             )
-        ) from None
+        )
     return Forwarder(zone=name, masters=masters, timeout_s=zone.timeout, recursion=zone.recursion)
 
 

@@ -15,7 +15,7 @@ from bot.model.zones import canonical_zone
 
 Transport = Literal["ntlm", "basic", "kerberos", "credssp", "certificate", "jea"]
 _SEALING = ("ntlm", "kerberos", "credssp", "jea")  # transports that can encrypt inside HTTP
-Storage = Literal["file", "domain", "forest", "legacy"]
+Storage = Literal["file", "domain", "forest", "legacy", "custom"]
 
 _EXAMPLE = "https://dc1.corp.example:5986/wsman"
 _PLAIN_PORT, _TLS_PORT = 5985, 5986
@@ -105,7 +105,15 @@ class WindowsDnsSettings(Value):
     storage: Storage = Field(
         default="file",
         description="Where new forwarders live: file is this server only; domain, forest and legacy put them"
-        " into Active Directory with that replication scope, so that the other DNS servers learn them.",
+        " into Active Directory with that replication scope, so that the other DNS servers learn them; custom into"
+        " `directory_partition`.",
+    )
+    directory_partition: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)?$",
+        max_length=255,
+        description="DNS name of an application directory partition in which this server is enlisted; with storage"
+        " custom.",
     )
     delegating_zones: tuple[str, ...] = Field(
         default=(),
@@ -187,6 +195,12 @@ class WindowsDnsSettings(Value):
             raise ValueError(tr("kerberos knows `user` as name@corp.example only"))
         if _is_address(self.host):
             raise ValueError(tr("kerberos knows no addresses: let `endpoint` name the server by its full host name"))
+
+    @model_validator(mode="after")
+    def _partition(self) -> Self:
+        if (self.storage == "custom") != bool(self.directory_partition):
+            raise ValueError(tr("storage custom and `directory_partition` (where the forwarders are kept) go together"))
+        return self
 
     @model_validator(mode="after")
     def _readable_by_nobody_else(self) -> Self:

@@ -111,7 +111,7 @@ class WindowsDns:
                 limit_s = min(limit_s, not_after - self._clock.monotonic())
             if limit_s <= 0:
                 return Outcome(kind="refused", detail=tr("not sent: its time was up before it could be"))
-            wish = mapping.write_parameters(before, after, self._settings.storage)
+            wish = mapping.write_parameters(before, after, self._settings.storage, self._settings.directory_partition)
             wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(limit_s)}
             return await self._write(wish, deadline)
 
@@ -134,6 +134,10 @@ class WindowsDns:
         """What the server says about itself. Raises Unreachable or Rejected; single parts may be missing."""
         answer = await self._ask("facts.read", FactsAnswer, {}, self._deadline())
         return mapping.server_facts(answer.server, answer.facts)
+
+    async def forget_answers(self) -> None:
+        """See `ForgetsAnswers`: the whole cache of the server."""
+        await self._ask("cache.clear", Answer, {}, self._deadline())
 
     async def close(self) -> None:
         await self._shell.close()

@@ -1,5 +1,6 @@
 """What is known of a cluster: its own facts, or, while its API is silent, what the journal tells of earlier changes."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.desired import Placed
@@ -29,7 +30,12 @@ class Known(Value):
     @property
     def kube_dns_applied(self) -> IPv4Address | None:
         """Where earlier changes pointed the forwarders."""
-        return next((p.resource.masters[0] for p in self.written if isinstance(p.resource, Forwarder)), None)
+        return _pointed_at(p.resource for p in self.written if isinstance(p.resource, Forwarder))
+
+
+def _pointed_at(forwarders: Iterable[Forwarder]) -> IPv4Address | None:
+    """The first master, of those that a firewall here knows a way to."""
+    return next((m for one in forwarders for m in one.masters if isinstance(m, IPv4Address)), None)
 
 
 def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_domain: str | None = None) -> Known:
@@ -52,7 +58,7 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
         )
     forwarders = [one.resource for one in written if isinstance(one.resource, Forwarder)]
     routes = [one.resource for one in written if isinstance(one.resource, Route)]
-    kube_dns = forwarders[0].masters[0] if forwarders else None
+    kube_dns = _pointed_at(forwarders)
     networks = tuple(dict.fromkeys(route.destination for route in routes))
     domains = [domain for one in forwarders if (domain := one.zone.partition(".svc.")[2])]
     return Known(

@@ -147,6 +147,15 @@ class OrdersPolicies(Protocol):
 
 
 @runtime_checkable
+class ForgetsAnswers(Protocol):
+    """A DNS server that can be told to ask again what it believes to know."""
+
+    async def forget_answers(self) -> None:
+        """Empty its cache. Harmless to repeat. Raises Unreachable or Rejected."""
+        ...
+
+
+@runtime_checkable
 class NumbersRows(Protocol):
     """A target whose routes and policies carry explicit row numbers from configured ranges."""
 

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import count
 
 from bot.engine.context import Context
+from bot.engine.ports import ForgetsAnswers
+from bot.model.commands import Expose, Unexpose
 from bot.model.describe import describe, describe_connection
 from bot.model.errors import BackendError
 from bot.model.journal import CheckResult, Verified
@@ -42,6 +44,9 @@ async def verify(context: Context, operation: Operation, still_ours: StillOurs) 
         timeout_s = FIRST_TIMEOUT_S if attempt == 0 else PROBE_TIMEOUT_S
         asked = [_fresh(checks[index], attempt) for index in left]
         answers = await asyncio.gather(*(_result(context, check, timeout_s) for check in asked))
+        answers = [
+            await _forgetful(context, operation, check, answer) for check, answer in zip(asked, answers, strict=True)
+        ]
         results.update(zip(left, answers, strict=True))
         verified = _verified(operation, results)
         if all(result.passed for result in verified.results) or (verified.passed and attempt >= SAMPLE_ATTEMPTS):
@@ -58,6 +63,35 @@ async def verify(context: Context, operation: Operation, still_ours: StillOurs) 
 
 def _verified(operation: Operation, results: Mapping[int, CheckResult]) -> Verified:
     return Verified(operation=operation.id, results=tuple(results[index] for index in sorted(results)))
+
+
+async def _forgetful(context: Context, operation: Operation, check: Question, result: CheckResult) -> CheckResult:
+    """A replica that has just learned of the change forgets what it knew before; whoever wrote it did so in writing.
+
+    That this fails changes nothing about the proof: the server forwards, it only remembers some names wrongly.
+    """
+    if not (result.passed and isinstance(check, Forwards | DoesNotResolve)):
+        return result
+    assert operation.plan is not None
+    replica = check.server in {server.name for server in context.site.dns_servers if server.forgets}
+    target = context.targets.get(check.server)
+    if (
+        not replica
+        or not isinstance(operation.plan.command, Expose | Unexpose)
+        or not isinstance(target, ForgetsAnswers)
+    ):
+        return result
+    try:
+        await target.forget_answers()
+    except BackendError as error:
+        told = tr(
+            "its cache could not be cleared, so names that it was asked for before may be answered wrongly "
+            "for up to 15 minutes: {problem}",
+            problem=error,
+        )
+    else:
+        told = tr("its cache was cleared")
+    return result.model_copy(update={"evidence": clauses([result.evidence, told])})
 
 
 def _patience(check: Question) -> int:

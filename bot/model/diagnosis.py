@@ -1,7 +1,7 @@
 """What a check knows and what it says: evidence in, findings out."""
 
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Literal
 
 from bot.model.facts import Node, Service, ServicePort
@@ -52,7 +52,7 @@ class DnsEvidence(Value):
     forwarder: Held | None = None
 
     @property
-    def forwards_to(self) -> tuple[IPv4Address, ...] | None:
+    def forwards_to(self) -> tuple[IPv4Address | IPv6Address, ...] | None:
         """The forwarder's masters; empty when the server has none for the zone, None when it is not known or
         something else stands there."""
         if self.forwarder is None or self.forwarder.problem:

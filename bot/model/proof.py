@@ -79,7 +79,7 @@ def _names(
     known = [(name, addresses) for name, addresses in known if addresses][:NAMES_PER_SERVER]
     for server in site.dns_servers_of(offices):
         if server.replica_of is not None:
-            # A fresh name: nobody clears a replica's cache, and it may remember that known names did not exist.
+            # A fresh name: a replica may remember that known names did not exist, until its cache is cleared.
             yield Forwards(
                 server=server.name,
                 address=server.address,
@@ -162,7 +162,18 @@ def warnings_for(
 def _about_replicas(command: Expose, site: Site, after: ClusterIntent) -> Iterator[str]:
     offices = {exposure.office for exposure in after.exposures if exposure.namespace == command.namespace}
     for server in site.dns_servers_of(offices):
-        if server.replica_of is not None:
+        if server.replica_of is None:
+            continue
+        if server.forgets:
+            yield (
+                tr(
+                    "{name} learns the forwarder from {writer}, within {seconds} s. Its cache is cleared then.",
+                    name=server.name,
+                    writer=server.replica_of,
+                    seconds=server.replication_s,
+                )
+            )
+        else:
             yield (
                 tr(
                     "{name} learns the forwarder from {writer}, within {seconds} s. Names that "

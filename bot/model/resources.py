@@ -6,7 +6,7 @@ from a configured range and approved with the plan, but it is not part of what t
 """
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -113,7 +113,7 @@ class Forwarder(Value):
 
     kind: Literal["forwarder"] = "forwarder"
     zone: str
-    masters: tuple[IPv4Address, ...]
+    masters: tuple[IPv4Address | IPv6Address, ...]
     timeout_s: int = 3
     recursion: bool = False
     mark: Mark | None = None

@@ -28,6 +28,7 @@ class DnsServer(Value):
     """An office DNS server: a target (it holds forwarders) and a client (it asks kube-dns from its own interface).
 
     A replica is a client only: it learns its forwarders from the target `replica_of`, within `replication_s` seconds.
+    If it `forgets`, its cache is emptied once it has.
     """
 
     name: TargetId
@@ -37,6 +38,7 @@ class DnsServer(Value):
     address_object: str
     replica_of: TargetId | None = None
     replication_s: int = 0
+    forgets: bool = False
 
     @property
     def in_policies(self) -> str:

@@ -5,7 +5,7 @@ DNS servers would not save us: some take UTF-8 names or names that they themselv
 """
 
 import re
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from bot.model.wording import marked, tr
 
@@ -60,7 +60,7 @@ def ancestors(zone: str) -> tuple[str, ...]:
     return tuple(".".join(labels[start:]) for start in range(1, len(labels)))
 
 
-def refuse_masters(zone: str, masters: tuple[IPv4Address, ...], server: str, limit: int) -> None:
+def refuse_masters(zone: str, masters: tuple[IPv4Address | IPv6Address, ...], server: str, limit: int) -> None:
     """Raises ValueError when these cannot be the 1 to `limit` masters of a zone.
 
     `server` is the DNS server's own host name or address as far as we know it.
@@ -81,7 +81,7 @@ def refuse_masters(zone: str, masters: tuple[IPv4Address, ...], server: str, lim
             raise ValueError(tr("zone {zone}: master {master} is {problem}", zone=zone, master=master, problem=problem))
 
 
-def _problem(master: IPv4Address) -> str | None:
+def _problem(master: IPv4Address | IPv6Address) -> str | None:
     if master.is_unspecified:
         return tr("no address")
     if master.is_loopback:

@@ -33,7 +33,7 @@ class Directory:
         assert zone is not None
         due = self.clock.now() + self.delay
         for member in self.members:
-            if member is not origin and member.settings.has_directory:
+            if member is not origin and member.settings.has_directory and _enlisted(member, zone):
                 self._pending.append((due, member, zone.name, change.after if now else None))
 
     def deliver(self, member: Server) -> None:
@@ -50,3 +50,8 @@ class Directory:
         """Seconds left, server, zone."""
         now = self.clock.now()
         return [(max(due - now, 0), member.settings.hostname, name) for due, member, name, _ in self._pending]
+
+
+def _enlisted(member: Server, zone: Zone) -> bool:
+    """Whether a server holds the partition of a zone: all hold the domain's own, some one that somebody made."""
+    return zone.scope != "Custom" or zone.partition in member.settings.partitions

@@ -81,6 +81,49 @@ async def test_a_forwarder_that_spreads_by_active_directory_is_waited_for() -> N
         assert office.servers["dc2"].zone() is None
 
 
+async def test_every_server_of_the_office_forgets_what_it_was_asked_too_early() -> None:
+    """Also those that learn the forwarder from another one: each has a cache of its own."""
+    async with windows_office("dc1", "dc2", replication_s=120, forgets=True) as office:
+        for server in ("dc1", "dc2"):
+            assert await office.look_up(NAME, server) == FROM_THE_ROOT
+        done = await change(office.engine)
+        assert done.state == "done"
+        assert done.plan is not None
+        assert "dc2 learns the forwarder from dc1, within 300 s. Its cache is cleared then." in done.plan.warnings
+        assert office.servers["dc2"].writes() == ["Clear-DnsServerCache"]  # once, and nothing else
+        for server in ("dc1", "dc2"):
+            assert await office.look_up(NAME, server) == str(WEB)
+        [told] = [result for result in proof(done).results if result.what.startswith("dc2 ")]
+        assert told.evidence.endswith("its cache was cleared")
+        assert (await change(office.engine, UNEXPOSE, "d2")).state == "done"
+        assert await office.look_up(NAME) == FROM_THE_ROOT
+        # It has no way to the cluster any more; its answer from before is gone, too.
+        assert await office.look_up(NAME, "dc2") == "servfail None"
+        await office.servers["dc2"].server.clock.advance(120)
+        assert await office.look_up(NAME, "dc2") == FROM_THE_ROOT
+
+
+async def test_a_replica_that_nobody_can_clear_remembers_and_the_plan_says_so() -> None:
+    async with windows_office("dc1", "dc2", replication_s=120) as office:
+        assert await office.look_up(NAME, "dc2") == FROM_THE_ROOT
+        done = await change(office.engine)
+        assert done.state == "done"
+        assert done.plan is not None
+        assert any("may stay unknown there for up to 15 minutes" in warning for warning in done.plan.warnings)
+        assert await office.look_up(NAME, "dc2") == FROM_THE_ROOT
+
+
+async def test_a_cache_that_cannot_be_cleared_is_told_of_and_stops_nothing() -> None:
+    async with windows_office("dc1", "dc2", replication_s=120, forgets=True) as office:
+        office.servers["dc2"].server.faults.add("error", "Clear-DnsServerCache", code=5, count=10)
+        done = await change(office.engine)
+        assert done.state == "done"
+        [told] = [result for result in proof(done).results if result.what.startswith("dc2 ")]
+        assert told.passed
+        assert "its cache could not be cleared" in told.evidence
+        assert "WIN32 5" in told.evidence
+
+
 async def test_a_server_that_does_not_learn_in_time_is_named_and_nothing_stays_behind() -> None:
     async with windows_office("dc1", "dc2", replication_s=3600, patience_s=60) as office:
         failed = await change(office.engine)

@@ -94,9 +94,10 @@ class WindowsOffice:
 
 @asynccontextmanager
 async def windows_office(
-    *names: str, replication_s: float | None = None, patience_s: int = 300, **settings: Any
+    *names: str, replication_s: float | None = None, patience_s: int = 300, forgets: bool = False, **settings: Any
 ) -> AsyncIterator[WindowsOffice]:
-    """Without `replication_s` each server is written to; with it, the second one learns from the first."""
+    """Without `replication_s` each server is written to; with it, the others learn from the first, and their caches
+    are cleared then if they can be (`forgets`)."""
     company = Company()
     async with AsyncExitStack() as stack:
         servers: dict[str, Office] = {}
@@ -109,18 +110,18 @@ async def windows_office(
                 directory.join(dc.server)
                 dc.server.directory = directory
         replicates = directory is not None
-        _describe(company, names, patience_s if replicates else None)
+        _describe(company, names, patience_s if replicates else None, forgets)
         company.wire = Probes(company, servers)
         engine = company.engine()
-        written = names[:1] if replicates else names
-        for name in written:
+        reached = names[:1] if replicates and not forgets else names
+        for name in reached:
             target = _target(company, name, servers[name], storage="domain" if replicates else "file", **settings)
             stack.push_async_callback(target.close)
             engine.context.targets[name] = target  # type: ignore[index]
         yield WindowsOffice(company, engine, servers)
 
 
-def _describe(company: Company, names: tuple[str, ...], patience_s: int | None) -> None:
+def _describe(company: Company, names: tuple[str, ...], patience_s: int | None, forgets: bool) -> None:
     servers = []
     for name in names:
         learns = patience_s is not None and name != names[0]
@@ -132,6 +133,7 @@ def _describe(company: Company, names: tuple[str, ...], patience_s: int | None) 
                 address_object=f"dns-{name}",
                 replica_of=names[0] if learns else None,
                 replication_s=(patience_s or 0) if learns else 0,
+                forgets=forgets and learns,
             )
         )
     [hq] = company.site.offices

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bot.model.wording import tr
 
-Operation = Literal["clock.read", "facts.read", "forwarder.read", "forwarder.write"]
+Operation = Literal["cache.clear", "clock.read", "facts.read", "forwarder.read", "forwarder.write"]
 
 PARAMETERS = "K8SNET_PARAMETERS"
 # Windows ends an environment variable at 32767 characters; base64 makes 4 of every 3 bytes.

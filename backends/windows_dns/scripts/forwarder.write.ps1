@@ -25,6 +25,7 @@ function Set-Forwarder {
         return
     }
     if ($p.scope) { $a.ReplicationScope = [string]$p.scope }
+    if ($p.partition) { $a.DirectoryPartitionName = [string]$p.partition }
     Add-DnsServerConditionalForwarderZone @a
 }
 

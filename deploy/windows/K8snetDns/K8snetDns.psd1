@@ -6,7 +6,9 @@
     Description = 'Conditional forwarders of this DNS server for k8snet, through a JEA endpoint.'
     PowerShellVersion = '5.1'
     RequiredModules = @('DnsServer')
-    FunctionsToExport = @('Get-K8snetClock', 'Get-K8snetServer', 'Get-K8snetForwarder', 'Set-K8snetForwarder')
+    FunctionsToExport = @(
+        'Clear-K8snetCache', 'Get-K8snetClock', 'Get-K8snetServer', 'Get-K8snetForwarder', 'Set-K8snetForwarder'
+    )
     CmdletsToExport = @()
     VariablesToExport = @()
     AliasesToExport = @()

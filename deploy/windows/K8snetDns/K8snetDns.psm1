@@ -44,6 +44,19 @@ function Get-K8snetClock {
     Write-Answer @{ fault = $null }
 }
 
+# Empties the server's cache: after a change that came to it by replication.
+function Clear-K8snetCache {
+    param([string]$Ref)
+    $p = @{ ref = $Ref }
+    $fault = $null
+    try {
+        Clear-DnsServerCache -Force -Confirm:$false -ErrorAction Stop
+    } catch {
+        $fault = Get-Fault $_
+    }
+    Write-Answer @{ fault = $fault }
+}
+
 # What the server says about itself.
 function Get-K8snetServer {
     param([string]$Ref)
@@ -114,6 +127,7 @@ function Set-K8snetForwarder {
         [int]$Timeout,
         [bool]$Recursion,
         [string]$Scope,
+        [string]$Partition,
         [string]$Server,
         [long]$NotAfter
     )
@@ -126,6 +140,7 @@ function Set-K8snetForwarder {
         timeout = $Timeout
         recursion = $Recursion
         scope = $Scope
+        partition = $Partition
         server = $Server
         not_after = $NotAfter
     }
@@ -153,6 +168,7 @@ function Set-K8snetForwarder {
             return
         }
         if ($p.scope) { $a.ReplicationScope = [string]$p.scope }
+        if ($p.partition) { $a.DirectoryPartitionName = [string]$p.partition }
         Add-DnsServerConditionalForwarderZone @a
     }
 

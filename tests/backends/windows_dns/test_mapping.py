@@ -1,7 +1,7 @@
 """Zones of the server to forwarders of ours, and wishes to parameters."""
 
 from collections.abc import Container
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
@@ -87,9 +87,17 @@ def test_a_forwarder_that_exists_below_a_hosted_zone_can_still_be_seen_and_so_re
     assert held(zone(), zone("cluster.local", type="Primary")) == WISH
 
 
-def test_a_hand_made_forwarder_with_ipv6_masters_is_not_misread() -> None:
-    with pytest.raises(mapping.Unfit, match="not IPv4"):
-        held(zone(masters=["10.68.0.10", "fd00::10"]))
+def test_masters_may_be_of_either_kind() -> None:
+    found = held(zone(masters=["10.68.0.10", "FD00::10"]))
+    assert found is not None
+    assert found.masters == (IPv4Address("10.68.0.10"), IPv6Address("fd00::10"))
+    assert mapping.state(found) == "10.68.0.10,fd00::10 3 False"
+
+
+@pytest.mark.parametrize("master", ["fe80::5efe:10.1.1.1", "fd00:0:0::10", "dns.example", ""])
+def test_a_hand_made_forwarder_whose_masters_windows_spells_its_own_way_is_not_misread(master: str) -> None:
+    with pytest.raises(mapping.Unfit, match="cannot read"):
+        held(zone(masters=["10.68.0.10", master]))
 
 
 def test_batches_lose_nothing_and_respect_the_limit() -> None:
@@ -113,6 +121,11 @@ def test_a_wish_names_both_states_and_the_scope(storage: Any, scope: str) -> Non
         "recursion": False,
         "scope": scope,
     }
+
+
+def test_a_partition_travels_where_there_is_one() -> None:
+    wish = mapping.write_parameters(None, WISH, "custom", "dns.corp.example")
+    assert (wish["scope"], wish["partition"]) == ("Custom", "dns.corp.example")
 
 
 def test_a_removal_wishes_nothing_but_the_absence() -> None:
