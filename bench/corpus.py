@@ -5,7 +5,7 @@
 
 Prints a confusion table for each network. Exit 0 only when the bars are met on both: the right code on 99 % of single
 faults, a true cause first on 95 % of pairs, no fault at all under a "passed", and no shrug where nothing was hidden.
-On the kernel network all single faults are made, and as many pairs as fit into `--kernel-s` seconds.
+On the kernel network all single faults are made, and then as many pairs as fit into `--kernel-s` seconds.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from rich.table import Table
 from bench import corpus_kernel, corpus_simulated
 from bench.corpus_case import Case, Result, cases
 from bench.offices import exposed_office
-from lab.corpus.corpus import SINGLES
+from lab.corpus.corpus import SINGLES, true_codes
 from lab.network.kernel_requirements import missing
 
 SINGLE_BAR, PAIR_BAR = 0.99, 0.95
@@ -48,7 +48,7 @@ def share(results: Sequence[Result]) -> float:
 
 
 def explained(result: Result) -> str:
-    expected = " or ".join(dict.fromkeys(fault.code for fault in result.case.made))
+    expected = " or ".join(sorted(true_codes(*result.case.made)))
     said = result.said
     return f"{result.case.name} ({result.case.ask}): expected {expected}; {said.verdict}: {', '.join(said.codes)}"
 
@@ -114,7 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("simulated", "kernel", "both"), default="both")
     parser.add_argument("--pairs", type=int, default=200)
-    parser.add_argument("--kernel-s", type=float, default=300, help="seconds in which to begin pairs on the kernel")
+    parser.add_argument("--kernel-s", type=float, default=300, help="seconds for pairs on the kernel")
     parser.add_argument("--seed", type=int, default=1, help="of the pairs")
     parser.add_argument("--jobs", type=int, default=processors, help="processes of the simulated network")
     parser.add_argument("--networks", type=int, default=processors, help="kernel networks at once")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.model.site import CheckLimits
-from lab.corpus.corpus import SINGLES, pairs
+from lab.corpus.corpus import SINGLES, pairs, true_codes
 from lab.corpus.fault import Fault
 
 LIMITS = CheckLimits(deadline_s=8, facts_s=2.5, probe_s=1.5, doubt_s=0.4)
@@ -51,10 +51,9 @@ class Result:
     @property
     def right(self) -> bool:
         """A true cause first; a harmless one anywhere, under a "passed"."""
-        codes = [fault.code for fault in self.case.made]
         if self.harmless:
-            return self.said.verdict == "passed" and codes[0] in self.said.codes
-        return self.first in codes
+            return self.said.verdict == "passed" and self.case.made[0].code in self.said.codes
+        return self.first in true_codes(*self.case.made)
 
     @property
     def harmless(self) -> bool:

@@ -85,16 +85,17 @@ async def run(case: Case, state: State, net: KernelNetwork, engine: Bot) -> Resu
     return Result(case, said, time.perf_counter() - started)
 
 
-def _run_all(batch: Sequence[Case], state: State, until: float) -> list[Result]:
+def _run_all(batch: Sequence[Case], state: State, pairs_s: float) -> list[Result]:
+    """Single faults first, then the pairs that can be begun within so many seconds."""
     logging.disable(logging.CRITICAL)  # what the faults make simulators say
 
     async def work() -> list[Result]:
+        singles = [case for case in batch if len(case.faults) == 1]
+        pairs = [case for case in batch if len(case.faults) > 1]
         async with corpus_network() as net, bot(net) as engine:
-            return [
-                await run(case, state, net, engine)
-                for case in batch
-                if len(case.faults) == 1 or time.monotonic() < until
-            ]
+            done = [await run(case, state, net, engine) for case in singles]
+            until = time.monotonic() + pairs_s
+            return done + [await run(case, state, net, engine) for case in pairs if time.monotonic() < until]
 
     return asyncio.run(work())
 
@@ -105,7 +106,6 @@ def run_everywhere(wanted: Sequence[Case], state: State, networks: int, pairs_s:
     Raises `KernelUnavailable` where none can be built.
     """
     shares = [wanted[start::networks] for start in range(min(networks, len(wanted)))]
-    until = time.monotonic() + pairs_s
     with ProcessPoolExecutor(networks) as pool:
-        done = pool.map(_run_all, shares, [state] * len(shares), [until] * len(shares))
+        done = pool.map(_run_all, shares, [state] * len(shares), [pairs_s] * len(shares))
         return [result for results in done for result in results]

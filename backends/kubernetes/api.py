@@ -7,7 +7,9 @@ longer than a whole check, they cost three to five times the time, and they reje
 import json
 import time
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Rejected, Unreachable
@@ -71,7 +73,17 @@ class Api:
         configuration.retries = False
         configuration.connection_pool_maxsize = 16
         self._host = configuration.host
+        self._proxied = bool(configuration.proxy)
         self._client = client.ApiClient(configuration)
+
+    @property
+    def server(self) -> tuple[IPv4Address, int] | None:
+        """Address and port of the API server; None when the kubeconfig has a name, or asks through a proxy."""
+        url = urlsplit(self._host)
+        try:
+            return None if self._proxied else (IPv4Address(url.hostname or ""), url.port or 443)
+        except ValueError:
+            return None
 
     def close(self) -> None:
         """Close the connections now: the client itself leaves that to the garbage collector."""

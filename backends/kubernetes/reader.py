@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from ipaddress import IPv4Address
 from typing import Any
 
 from backends.kubernetes.api import Absent, Api, Read, Refused
@@ -57,6 +58,12 @@ class KubernetesReader:
         self._threads = ThreadPoolExecutor(len(_LISTS) + len(_OBJECTS) + 1, f"k8snet-{cluster}")
         self._api: asyncio.Future[Api] | None = None
         self._closed = False
+
+    def server(self) -> tuple[IPv4Address, int] | None:
+        """Where the API server stands, as far as the kubeconfig tells by a number."""
+        api = self._api
+        read = api is not None and api.done() and not api.cancelled() and api.exception() is None
+        return api.result().server if api is not None and read else None
 
     async def facts(self) -> ClusterFacts:
         if self._closed:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.desired import Placed
-from bot.model.facts import ClusterFacts
+from bot.model.facts import ClusterFacts, Protocol, Service
 from bot.model.resources import Forwarder, Key, Resource, Route, TargetId
 from bot.model.site import ClusterSite
 from bot.model.value import Value
 from bot.model.world import World
 
 USUAL_DOMAIN = "cluster.local"
+DNS_PORT = 53
 
 
 class Known(Value):
@@ -24,6 +25,7 @@ class Known(Value):
     service_networks: tuple[IPv4Network, ...]
     pod_networks: tuple[IPv4Network, ...]
     kube_dns_ready: int | None = None  # endpoints; None when it is not known
+    kube_dns_transports: tuple[Protocol, ...] | None = None  # of port 53; None when it is not known
     nodes_not_ready: tuple[str, ...] = ()
     written: tuple[Placed, ...] = ()  # what earlier changes wrote and left
 
@@ -43,7 +45,7 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
     gateway = world.intent(cluster.name).gateway or cluster.gateway
     written = _written(world, cluster.name)
     if facts is not None:
-        node = facts.node(gateway)
+        node, dns = facts.node(gateway), _kube_dns(facts)
         return Known(
             facts=facts,
             domain=facts.domain,
@@ -52,7 +54,8 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
             gateway_address=node.internal_ip if node else None,
             service_networks=facts.service_networks,
             pod_networks=facts.pod_networks,
-            kube_dns_ready=_ready_for(facts),
+            kube_dns_ready=len(dns.ready_endpoints) if dns else None,
+            kube_dns_transports=tuple(port.protocol for port in dns.ports if port.port == DNS_PORT) if dns else None,
             nodes_not_ready=tuple(node.name for node in facts.nodes if not node.ready),
             written=written,
         )
@@ -82,7 +85,8 @@ def _written(world: World, cluster: str) -> tuple[Placed, ...]:
     return tuple(Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None)
 
 
-def _ready_for(facts: ClusterFacts) -> int | None:
-    """Ready endpoints of the service with kube-dns' address."""
-    counts = (len(service.ready_endpoints) for service in facts.services if service.cluster_ip == facts.kube_dns)
-    return None if facts.kube_dns is None else next(counts, None)
+def _kube_dns(facts: ClusterFacts) -> Service | None:
+    """The service with kube-dns' address."""
+    if facts.kube_dns is None:
+        return None
+    return next((service for service in facts.services if service.cluster_ip == facts.kube_dns), None)

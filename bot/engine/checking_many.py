@@ -56,7 +56,8 @@ class Many:
     ) -> Report:
         expected = one.subject.expected
         named, connections = await asyncio.gather(
-            all_of(self._named(one, server) for server in servers), one.connections(expected)
+            all_of(self._named(one, server) for server in servers),
+            one.connections(expected, self.around.asking.limits.attempts_of_many),
         )
         flows = [flow for address in expected[:1] for flow in self._flows(one, address)]
         evidence = one.evidence(

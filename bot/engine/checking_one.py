@@ -1,6 +1,7 @@
 """The evidence about one service or address: first what health needs to be proven, then, in doubt, the rest."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +9,10 @@ from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
 from bot.engine.checking_asking import all_of
+from bot.engine.checking_known import DNS_PORT
 from bot.engine.checking_surroundings import Surroundings
 from bot.model.causes import diagnose
+from bot.model.causes_signals import forbidden
 from bot.model.desired import Placed, zone_of
 from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
 from bot.model.facts import Service, ServicePort
@@ -22,7 +25,10 @@ from bot.model.wording import tr
 
 # Every DNS server answers this by itself (RFC 6303), so that its silence is its own.
 LOCAL_NAME = "1.0.0.127.in-addr.arpa."
-DNS_PORT = 53
+MISSED = 0.001
+"""How probable it may be that a pod was not met."""
+ANY_PORT = 65000
+"""No policy names it: one that denies it denies whole networks."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,14 @@ class Subject:
         if self.service is None:
             return (ServicePort(name="", protocol="TCP", port=self.port),) if self.port and not self.address else ()
         return tuple(port for port in self.known_ports if self.port in (None, port.port))
+
+
+def attempts(pods: int, most: int) -> int:
+    """How often to connect to a service address until all pods have most probably been met, at most `most` times.
+
+    kube-proxy chooses at random, so that after as many attempts as pods one of three is still missed by a third.
+    """
+    return 1 if pods < 2 else min(most, math.ceil(math.log(MISSED) / math.log1p(-1 / pods)))
 
 
 class Shared(NamedTuple):
@@ -113,7 +127,7 @@ class One:
                 self.around.held_by_firewall(),
                 self._routes(expected),
                 self._policies(expected),
-                self.connections(expected),
+                self.connections(expected, self.limits.attempts),
             )
             servers, direct = await names
         finally:
@@ -166,14 +180,17 @@ class One:
         return tuple(answer for answer in answers if answer is not None)
 
     async def _policies(self, expected: Sequence[IPv4Address]) -> tuple[PolicyAnswer, ...]:
+        if self.known.facts is None and not self.subject.ports:
+            broad = [await self.around.from_offices(address, "TCP", ANY_PORT) for address in expected[:1]]
+            return tuple(answer for of_address in broad for answer in of_address if forbidden(answer))
         wanted = [(address, port) for address in expected for port in self.subject.ports][: self.limits.connections]
         answers = await asyncio.gather(
             *(self.around.from_offices(address, port.protocol, port.port) for address, port in wanted)
         )
         return tuple(answer for of_port in answers for answer in of_port)
 
-    async def connections(self, expected: Sequence[IPv4Address]) -> tuple[ConnectAnswer, ...]:
-        """Every port of every address; a service address with several pods behind it more than once."""
+    async def connections(self, expected: Sequence[IPv4Address], most: int) -> tuple[ConnectAnswer, ...]:
+        """Every port of every address; a service address with several pods behind it up to so many times."""
         wanted = [(a, p) for a in expected for p in self.subject.ports if _can_probe(p)][: self.limits.connections]
         service = self.subject.service
         if service is not None and not service.ready_endpoints:
@@ -181,15 +198,15 @@ class One:
         answers = await all_of(
             self.around.connect(address, port.port, spoken_on(port) or "byte", port.protocol)
             for address, port in wanted
-            for _ in range(self._attempts(address))
+            for _ in range(self._attempts(address, max(1, most // len(wanted))))
         )
         return tuple(answer for answer in answers if answer is not None)
 
-    def _attempts(self, address: IPv4Address) -> int:
+    def _attempts(self, address: IPv4Address, most: int) -> int:
         service = self.subject.service
         if service is None or service.cluster_ip != address:
             return 1
-        return max(1, min(len(service.ready_endpoints), self.limits.attempts))
+        return attempts(len(service.ready_endpoints), most)
 
     # --- in doubt ----------------------------------------------------------------------------------------------
 
@@ -296,6 +313,7 @@ class One:
             kube_dns=known.kube_dns,
             kube_dns_applied=known.kube_dns_applied,
             kube_dns_ready=known.kube_dns_ready,
+            kube_dns_transports=known.kube_dns_transports,
             service_networks=known.service_networks,
             pod_networks=known.pod_networks,
             nodes=len(facts.nodes) if facts else 0,

@@ -9,7 +9,7 @@ from bot.engine.checking_asking import Asking
 from bot.engine.checking_known import Known
 from bot.engine.checking_samples import Planned, planned
 from bot.engine.context import Context
-from bot.engine.ports import PathOracle, Target, TrafficOracle
+from bot.engine.ports import HasServer, PathOracle, Target, TrafficOracle
 from bot.model.desired import Placed, desired
 from bot.model.diagnosis import GatewayEvidence, Held, Sample, Traffic
 from bot.model.errors import Rejected, Unreachable, UserError
@@ -142,10 +142,22 @@ class Surroundings:
 
     async def neighbours(self) -> tuple[ConnectAnswer, ...]:
         """Whether other nodes answer: asked only in doubt."""
-        nodes = self.known.facts.nodes if self.known.facts else ()
+        if self.known.facts is None:
+            return await self._api_server()
+        nodes = self.known.facts.nodes
         others = [node.internal_ip for node in nodes if node.name != self.known.gateway and node.ready][:NEIGHBOURS]
         answers = await asyncio.gather(*(self._on_node(address, KUBELET_PORT, "kubelet") for address in others))
         return tuple(answer for answer in answers if answer is not None)
+
+    async def _api_server(self) -> tuple[ConnectAnswer, ...]:
+        """Without the cluster's word, its API server itself, if it stands among the nodes."""
+        reader = self.context.clusters[self.cluster.name]
+        server = reader.server() if isinstance(reader, HasServer) else None
+        if server is None or server[0] == self.known.gateway_address:
+            return ()
+        route, answer = await asyncio.gather(self.route(server[0]), self._on_node(*server, "kubelet"))
+        among = route is not None and route.found is True and route.interface == self.cluster.interface
+        return (answer,) if among and answer is not None else ()
 
     async def _on_node(self, address: IPv4Address | None, port: int, speak: str) -> ConnectAnswer | None:
         return None if address is None else await self.connect(address, port, speak)

@@ -231,6 +231,15 @@ class ClusterReader(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class HasServer(Protocol):
+    """A cluster reader that knows at which address its API server stands."""
+
+    def server(self) -> tuple[IPv4Address, int] | None:
+        """Address and port, once something was asked for; None while that is not known, or when it is a name."""
+        ...
+
+
 class Prober(Protocol):
     """Questions to the wire from the bot's own host (or from the vantage point it was configured with)."""
 

@@ -7,6 +7,7 @@ from bot.model.causes_row import Row
 from bot.model.causes_signals import (
     ANSWERED,
     allowed,
+    cut_off,
     denied,
     direct_works,
     foreign,
@@ -51,8 +52,8 @@ def _stopped(s: DnsEvidence) -> bool:
     return may_ask and s.local is not None and silent(s.local)
 
 
-def _server_down(_: Evidence, s: DnsEvidence) -> Sequence[str]:
-    return _asked(s, s.udp, s.local) if _stopped(s) else ()
+def _server_down(e: Evidence, s: DnsEvidence) -> Sequence[str]:
+    return _asked(s, s.udp, s.local) if _stopped(s) and not cut_off(e) else ()
 
 
 def _server_refuses(_: Evidence, s: DnsEvidence) -> Sequence[str]:
@@ -115,11 +116,22 @@ def _unanswered(e: Evidence, s: DnsEvidence) -> Sequence[str]:
     """The server is up, may ask, knows whom to ask, and still gets nothing, while kube-dns answers us."""
     if not (silent(s.udp) or (right(e, s.udp) and silent(s.fresh))) or not spoke(s.local):
         return ()
+    if from_cluster(s.fresh, e.domain):
+        return ()
     if not e.readable or not direct_works(e):
         return ()
     if (s.reach and denied(e, s.reach)) or not allowed(e, s.policy_udp):
         return ()
     if s.forwards_to == () or (s.forwards_to and e.kube_dns not in s.forwards_to):
+        return ()
+    return [*_asked(s, s.udp, s.fresh), *(dns_line(answer) for answer in e.direct)]
+
+
+def _answer_not_taken(e: Evidence, s: DnsEvidence) -> Sequence[str]:
+    """The server gets kube-dns' answer for another name of the zone now, and none for this one, which we do get."""
+    if not silent(s.udp) or not from_cluster(s.fresh, e.domain):
+        return ()
+    if not any(right(e, answer) for answer in e.direct):
         return ()
     return [*_asked(s, s.udp, s.fresh), *(dns_line(answer) for answer in e.direct)]
 
@@ -162,8 +174,14 @@ def _unproven(e: Evidence, s: DnsEvidence) -> Sequence[str]:
     return () if proven(e, s) or not e.expected else _asked(s, s.udp, s.fresh)
 
 
-def _udp_lost(e: Evidence) -> Sequence[str]:
-    """kube-dns answers us over one transport only, though the firewall lets both through."""
+def _one_transport(e: Evidence) -> Sequence[str]:
+    """kube-dns has one transport only, says the API; or answers us over one only, though the firewall lets both
+    through."""
+    has = e.kube_dns_transports
+    if has is not None and e.address is None and not {"UDP", "TCP"} <= set(has):
+        ports = listed(f"53/{protocol}" for protocol in has) or tr("none")
+        said = tr("the API lists these DNS ports of service kube-dns: {ports}", ports=ports)
+        return [said, *(dns_line(answer) for answer in e.direct)]
     by_transport = {answer.transport: answer for answer in e.direct}
     udp, tcp = by_transport.get("udp"), by_transport.get("tcp")
     if udp is None or tcp is None or spoke(udp) == spoke(tcp):
@@ -293,10 +311,23 @@ DNS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        "K8SNET-DNS-20",
+        "office DNS",
+        _each(_answer_not_taken),
+        "the DNS server gets no answer for this name, but one for another name of the zone, and kube-dns knows this "
+        "one",
+        marked("the DNS server does not get on with kube-dns' answer for this name, though it does for others"),
+        marked(
+            "Large answers need TCP 53 from the DNS server to kube-dns, and some servers refuse names with more than "
+            "100 addresses: use a service with an address of its own."
+        ),
+    ),
+    Row(
         "K8SNET-DNS-15",
         "cluster",
-        _udp_lost,
-        "kube-dns answers over one transport only, and the firewall lets both through",
+        _one_transport,
+        "service kube-dns has port 53 for one transport only; or kube-dns answers over one only, and the firewall lets "
+        "both through",
         marked("kube-dns answers over UDP or over TCP, but not over both"),
         marked("Look at the CoreDNS pods one by one, and at the ports of service kube-dns."),
     ),

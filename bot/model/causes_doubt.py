@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bot.model.causes_row import Row
-from bot.model.causes_signals import allowed, leads_to_nodes, lines, proven, route_for
+from bot.model.causes_signals import allowed, cut_off, leads_to_nodes, lines, proven, route_for
 from bot.model.causes_traffic import conclusive
 from bot.model.describe import policy_line, route_line, traffic_lines
 from bot.model.diagnosis import Evidence, Unread
@@ -136,8 +136,8 @@ DOUBTS: tuple[Row, ...] = (
     Row(
         "K8SNET-BOT-01",
         "service",
-        _unread(lambda _, one: one.system == PROBES and one.kind != "late"),
-        "probes could not be sent at all",
+        _unread(lambda e, one: (one.system == PROBES and one.kind != "late") or cut_off(e)),
+        "probes could not be sent at all; or nobody answers: no API, no DNS server, no node",
         marked("this bot's own host could not send its probes, so the path was not walked"),
         marked("Look at the network of the bot's host, or at the proxy that its probes start from."),
         verdict="undetermined",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.causes_row import Row
-from bot.model.causes_signals import denied, held, leads_to_nodes, proven
+from bot.model.causes_signals import denied, forbidden, held, leads_to_nodes, proven
 from bot.model.describe import held_line, policy_line, route_line
 from bot.model.diagnosis import Evidence, Held
 from bot.model.probes import PolicyAnswer, RouteAnswer
@@ -126,7 +126,7 @@ _DNS_ONLY = ("DNS",)
 
 
 def _policy_missing(e: Evidence) -> Sequence[str]:
-    by_nobody = [policy for policy in _denied(e) if policy.policy == "implicit deny"]
+    by_nobody = [policy for policy in _denied(e) if not forbidden(policy)]
     if not by_nobody or _policy_differs(e) or _object_differs(e):
         return ()
     absent = [held_line(one) for one in _office_policies(e) if one.actual is None]
@@ -134,7 +134,7 @@ def _policy_missing(e: Evidence) -> Sequence[str]:
 
 
 def _policy_differs(e: Evidence) -> Sequence[str]:
-    by_nobody = [policy for policy in _denied(e) if policy.policy == "implicit deny"]
+    by_nobody = [policy for policy in _denied(e) if not forbidden(policy)]
     changed = [one for one in _differing(e, "policy") if one in _office_policies(e)]
     unclear = [one for one in _office_policies(e) if one.problem]
     if not by_nobody or not (changed or unclear):
@@ -170,7 +170,7 @@ def _kube_dns_moved(e: Evidence) -> Sequence[str]:
 
 
 def _shadowed(e: Evidence) -> Sequence[str]:
-    return [policy_line(e.firewall, policy) for policy in _denied(e) if policy.policy != "implicit deny"]
+    return [policy_line(e.firewall, policy) for policy in _denied(e) if forbidden(policy)]
 
 
 def _dns_udp_denied(e: Evidence) -> Sequence[str]:

@@ -52,8 +52,9 @@ def _gateway_unknown(e: Evidence) -> Sequence[str]:
 
 
 def _segment_silent(e: Evidence) -> Sequence[str]:
-    """Every node is silent, though the cluster's API calls them alive."""
-    if _answers(e) is not False or e.gateway.kubelet is None or len(e.gateway.neighbours) < 2:
+    """Every node that was asked is silent: others beside the gateway that the cluster's API calls alive, or else the
+    node that this API stands on."""
+    if _answers(e) is not False or e.gateway.kubelet is None or len(e.gateway.neighbours) < (2 if e.readable else 1):
         return ()
     if any(reply.outcome not in SILENT for reply in e.gateway.neighbours) or _carries(e):
         return ()
@@ -70,12 +71,21 @@ def _given_up(e: Evidence) -> bool:
     return e.gateway.node is None or not e.gateway.node.ready or (behind is not None and behind > STALE_S)
 
 
+def _alone(e: Evidence) -> bool:
+    """Without the cluster's word no other node is known that could be compared with."""
+    return not e.readable and not e.gateway.neighbours
+
+
 def _gateway_down(e: Evidence) -> Sequence[str]:
-    return _gateway_silent(e) if _given_up(e) else ()
+    return _gateway_silent(e) if _given_up(e) and not _alone(e) else ()
 
 
 def _gateway_lost(e: Evidence) -> Sequence[str]:
     return () if _given_up(e) else _gateway_silent(e)
+
+
+def _gateway_or_more(e: Evidence) -> Sequence[str]:
+    return _gateway_silent(e) if _alone(e) else ()
 
 
 def _gateway_silent(e: Evidence) -> Sequence[str]:
@@ -243,7 +253,8 @@ GATEWAY: tuple[Row, ...] = (
         "K8SNET-GW-03",
         "gateway",
         _segment_silent,
-        "neither the gateway nor other nodes answer, and the firewall lets the question through",
+        "neither the gateway nor other nodes (when the API is silent: nor the node it stands on) answer, and the "
+        "firewall lets the question through",
         marked("no node answers: the whole network of the nodes cannot be reached"),
         marked("Look at the switch and the firewall's interface towards the nodes. Moving the routes would not help."),
     ),
@@ -251,8 +262,7 @@ GATEWAY: tuple[Row, ...] = (
         "K8SNET-GW-01",
         "gateway",
         _gateway_down,
-        "the gateway's kubelet is silent, nothing passes through it, and the node is not Ready, its lease is "
-        "overdue, or the API is silent, too",
+        "the gateway's kubelet is silent, nothing passes through it, and the node is not Ready or its lease is overdue",
         marked("the gateway node is down"),
         marked("Move the cluster's routes to another node."),
         fix="fail over",
@@ -268,6 +278,15 @@ GATEWAY: tuple[Row, ...] = (
             "Move the cluster's routes to another node."
         ),
         fix="fail over",
+    ),
+    Row(
+        "K8SNET-GW-14",
+        "gateway",
+        _gateway_or_more,
+        "the gateway's kubelet is silent, nothing passes through it, and the API, which could name other nodes to "
+        "compare with, is silent, too",
+        marked("the gateway node does not answer, and whether other nodes do is not known"),
+        marked("Look at the gateway and at its neighbours; move the cluster's routes only if others answer."),
     ),
     Row(
         "K8SNET-GW-04",

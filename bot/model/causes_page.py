@@ -1,6 +1,7 @@
 """The table of causes as a page for people: docs/findings.md is exactly this. Pure."""
 
 from bot.model.causes import CAUSES
+from bot.model.causes_known import KNOWN, KnownFault
 from bot.model.causes_row import Row
 from bot.model.diagnosis import HOPS
 
@@ -17,6 +18,13 @@ nothing is broken.
 """
 
 
+_KNOWN_HEAD = """\
+## Known faults, and what they are called here
+
+| no. | fault | codes, or why a check does not see it |
+|---|---|---|"""
+
+
 def page() -> str:
     """Markdown, one section a hop, one entry a row, in the order of the table."""
     parts = [_HEAD]
@@ -24,6 +32,8 @@ def page() -> str:
         rows = [row for row in CAUSES if row.hop == hop]
         parts.append(f"## At the {hop}\n")
         parts += [_entry(row) for row in rows]
+    parts.append(_KNOWN_HEAD)
+    parts.append("\n".join(map(_known, KNOWN)) + "\n")
     return "\n".join(parts)
 
 
@@ -32,6 +42,11 @@ def _entry(row: Row) -> str:
     remedy = f"\n- Do: {row.remedy}" if row.remedy else ""
     told = f"### {row.code}\n\n{_sentence(row.explanation)}\n\n- When: {row.when}."
     return f"{told}{remedy}{button}\n- Verdict: {_verdict(row)}\n"
+
+
+def _known(known: KnownFault) -> str:
+    codes = ", ".join(f"[{code}](#k8snet-{code.lower()})" for code in known.codes)
+    return f"| {known.number} | {known.fault} | {codes or known.unseen} |"
 
 
 def _sentence(text: str) -> str:

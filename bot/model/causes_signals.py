@@ -8,9 +8,25 @@ from bot.model.describe import connection_line
 from bot.model.diagnosis import DnsEvidence, Evidence, Held, Place
 from bot.model.probes import ConnectAnswer, ConnectOutcome, DnsAnswer, PolicyAnswer, RouteAnswer
 
+IMPLICIT_DENY = "implicit deny"
+
 # An answer of whatever kind has come the whole way and back; silence has not.
 ANSWERED: frozenset[ConnectOutcome] = frozenset({"data", "refused", "reset"})
 SILENT: frozenset[ConnectOutcome] = frozenset({"timeout", "host-unreachable", "net-unreachable"})
+
+
+def cut_off(e: Evidence) -> bool:
+    """Nobody answers at all: neither the cluster's API nor the firewall's, no DNS server, no node, no connection.
+
+    These stand in different networks, so what they have in common is our own host.
+    """
+    away = {one.system for one in e.unread if one.kind != "rejected"}
+    if e.readable or e.firewall not in away or not (e.servers or e.gateway.kubelet):
+        return False
+    names = [answer for server in e.servers for answer in (server.udp, server.fresh, server.local)]
+    replies = [*e.connections, *(sample.answer for sample in e.samples), *e.gateway.neighbours, e.gateway.kubelet]
+    spoken = any(spoke(answer) for answer in (*names, *e.direct))
+    return not spoken and all(reply is None or reply.outcome in SILENT for reply in replies)
 
 
 # --- names -----------------------------------------------------------------------------------------------------
@@ -99,6 +115,11 @@ def denied(e: Evidence, policy: PolicyAnswer | None) -> bool:
         and policy.allowed is False
         and leads_to_nodes(e, route_for(e, policy.destination)) is not False
     )
+
+
+def forbidden(policy: PolicyAnswer) -> bool:
+    """A policy that somebody wrote denies, not merely the absence of one that accepts."""
+    return policy.allowed is False and policy.policy != IMPLICIT_DENY
 
 
 def held(e: Evidence, kind: str) -> Iterator[Held]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Literal
 
-from bot.model.facts import Node, Service, ServicePort
+from bot.model.facts import Node, Protocol, Service, ServicePort
 from bot.model.probes import ConnectAnswer, DnsAnswer, HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.value import Value
@@ -136,6 +136,7 @@ class Evidence(Value):
     kube_dns: IPv4Address | None = None
     kube_dns_applied: IPv4Address | None = None  # that forwarders were last pointed at
     kube_dns_ready: int | None = None
+    kube_dns_transports: tuple[Protocol, ...] | None = None  # on which its service listens at port 53, says the API
     service_networks: tuple[IPv4Network, ...] = ()
     pod_networks: tuple[IPv4Network, ...] = ()
     nodes: int = 0  # that the API told of

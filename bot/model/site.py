@@ -83,7 +83,12 @@ class CheckLimits(Value):
         description="Seconds without all answers after which it also asks what only a fault makes necessary.",
     )
     connections: int = Field(default=16, ge=1, le=256, description="Connections to one service: its ports and pods.")
-    attempts: int = Field(default=4, ge=1, le=16, description="Connections to a service address with several pods.")
+    attempts: int = Field(
+        default=16, ge=1, le=64, description="Connections at most to a service address, to meet all its pods."
+    )
+    attempts_of_many: int = Field(
+        default=4, ge=1, le=64, description="The same for each service of a namespace that is checked as a whole."
+    )
     closer_looks: int = Field(
         default=5, ge=0, le=50, description="Services of a namespace that get a closer look when they fail."
     )

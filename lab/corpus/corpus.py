@@ -24,6 +24,24 @@ _OVERLAPPING = {
 """Parts of which one's fault leaves nothing of the other's to see, or cannot be made after it."""
 
 
+_TOGETHER = {
+    frozenset(("FORWARD drops", "kube-proxy's rules flushed")): "K8SNET-GW-04",
+    frozenset(("FORWARD drops", "no rules for outsiders anywhere")): "K8SNET-GW-04",
+}
+"""Pairs that are one other fault, as far as anybody outside can see: a gateway that lets only service traffic through
+and has no service rules forwards nothing."""
+
+
+def true_codes(*faults: Fault) -> frozenset[str]:
+    """The codes of which a check of an office with these faults must name one first."""
+    codes = {fault.code for fault in faults}
+    if any(fault.part == "api" for fault in faults):
+        codes |= {fault.blind for fault in faults if fault.blind}
+    if (joint := _TOGETHER.get(frozenset(fault.name for fault in faults))) is not None:
+        codes.add(joint)
+    return frozenset(codes)
+
+
 def pairs(count: int, seed: int) -> list[tuple[Fault, Fault, str]]:
     """So many different pairs of faults that can be there together, with a question that shows both.
 

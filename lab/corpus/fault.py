@@ -33,6 +33,8 @@ class Fault:
     apply: Callable[[Office], Awaitable[None] | None]
     asks: tuple[str, ...] = EVERYWHERE
     kind: Kind = "broken"
+    blind: str = ""
+    """The code when the cluster's API is silent, too: what this fault then looks like from outside."""
 
 
 def nothing(_: Office) -> None:

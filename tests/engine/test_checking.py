@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from bot.engine.checking import check
+from bot.engine.checking_one import MISSED, attempts
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.model.commands import Check, Expose
@@ -229,3 +230,15 @@ async def test_only_known_ports_are_connected_to() -> None:
     report = await asked(with_parts(engine.context, prober=Listening()), "172.20.4.222:22")
     assert report.findings[0].code == "K8SNET-NAME-03"
     assert 22 not in seen
+
+
+@pytest.mark.parametrize("pods", range(2, 6))
+def test_a_service_address_is_tried_until_a_bad_pod_is_most_probably_met(pods: int) -> None:
+    tries = attempts(pods, 100)
+    assert (1 - 1 / pods) ** tries <= MISSED
+    assert (1 - 1 / pods) ** (tries - 1) > MISSED
+
+
+def test_it_is_tried_no_more_often_than_allowed_and_one_pod_but_once() -> None:
+    assert attempts(1, 16) == attempts(0, 16) == 1
+    assert attempts(300, 16) == 16

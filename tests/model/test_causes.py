@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from bench.findings import PAGE
 from bot.model.causes import CAUSES, diagnose
+from bot.model.causes_known import KNOWN
 from bot.model.causes_page import page
 from bot.model.diagnosis import Evidence, Report
 
@@ -50,6 +51,15 @@ def test_each_cause_is_named_for_its_evidence(name: str) -> None:
 @pytest.mark.parametrize("row", CAUSES, ids=lambda row: row.code)
 def test_every_row_has_a_case(row: Any) -> None:
     assert row.code in {name.partition("~")[0] for name in CASES}
+
+
+def test_every_known_fault_has_codes_or_a_reason_and_every_number_its_place() -> None:
+    """Each code that is named has a row, and so, by the test above, a condition and a case."""
+    codes = {row.code.removeprefix("K8SNET-") for row in CAUSES}
+    for known in KNOWN:
+        assert bool(known.codes) != bool(known.unseen), known
+        assert set(known.codes) <= codes, known
+    assert [known.number for known in KNOWN] == [*map(str, range(1, 49)), "48b", *map(str, range(49, 64))]
 
 
 def test_codes_are_unique_and_every_text_is_there() -> None:

@@ -18,6 +18,7 @@ from lab.cluster.access import READER_RULES, Account
 from lab.cluster.article import COREFILE, cluster, objects
 from lab.cluster.clock import HandClock
 from lab.cluster.faults import Fault, Kind
+from lab.cluster.kubeconfig import kubeconfig
 from lab.cluster.model import Cluster
 from lab.cluster.resources import Json
 from lab.cluster.serving import Running, running
@@ -318,3 +319,24 @@ async def test_a_closed_reader_says_so(served: Running, tmp_path: Path) -> None:
     await reader.close()
     with pytest.raises(Unreachable, match="closed"):
         await reader.facts()
+
+
+async def test_the_api_servers_address_is_known_once_it_was_asked(tmp_path: Path) -> None:
+    async with (
+        running(cluster(TOKEN, clock=HandClock())) as served,
+        reading(served.write_kubeconfig(tmp_path / "kubeconfig")) as reader,
+    ):
+        assert reader.server() is None
+        await reader.facts()
+        assert reader.server() == (IPv4Address("127.0.0.1"), served.api.address[1])
+    await until_all_connections_are_closed()
+
+
+async def test_a_name_hides_where_the_api_server_stands(tmp_path: Path) -> None:
+    async with running(cluster(TOKEN, clock=HandClock())) as served:
+        document = kubeconfig(f"https://localhost:{served.api.address[1]}", served.ca_pem, TOKEN)
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(document))
+        async with reading(tmp_path / "kubeconfig") as reader:
+            await reader.facts()
+            assert reader.server() is None
+    await until_all_connections_are_closed()

@@ -1,0 +1,39 @@
+"""A part of the fault corpus on real packets: the bot asks from its own machine, the kernel routes. Run by `make e2e`.
+
+All of it: python -m bench.corpus --network kernel.
+"""
+
+import asyncio
+
+import pytest
+
+from bench.corpus_case import Case, Result, cases
+from bench.corpus_kernel import bot, run
+from bench.offices import exposed_office
+from lab.corpus.kernel_office import corpus_network
+from lab.network.kernel_requirements import missing
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
+
+SINGLES = tuple({case.made[0].code: case for case in cases(0, 1)}.values())
+"""One case a code."""
+PAIRS = tuple(case for case in cases(24, 7) if len(case.faults) == 2)[::8]
+NETWORKS = 4
+
+
+async def results(share: list[Case]) -> list[Result]:
+    """What checks say about these cases, one after the other on a network of their own."""
+    state = await exposed_office()
+    async with corpus_network() as net, bot(net) as engine:
+        return [await run(case, state, net, engine) for case in share]
+
+
+async def test_faults_are_named_on_real_packets() -> None:
+    if problem := missing():
+        pytest.skip(f"no kernel lab here: {problem}")
+    wanted = [*SINGLES, *PAIRS]
+    done = await asyncio.gather(*(results(wanted[start::NETWORKS]) for start in range(NETWORKS)))
+    made = [result for share in done for result in share if not result.impossible]
+    wrong = [f"{r.case.name} ({r.case.ask}): {r.said.verdict} {r.said.codes}\n{r.said.text}" for r in made if r.bad]
+    assert len(made) > len(SINGLES)
+    assert not wrong, "\n\n".join(wrong)
