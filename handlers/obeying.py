@@ -18,6 +18,7 @@ from bot.model.commands import (
     Status,
     WhoAmI,
 )
+from bot.model.diagnosis import Report
 from bot.model.errors import BackendError, BotError
 from bot.model.people import Person
 from bot.model.value import Value
@@ -106,27 +107,50 @@ class Commands:
         return tr("shown with pictures") if shown else tr("shown")
 
     async def _check(self, command: Check, asked: Asked, reply: Reply) -> str:
-        """Walking a path may take seconds: say so at once, then put the answer in the same message."""
+        """Walking a path may take seconds: say so at once, then put the answer in the same message, details below."""
         if is_direct(asked.channel):
-            view, said = await self._checked(command)
-            await reply.tell(view)
-            return said
+            report = await self._checked(command)
+            await reply.tell(_said(report, command, whole=True))
+            return report if isinstance(report, str) else report.summary
         await self._places.joined(asked.channel)
         text, blocks = answers.checking_view(command)
         posting = self._client.chat_postMessage(channel=asked.channel, text=text, blocks=blocks, **QUIET)
         posted = await call("chat.postMessage", posting)
-        view, said = await self._checked(command)
-        text, blocks = sendable(*view)
-        update = self._client.chat_update(channel=posted["channel"], ts=posted["ts"], text=text, blocks=blocks)
-        await call("chat.update", update)
-        return said
+        report = await self._checked(command)
+        text, blocks = sendable(*_said(report, command))
+        place = {"channel": posted["channel"], "ts": posted["ts"]}
+        await call("chat.update", self._client.chat_update(**place, text=text, blocks=blocks))
+        if isinstance(report, str):
+            return report
+        await self._details(report, posted["channel"], posted["ts"])
+        return report.summary
 
-    async def _checked(self, command: Check) -> tuple[View, str]:
+    async def _details(self, report: Report, channel: str, thread: str) -> None:
+        """Everything that was asked and answered, below the answer; as a file when it is long."""
+        view = answers.details_view(report)
+        if view is not None:
+            text, blocks = sendable(*view)
+            posting = self._client.chat_postMessage(
+                channel=channel, thread_ts=thread, text=text, blocks=blocks, **QUIET
+            )
+            await call("chat.postMessage", posting)
+            return
+        name, content = answers.details_file(report)
+        sending = self._client.files_upload_v2(
+            channel=channel, thread_ts=thread, filename=name, title=name, content=content
+        )
+        await call("files.upload", sending)
+
+    async def _checked(self, command: Check) -> Report | str:
+        """The report, or why there is none."""
         try:
-            report = await self._engine.check(command)
+            return await self._engine.check(command)
         except BotError as error:
-            return answers.sentence_view(sentence(error)), str(error)
-        return answers.report_view(report, command), report.summary
+            return sentence(error)
+
+
+def _said(report: Report | str, command: Check, whole: bool = False) -> View:
+    return answers.sentence_view(report) if isinstance(report, str) else answers.report_view(report, command, whole)
 
 
 def sentence(error: Exception) -> str:

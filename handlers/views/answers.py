@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bot.engine.overview import ExposureState, Overview
 from bot.model.commands import SPEC, Check, Expose, typed
 from bot.model.diagnosis import Report
-from bot.model.people import Permission, Person, RoleName
+from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
 from bot.model.wording import listed, tr
 from handlers.views import lines
@@ -14,35 +14,64 @@ from handlers.views.blocks import Block, actions, button, context, escape, menti
 from handlers.views.day import usable
 
 View = tuple[str, list[Block]]
+DETAILS_LIMIT = 3500  # characters of a message in a thread; more becomes a file
 PER_PARAGRAPH = 15  # exposures in one section; a section holds 3000 characters
 
 
-def report_view(report: Report, command: Check) -> View:
-    """A check's answer, with the buttons that mend what can be mended by an intent change."""
-    text = lines.report_lines(report)
-    details = [*lines.finding_lines(report), *lines.part_lines(report), *lines.asked_lines(report)]
+def report_view(report: Report, command: Check, whole: bool = False) -> View:
+    """A check's answer, short: verdict, path, the first cause, and buttons that mend what an intent change mends.
+
+    `whole`, for where there is no thread: with everything that `details_view` says.
+    """
+    text = lines.detail_lines(report) if whole else lines.answer_lines(report)
+    remedies = _remedies(report)
     blocks = [
         section(f"{lines.MARKS[report.verdict]} *{escape(report.summary)}*"),
         section(escape(lines.path_line(report))),
-        *preformatted(details),
-        context(escape(lines.vantage_line(report))),
-        actions(*_remedies(report), button(tr("Check again"), "check", typed(command))),
+        *preformatted(text),
+        *([context(escape(said))] if (said := _beside(report, remedies, whole)) else []),
+        actions(*(block for _, block in remedies), button(tr("Check again"), "check", typed(command))),
     ]
-    return escape("\n".join(text)), blocks
+    return escape("\n".join([*lines.verdict_lines(report), *text])), blocks
 
 
-def _remedies(report: Report) -> list[Block]:
-    """A button for each kind of intent change that a finding asks for; the change then asks for its own yes."""
+def details_view(report: Report) -> View | None:
+    """What goes into the answer's thread; None when it is too long for a message: then see `details_file`."""
+    text = lines.detail_lines(report)
+    if sum(len(line) + 1 for line in text) > DETAILS_LIMIT:
+        return None
+    return escape("\n".join(text)), preformatted(text)
+
+
+def details_file(report: Report) -> tuple[str, str]:
+    """Name and content of the file that holds long details."""
+    return "check.txt", "\n".join([*lines.verdict_lines(report), *lines.detail_lines(report, shortened=False), ""])
+
+
+def _remedies(report: Report) -> list[tuple[str, Block]]:
+    """A button for each kind of change that a finding asks for, by its verb; the change asks for its own yes."""
     fixes = [finding.fix for finding in report.findings]
     buttons = []
     if "expose" in fixes and report.namespace:
         change = Expose(namespace=report.namespace, cluster=report.cluster)
-        buttons.append(
-            button(tr("Expose {namespace}", namespace=report.namespace)[:75], "ask", typed(change), "primary")
-        )
-    if "fail over" in fixes and "failover" in SPEC:
-        buttons.append(button(tr("Fail over"), "ask", f"failover on {report.cluster}", "primary"))
+        label = tr("Expose {namespace}", namespace=report.namespace)[:75]
+        buttons.append(("expose", button(label, "ask", typed(change), "primary")))
+    if "fail over" in fixes:
+        buttons.append(("failover", button(tr("Fail over"), "ask", f"failover on {report.cluster}", "primary")))
     return buttons
+
+
+def _beside(report: Report, remedies: Sequence[tuple[str, Block]], whole: bool) -> str:
+    """What must not be missed without opening the thread, and who may press what changes something."""
+    said = []
+    if report.in_office is False and not whole:
+        said.append(lines.vantage_line(report))
+    for verb, block in remedies:
+        permission = SPEC[verb].permission
+        assert permission is not None  # nobody changes anything without
+        roles = tr(" or ").join(able_roles(permission))
+        said.append(tr("{button}: for the role {roles}.", button=block["text"]["text"], roles=roles))
+    return " ".join(said)
 
 
 def checking_view(command: Check) -> View:

@@ -1,12 +1,12 @@
 """Plain text of every value that people are shown: the chat's cards and the terminal say the same words."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bot.engine.overview import ClusterState, Overview
 from bot.model.candidates import Candidate
 from bot.model.commands import COMMANDS, Drill, typed
-from bot.model.diagnosis import Report, Verdict
+from bot.model.diagnosis import Finding, Part, Report, Verdict
 from bot.model.facts import ClusterFacts
 from bot.model.journal import Cleared, Measured, Planned, Verified
 from bot.model.operation import Operation
@@ -258,12 +258,34 @@ def step_marks(operation: Operation) -> list[str]:
 
 
 def report_lines(report: Report) -> list[str]:
-    """A check's answer: verdict, path, findings with their evidence, what was asked, vantage."""
+    """A check's whole answer: verdict, path, findings with their evidence, what was asked, vantage."""
+    return [*verdict_lines(report), *detail_lines(report)]
+
+
+def verdict_lines(report: Report) -> list[str]:
+    return [f"{MARKS[report.verdict]} {report.summary}", path_line(report)]
+
+
+FIRST_SEEN = 3
+FIRST_PARTS = 8
+
+
+def answer_lines(report: Report) -> list[str]:
+    """The first cause with what proves it and what to do, or the services that fail: what fits into a short message."""
+    lines = [clip(line, SUMMARY_LINE) for line in _finding_lines(report.findings[:1], FIRST_SEEN)]
+    failing = [part for part in report.parts if part.verdict != "passed"]
+    lines += [clip(_part_line(part), SUMMARY_LINE) for part in failing[:FIRST_PARTS]]
+    more = max(0, len(report.findings) - 1), max(0, len(failing) - FIRST_PARTS)
+    if any(more):
+        lines.append(tr("More in the thread."))
+    return lines
+
+
+def detail_lines(report: Report, shortened: bool = True) -> list[str]:
+    """Everything beside the verdict: all findings, every service, each question and its answer, and from where."""
     return [
-        f"{MARKS[report.verdict]} {report.summary}",
-        path_line(report),
         *finding_lines(report),
-        *part_lines(report),
+        *(part_lines(report) if shortened else map(_part_line, report.parts)),
         *asked_lines(report),
         vantage_line(report),
     ]
@@ -271,8 +293,12 @@ def report_lines(report: Report) -> list[str]:
 
 def finding_lines(report: Report) -> list[str]:
     """Each finding with what was seen and what to do about it."""
+    return _finding_lines(report.findings)
+
+
+def _finding_lines(findings: Sequence[Finding], evidence: int | None = None) -> list[str]:
     lines = []
-    for finding in report.findings:
+    for finding in findings:
         mark = "!" if finding.verdict == "passed" else MARKS[finding.verdict]
         lines.append(
             tr(
@@ -283,7 +309,7 @@ def finding_lines(report: Report) -> list[str]:
                 explanation=finding.explanation,
             )
         )
-        lines += [tr("    seen: {seen}", seen=seen) for seen in finding.evidence]
+        lines += [tr("    seen: {seen}", seen=seen) for seen in finding.evidence[:evidence]]
         if finding.remedy:
             lines.append(tr("    do:   {remedy}", remedy=finding.remedy))
     return lines
@@ -295,12 +321,14 @@ PARTS_SHOWN = 40
 def part_lines(report: Report) -> list[str]:
     """One line a service of a check of many; those that passed come last and may be left out."""
     shown = report.parts if len(report.parts) <= PARTS_SHOWN else [p for p in report.parts if p.verdict != "passed"]
-    lines = [
-        f"{MARKS[part.verdict]} {part.name}{f'  {part.code}' if part.code else ''}" for part in shown[:PARTS_SHOWN]
-    ]
+    lines = [_part_line(part) for part in shown[:PARTS_SHOWN]]
     if left := len(report.parts) - len(lines):
         lines.append(tr("… and {count} more", count=left))
     return lines
+
+
+def _part_line(part: Part) -> str:
+    return f"{MARKS[part.verdict]} {part.name}{f'  {part.code}' if part.code else ''}"
 
 
 def asked_lines(report: Report) -> list[str]:

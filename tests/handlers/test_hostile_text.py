@@ -141,8 +141,8 @@ def test_a_check_cannot_be_told_wrongly(text: str) -> None:
     )
     report = Report(
         name=text,
-        cluster=text,
-        namespace=text,
+        cluster=text[:15],  # the settings allow no more, Kubernetes 63, a command 1000
+        namespace=text[:63],
         verdict="failed",
         summary=text,
         hops=(("office DNS", "failed"),),
@@ -152,7 +152,11 @@ def test_a_check_cannot_be_told_wrongly(text: str) -> None:
         parts=(Part(name=text, verdict="failed", code="K8SNET-DNS-01", sentence=text),) * 60,
         vantage=text,
     )
-    harmless(*sendable(*answers.report_view(report, Check(name=text))))
+    command = Check(name=text[:1000])
+    harmless(*sendable(*answers.report_view(report, command)))
+    harmless(*sendable(*answers.report_view(report, command, whole=True)))
+    if (details := answers.details_view(report)) is not None:
+        harmless(*sendable(*details))
 
 
 @cache

@@ -34,7 +34,7 @@ async def turn(slack: Driver, switch: str, on: bool) -> bool:
 
 async def checked(slack: Driver, after: int) -> tuple[str, int]:
     await slack.say(CHECK)
-    message = await slack.until(contains="Checked from", after=after, timeout=40)
+    message = await slack.until(contains=" → service ", after=after, timeout=40)
     return message.text, message.seq
 
 

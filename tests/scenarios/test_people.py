@@ -36,7 +36,7 @@ async def test_a_guest_gets_no_form_to_fill_in_either(transport: str) -> None:
 async def test_a_stranger_who_clicks_in_a_shared_channel_is_refused(transport: str) -> None:
     async with chat(transport) as room:
         await room.slack.say("/k8snet check redis-abc-gns.default", channel="partner-net")
-        answer = await room.slack.until("partner-net", contains="the namespace is not exposed")
+        answer = await room.slack.until("partner-net", contains="is broken at the office DNS")
         assert "Check again" in answer.buttons
         probed = room.company.firewall.calls.total()
         await room.slack.click("Check again", by="sam", channel="partner-net")
