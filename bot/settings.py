@@ -134,6 +134,9 @@ class ClusterSettings(Value):
     service_object: ObjectName | None = Field(default=None, description="Address object of the service network.")
     pod_object: ObjectName | None = Field(default=None, description="Address object of the pod network.")
     self_confirm: bool = Field(default=False, description="Whether a requester may confirm the own request.")
+    canary: str | None = Field(
+        default=None, max_length=63, description="Namespace of deploy/kubernetes/canary.yaml; without it no canaries."
+    )
     clear_stale_sessions: bool = Field(
         default=False, description="After leaving a dead gateway, make the firewall forget our sessions over it."
     )
@@ -280,6 +283,7 @@ class Settings(Value):
                     policy_prefix=f"k8snet-{name}",
                     self_confirm=cluster.self_confirm,
                     clear_stale_sessions=cluster.clear_stale_sessions,
+                    canary=cluster.canary,
                     plan_lifetime_s=cluster.plan_lifetime_s,
                     channels=frozenset(cluster.channels),
                     watch=WatchSite(**cluster.watch.model_dump()) if cluster.watch else None,

@@ -19,7 +19,7 @@ from bot.model.incident import Incident
 from bot.model.journal import Anchor, Record
 from bot.model.operation import Message, Operation
 from bot.model.people import Grant, Person, Profile
-from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
 from bot.model.resources import Forwarder, Key, Policy, Resource, Route
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from tests.memory import MemoryTarget
@@ -136,7 +136,9 @@ class Wire:
     def __init__(self, firewall: MemoryTarget, dns_server: MemoryTarget, cluster: StillCluster) -> None:
         self.firewall, self.dns_server, self.cluster = firewall, dns_server, cluster
         self.cut = False
+        self.pings = "answered"  # or "forbidden" to us, or "dropped" on the way
         self.dead: set[IPv4Address] = set()  # machines that answer nothing and carry nothing
+        self.silent: set[IPv4Address] = set()  # to ping alone
         self.not_forwarding: set[IPv4Address] = set()
         self.without_proxy: set[IPv4Address] = set()  # kube-proxy's rules are gone there
 
@@ -175,7 +177,7 @@ class Wire:
     ) -> ConnectAnswer:
         network = "10.68.0.0/16" if address in IPv4Network("10.68.0.0/16") else "172.20.0.0/16"
         machine = address in IPv4Network("172.16.0.0/16")
-        works = (not self.cut and address not in self.dead) if machine else self._open(network, "k8snet-qa-hq")
+        works = (not self.cut and address not in self.dead) if machine else self._open(network, "k8snet-qa-hq", address)
         return ConnectAnswer(
             address=address,
             port=port,
@@ -187,8 +189,15 @@ class Wire:
             elapsed_ms=1,
         )
 
-    def _open(self, network: str, policy: str) -> bool:
-        route = self.firewall.resources.get(Key(kind="route", name=network))
+    async def ping(self, address: IPv4Address, timeout_s: float) -> PingAnswer:
+        if self.pings == "forbidden":
+            return PingAnswer(address=address, answered=None, problem="not allowed here")
+        works = self.pings == "answered" and not self.cut and address not in self.dead | self.silent
+        return PingAnswer(address=address, answered=works, elapsed_ms=1)
+
+    def _open(self, network: str, policy: str, address: IPv4Address | None = None) -> bool:
+        keys = [Key(kind="route", name=name) for name in (f"{address}/32", network)]
+        route = next((self.firewall.resources[key] for key in keys if key in self.firewall.resources), None)
         if self.cut or not isinstance(route, Route) or route.gateway in self.dead | self.not_forwarding:
             return False
         if network == "10.68.0.0/16" and route.gateway in self.without_proxy:

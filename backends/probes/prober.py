@@ -6,11 +6,12 @@ from ipaddress import IPv4Address
 from backends.probes.connect import connect
 from backends.probes.dns import ask
 from backends.probes.dns_line import Lines
+from backends.probes.ping import ping
 from backends.probes.settings import ProbeSettings
 from backends.probes.socks import Socks
 from backends.probes.vantage import Direct, Vantage
 from bot.model.facts import Protocol
-from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
 
 
 class NetworkProber:
@@ -24,6 +25,7 @@ class NetworkProber:
     def __init__(self, settings: ProbeSettings, dns_port: int = 53) -> None:
         """`dns_port` is for servers of a test: the port that `dns` asks."""
         self._vantage: Vantage = Direct() if settings.proxy is None else Socks(*settings.proxy)
+        self._proxied = settings.proxy is not None
         self._greeting_s = settings.greeting_s
         self._turns = asyncio.Semaphore(settings.concurrency)
         self._dns_port = dns_port
@@ -38,3 +40,9 @@ class NetworkProber:
     ) -> ConnectAnswer:
         async with self._turns:
             return await connect(self._vantage, address, port, protocol, speak, timeout_s, self._greeting_s)
+
+    async def ping(self, address: IPv4Address, timeout_s: float) -> PingAnswer:
+        if self._proxied:
+            return PingAnswer(address=address, answered=None, problem="an echo cannot go through a SOCKS5 proxy")
+        async with self._turns:
+            return await ping(address, timeout_s)

@@ -6,7 +6,10 @@ from ipaddress import IPv4Address
 
 from bot.engine.context import Context
 from bot.engine.ports import PathOracle
+from bot.engine.verifying import knock
+from bot.model.canary import armed
 from bot.model.candidates import Candidate, NodeHealth, candidates, resolve
+from bot.model.doors import Door
 from bot.model.errors import BackendError, UserError
 from bot.model.facts import ClusterFacts, Node
 from bot.model.intent import ClusterIntent
@@ -29,7 +32,7 @@ async def choose(
     if node is not None and node.name == gateway:
         return gateway
     looked_at = [node] if node is not None else [one for one in facts.nodes if one.name != gateway]
-    ranked = candidates(facts, gateway, await survey(context, cluster, looked_at))
+    ranked = candidates(facts, gateway, await survey(context, cluster, facts, looked_at))
     best = next((one for one in ranked if one.eligible), None)
     if node is None:
         if best is None:
@@ -55,22 +58,34 @@ async def choose(
     return node.name
 
 
-async def survey(context: Context, cluster: ClusterSite, nodes: Sequence[Node]) -> Mapping[str, NodeHealth]:
+async def survey(
+    context: Context, cluster: ClusterSite, facts: ClusterFacts, nodes: Sequence[Node]
+) -> Mapping[str, NodeHealth]:
     """One look at these nodes, the firewall's word included; asked all at once."""
     nodes = nodes[:MOST_NODES]
-    looks = await asyncio.gather(*(_look(context, cluster, node) for node in nodes))
+    owned = (await context.journal.world()).owned(cluster.name)
+    doors = armed(cluster, facts, [key for target, key in owned if target == cluster.firewall])
+    looks = await asyncio.gather(*(_look(context, cluster, node, doors.get(node.name)) for node in nodes))
     return {node.name: health for node, health in zip(nodes, looks, strict=True)}
 
 
-async def _look(context: Context, cluster: ClusterSite, node: Node) -> NodeHealth:
+async def _look(context: Context, cluster: ClusterSite, node: Node, canary: Door | None) -> NodeHealth:
     if node.internal_ip is None:
         return NodeHealth()
-    host, proxy, link = await asyncio.gather(
+    host, proxy, link, data = await asyncio.gather(
         host_answers(context, node.internal_ip),
         proxy_healthy(context, node.internal_ip),
         on_link(context, cluster, node.internal_ip),
+        carries(context, canary, PROBE_TIMEOUT_S),
     )
-    return NodeHealth(host_answers=host[0], proxy_healthy=proxy[0], on_link=link)
+    return NodeHealth(host_answers=host[0], proxy_healthy=proxy[0], on_link=link, canary=data)
+
+
+async def carries(context: Context, canary: Door | None, timeout_s: float) -> bool | None:
+    """Whether data reaches a canary; asked twice, because a single packet may be lost. None without a canary."""
+    if canary is None:
+        return None
+    return any([(await knock(context, [canary], timeout_s / 2))[0] for _ in range(2)])
 
 
 async def host_answers(context: Context, address: IPv4Address) -> tuple[bool | None, str]:

@@ -12,7 +12,7 @@ from bot.engine.watching import GatewayWatch
 from bot.model import facts
 from bot.model.errors import BackendError
 from bot.model.operation import FINAL
-from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport
+from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
 from bot.model.samples import State, exposure_subject, latest
 from bot.model.value import Value
 from bot.model.watch import SIGNALS, Health, Signal
@@ -119,4 +119,11 @@ class TimedProber:
         started = self._monotonic()
         answer = await self._prober.connect(address, port, protocol, speak, timeout_s)
         self._observe("connect", answer.outcome, self._monotonic() - started)
+        return answer
+
+    async def ping(self, address: IPv4Address, timeout_s: float) -> PingAnswer:
+        started = self._monotonic()
+        answer = await self._prober.ping(address, timeout_s)
+        outcome = {True: "data", False: "timeout", None: "unknown"}[answer.answered]
+        self._observe("ping", outcome, self._monotonic() - started)
         return answer

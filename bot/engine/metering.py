@@ -7,9 +7,10 @@ from typing import Self
 
 from bot.engine.context import Context
 from bot.engine.verifying import knock
+from bot.model.doors import Door
 from bot.model.journal import Measured
 from bot.model.operation import Operation
-from bot.model.plan import Door, ReachesOne
+from bot.model.plan import ReachesOne
 
 EVERY_S, WITHIN_S = 0.2, 1.0
 MOST = 300  # attempts a way: a minute; what takes longer is no outage of a move any more

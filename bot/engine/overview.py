@@ -153,7 +153,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
             firewall=cluster.firewall,
         )
     node = facts.node(gateway)
-    health = await survey(context, cluster, facts.nodes)
+    health = await survey(context, cluster, facts, facts.nodes)
     ranked = candidates(facts, gateway, health)
     return ClusterState(
         name=cluster.name,

@@ -21,6 +21,7 @@ from bot.model.probes import (
     DnsTransport,
     HitsAnswer,
     OpenSessions,
+    PingAnswer,
     PolicyAnswer,
     RouteAnswer,
     SessionsAnswer,
@@ -251,6 +252,10 @@ class Prober(Protocol):
         self, address: IPv4Address, port: int, protocol: facts.Protocol, speak: str, timeout_s: float
     ) -> ConnectAnswer:
         """Exchange data with a port. `speak` is an application protocol name or ""; nothing is ever changed there."""
+        ...
+
+    async def ping(self, address: IPv4Address, timeout_s: float) -> PingAnswer:
+        """One ICMP echo. What this vantage point or process may not do is an answer, not an error."""
         ...
 
 

@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from bot.engine.context import Context
 from bot.engine.gateways import MOST_NODES, host_answers, on_link, proxy_healthy
 from bot.engine.ports import PathOracle, Target
 from bot.engine.verifying import knock
+from bot.model.canary import armed, canary_routes
 from bot.model.candidates import NodeHealth
+from bot.model.doors import Door
 from bot.model.errors import BackendError, Rejected
 from bot.model.facts import ClusterFacts, Node
 from bot.model.findings import STALE_LEASE_S, Finding, RoutesSeen, control_plane_silent, findings
 from bot.model.intent import ClusterIntent
 from bot.model.move import DOORS, pod_doors, service_doors
-from bot.model.plan import Door
 from bot.model.probes import RouteAnswer
-from bot.model.resources import Key, Route
+from bot.model.resources import Key, Route, same_content
 from bot.model.site import ClusterSite, DnsServer, WatchSite
 from bot.model.watch import Reading, Round, Signal
 from bot.model.wording import listed, tr
@@ -25,6 +27,15 @@ FACTS_FRESH_S = 15.0  # older ones say nothing about leases and readiness any mo
 REFERENCE_MEMORY_S = 60.0  # whoever has been silent for longer is down, and no reference
 MOST_LOOKUPS = 8  # of a cluster with many networks: each is one request
 UNKNOWN = Reading(None)
+
+
+class _Look(NamedTuple):
+    """What one machine said in one round."""
+
+    host: Reading = UNKNOWN
+    proxy: Reading = UNKNOWN
+    ping: Reading = UNKNOWN
+    canary: Reading = UNKNOWN
 
 
 class Sampler:
@@ -40,6 +51,8 @@ class Sampler:
         self._on_link: dict[str, bool | None] = {}
         self._routes = RoutesSeen()
         self._routes_asked_at = 0.0
+        self._canary_routes: frozenset[Key] = frozenset()
+        self._pinged: set[str] = set()
         self._silent: tuple[str, ...] = ()
         self._asked = 0
         self._said: Mapping[Signal, Reading] = {}
@@ -64,31 +77,34 @@ class Sampler:
         assert facts is not None
         others = [node for node in facts.nodes if node.name != gateway and node.internal_ip is not None][:MOST_NODES]
         servers = self._context.site.dns_servers_of({office.name for office in self._context.site.offices})
+        doors = armed(self._cluster, facts, self._canary_routes)
         service, pod, own, looks, names = await asyncio.gather(
             self._knock(service_doors(gateway, intent, facts)[:DOORS]),
             self._knock(self._pods(gateway, intent, facts)),
-            self._look(facts.node(gateway)),
-            asyncio.gather(*(self._look(node) for node in others)),
+            self._look(facts.node(gateway), None),
+            asyncio.gather(*(self._look(node, doors.get(node.name)) for node in others)),
             asyncio.gather(*(self._names(server) for server in servers)),
         )
-        answered = {node.name: look[0].good is True for node, look in zip(others, looks, strict=True)}
+        answered = {node.name: look.host.good is True for node, look in zip(others, looks, strict=True)}
         answered |= {server.name: name for server, name in zip(servers, names, strict=True)}
         references = self._references(answered)
-        signals: dict[Signal, Reading] = {"service": service, "pod": pod, "host": own[0], "proxy": own[1]}
+        signals: dict[Signal, Reading] = {"service": service, "pod": pod, "host": own.host, "proxy": own.proxy}
+        signals["ping"] = self._ping_of_gateway(gateway, own, looks)
         # Where nobody's port answers ours, a policy is in the way: it says nothing about the machine.
-        if not any(answered[node.name] for node in others) and own[0].good is False:
+        if not any(answered[node.name] for node in others) and own.host.good is False:
             signals["host"] = UNKNOWN
         signals |= self._word_of_the_api(gateway)
         self._said = signals
         ages = self.lease_ages()
         self.health = {
             node.name: NodeHealth(
-                host_answers=host.good,
-                proxy_healthy=proxy.good,
+                host_answers=look.host.good,
+                proxy_healthy=look.proxy.good,
                 lease_fresh=self._lease_fresh(node.name, ages),
                 on_link=self._on_link.get(node.name),
+                canary=look.canary.good,
             )
-            for node, (host, proxy) in zip(others, looks, strict=True)
+            for node, look in zip(others, looks, strict=True)
         }
         good = {name: self._nothing_wrong(name, health) for name, health in self.health.items()}
         at = self._context.env.monotonic()
@@ -145,7 +161,7 @@ class Sampler:
     def _nothing_wrong(self, name: str, health: NodeHealth) -> bool:
         node = self.facts.node(name) if self.facts is not None else None
         word = node is not None and (node.ready or not self._fresh())
-        return word and False not in (health.host_answers, health.proxy_healthy, health.lease_fresh)
+        return word and False not in (health.host_answers, health.proxy_healthy, health.lease_fresh, health.canary)
 
     def _references(self, answered: Mapping[str, bool]) -> list[str]:
         now = self._context.env.monotonic()
@@ -184,13 +200,32 @@ class Sampler:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
 
-    async def _look(self, node: Node | None) -> tuple[Reading, Reading]:
+    def _ping_of_gateway(self, gateway: str, own: _Look, others: Sequence[_Look]) -> Reading:
+        """Silence counts only of a machine that has answered before, and while others still answer."""
+        if own.ping.good:
+            self._pinged.add(gateway)
+        elif gateway not in self._pinged or not any(look.ping.good for look in others):
+            return UNKNOWN
+        return own.ping
+
+    async def _look(self, node: Node | None, canary: Door | None) -> _Look:
         if node is None or node.internal_ip is None:
-            return UNKNOWN, UNKNOWN
-        host, proxy = await asyncio.gather(
-            host_answers(self._context, node.internal_ip), proxy_healthy(self._context, node.internal_ip)
+            return _Look()
+        host, proxy, ping, data = await asyncio.gather(
+            host_answers(self._context, node.internal_ip),
+            proxy_healthy(self._context, node.internal_ip),
+            self._ping(node.internal_ip),
+            self._knock(() if canary is None else (canary,)),
         )
-        return Reading(*host), Reading(*proxy)
+        return _Look(Reading(*host), Reading(*proxy), ping, data)
+
+    async def _ping(self, address: IPv4Address) -> Reading:
+        answer = await self._context.prober.ping(address, self._rules.timeout_s)
+        if answer.answered is None:
+            return UNKNOWN
+        return Reading(
+            answer.answered, tr("{elapsed} ms", elapsed=answer.elapsed_ms) if answer.answered else tr("silence")
+        )
 
     async def _names(self, server: DnsServer) -> bool:
         """Whether the DNS server's machine answers; what it says does not matter here."""
@@ -206,6 +241,9 @@ class Sampler:
         owned = (await self._context.journal.world()).owned(self._cluster.name)
         keys = [key for target, key in owned if target == self._cluster.firewall and key.kind == "route"]
         held, problem = await self._held(firewall, keys)
+        canaries = {route.key: route for route in canary_routes(self._cluster, facts)}
+        self._canary_routes = frozenset(r.key for r in held if r.key in canaries and same_content(r, canaries[r.key]))
+        held = tuple(route for route in held if route.key not in canaries)
         if not isinstance(firewall, PathOracle):
             return RoutesSeen(held=held, problem=problem)
         networks = (*facts.service_networks, *facts.pod_networks)[:MOST_LOOKUPS]

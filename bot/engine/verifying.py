@@ -8,10 +8,11 @@ from bot.engine.context import Context
 from bot.engine.ports import ForgetsAnswers
 from bot.model.commands import Expose, Unexpose
 from bot.model.describe import describe, describe_connection
+from bot.model.doors import Door
 from bot.model.errors import BackendError
 from bot.model.journal import CheckResult, Verified
 from bot.model.operation import Operation
-from bot.model.plan import CarriesData, DoesNotResolve, Door, Forwards, Question, ReachesOne, Resolves
+from bot.model.plan import CarriesData, DoesNotResolve, Forwards, Question, ReachesOne, Resolves
 from bot.model.probes import DnsAnswer
 from bot.model.wording import clauses, marked, tr
 

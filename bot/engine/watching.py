@@ -34,6 +34,7 @@ WORDS: dict[Signal, str] = {
     "service": marked("data to a service address through it"),
     "pod": marked("data to a pod on another node through it"),
     "host": marked("the machine itself"),
+    "ping": marked("its answer to ping"),
     "proxy": marked("its kube-proxy"),
     "lease": marked("its lease"),
     "ready": marked("its Ready condition"),

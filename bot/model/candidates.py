@@ -19,6 +19,7 @@ class NodeHealth(Value):
     """What is known of a node besides the API's word. `None` means: not known, which is not held against it.
 
     `on_link`: the firewall reaches it through the routes' own interface, without another router in between.
+    `canary`: whether data passed through it just now, all the way to a service and back.
     `good_rounds`: how many times in a row the watch found nothing wrong with it.
     """
 
@@ -27,6 +28,7 @@ class NodeHealth(Value):
     lease_fresh: bool | None = None
     on_link: bool | None = None
     good_rounds: int | None = None
+    canary: bool | None = None
 
 
 class Candidate(Value):
@@ -104,6 +106,7 @@ def _requirements(node: Node, health: NodeHealth) -> Sequence[tuple[bool, str]]:
         (health.lease_fresh is False, tr("its lease is not being renewed")),
         (health.host_answers is False, tr("it does not answer")),
         (health.proxy_healthy is False, tr("its kube-proxy says that it is not healthy")),
+        (health.canary is False, tr("no data passes through it to its canary")),
         (health.on_link is False, tr("the firewall does not reach it directly on the routes' interface")),
         (
             rounds is not None and rounds < GOOD_ROUNDS,
@@ -115,6 +118,7 @@ def _requirements(node: Node, health: NodeHealth) -> Sequence[tuple[bool, str]]:
 def _notes(node: Node, facts: ClusterFacts, health: NodeHealth) -> Sequence[tuple[bool, str]]:
     return (
         (health.host_answers is True, tr("answers")),
+        (health.canary is True, tr("carries data to its canary")),
         (health.proxy_healthy is True, tr("kube-proxy healthy")),
         (health.lease_fresh is True, tr("lease fresh")),
         (health.on_link is True, tr("on the routes' interface")),
@@ -126,7 +130,8 @@ def _notes(node: Node, facts: ClusterFacts, health: NodeHealth) -> Sequence[tupl
 
 def _score(node: Node, facts: ClusterFacts, health: NodeHealth) -> int:
     return (
-        15 * (not node.control_plane)
+        40 * (health.canary is True)
+        + 15 * (not node.control_plane)
         + 10 * (health.proxy_healthy is True)
         + 5 * (health.lease_fresh is True)
         + 5 * _answers_names(node, facts)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+from bot.model.canary import canary_routes
 from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent
@@ -37,6 +38,7 @@ def desired(intent: ClusterIntent, cluster: ClusterSite, site: Site, facts: Clus
     on_firewall: list[Resource] = [
         *_addresses(cluster, offices, servers, networks, kube_dns),
         *(Route(destination=network, gateway=gateway, device=cluster.interface) for network in networks.values()),
+        *canary_routes(cluster, facts),
         *(_office_policy(cluster, office, networks) for office in offices),
         *(_dns_policy(cluster, server) for server in servers),
     ]

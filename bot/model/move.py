@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
 from bot.model.desired import zone_of
+from bot.model.doors import Door
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
-from bot.model.plan import Door, Forwards, ReachesOne
+from bot.model.plan import Forwards, ReachesOne
 from bot.model.probes import OpenSessions
 from bot.model.protocols import spoken_on
 from bot.model.site import Site

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bot.model.commands import Change
 from bot.model.diff import Found, Place
+from bot.model.doors import Door
 from bot.model.facts import Protocol
 from bot.model.intent import ClusterIntent
 from bot.model.people import Person
@@ -57,15 +58,6 @@ class CarriesData(Value):
     address: IPv4Address
     port: int
     protocol: Protocol
-    speak: str
-
-
-class Door(Value):
-    """One place to knock at: a TCP port, and the protocol that is spoken there."""
-
-    label: str
-    address: IPv4Address
-    port: int
     speak: str
 
 

@@ -62,6 +62,15 @@ class ConnectAnswer(Value):
     elapsed_ms: int
 
 
+class PingAnswer(Value):
+    """One ICMP echo. `answered` is None when it could not be sent, or cannot be told; `problem` says why."""
+
+    address: IPv4Address
+    answered: bool | None
+    elapsed_ms: int = 0
+    problem: str = ""
+
+
 class HitsAnswer(Value):
     """How often packets began a flow at a policy since its counters were reset, as the firewall counts.
 

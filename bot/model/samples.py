@@ -27,7 +27,7 @@ FAMILIES_OF_NODES: tuple[Family, ...] = ("data", "machine")
 Reading = bool | None
 _FAMILIES: dict[Family, tuple[str, ...]] = {
     "data": ("service", "pod"),
-    "machine": ("host", "proxy", "lease", "ready"),
+    "machine": ("host", "ping", "proxy", "lease", "ready"),
     "names": ("names",),
     "exposure": ("service", "names"),
 }

@@ -119,6 +119,7 @@ class ClusterSite(Value):
     channels: frozenset[str] = frozenset()  # chat channels it may be operated from; empty: all that the bot is in
     watch: WatchSite | None = None
     clear_stale_sessions: bool = False
+    canary: str | None = None  # the namespace of the canary services
     availability_s: float = 60.0  # the exposures are looked at once in so many seconds; 0: never
 
     @property

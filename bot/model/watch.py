@@ -8,9 +8,9 @@
 | after down or degraded: five rounds in a row without anything bad         | healthy  |
 | the same, when that happened for the third time within half an hour       | flapping: stays until ten quiet minutes |
 
-The host family fails when the machine's own port is silent in 5 of 8, or three rounds in a row say that its lease is
-stale, that it is not Ready or that kube-proxy is not healthy. A round in which the references are silent is no
-evidence for or against the gateway: whoever cannot see must not judge. What is not known counts as not bad.
+The host family fails when the machine's own port or its ping is silent in 5 of 8, or three rounds in a row say that its
+lease is stale, that it is not Ready or that kube-proxy is not healthy. A round in which the references are silent is
+no evidence for or against the gateway: whoever cannot see must not judge. What is not known counts as not bad.
 
 At one round in 2 s and 5 % independent loss, one signal is bad in 5 of 8 rounds eleven times a month, six times in a
 row once in years, and two signals at once never: so nobody is asked about a single signal's 5 of 8.
@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Health = Literal["healthy", "degraded", "down", "isolated"]
-Signal = Literal["service", "pod", "host", "proxy", "lease", "ready"]
-SIGNALS: tuple[Signal, ...] = ("service", "pod", "host", "proxy", "lease", "ready")
+Signal = Literal["service", "pod", "host", "ping", "proxy", "lease", "ready"]
+SIGNALS: tuple[Signal, ...] = ("service", "pod", "host", "ping", "proxy", "lease", "ready")
 DATA: tuple[Signal, ...] = ("service", "pod")
 MOST_TRUST, MISTRUST = 8, 3
 SLOW: tuple[Signal, ...] = ("proxy", "lease", "ready")  # they say the same for a while before they say it at all

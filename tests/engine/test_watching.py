@@ -305,6 +305,39 @@ async def test_nobody_is_asked_while_the_last_exposure_is_taken_away() -> None:
     assert not office.company.firewall.resources
 
 
+# --- ping
+
+
+async def test_a_machine_that_no_longer_answers_ping_is_evidence_of_the_second_family() -> None:
+    office = await watched()
+    office.company.wire.not_forwarding.add(HOST)
+    office.company.wire.silent.add(HOST)
+    await office.rounds(5)
+    picture = (await office.asked()).picture
+    assert picture.severity == "down"
+    assert any("its answer to ping: 5 of the last 8 failed" in line for line in picture.evidence)
+
+
+@pytest.mark.parametrize("pings", ["forbidden", "dropped"])
+async def test_ping_that_is_not_allowed_or_that_nobody_answers_says_nothing(pings: str) -> None:
+    office = await watched()
+    office.company.wire.pings = pings
+    office.company.wire.not_forwarding.add(HOST)
+    await office.rounds(8)
+    picture = (await office.asked()).picture
+    assert picture.severity == "degraded"
+    assert not any("ping" in line for line in picture.evidence)
+
+
+async def test_a_machine_that_never_answered_ping_is_not_held_to_it() -> None:
+    office = Watched()
+    office.company.wire.silent.add(HOST)
+    await office.expose()
+    office.company.wire.not_forwarding.add(HOST)
+    await office.rounds(8)
+    assert (await office.asked()).picture.severity == "degraded"
+
+
 # --- findings about the routes
 
 
