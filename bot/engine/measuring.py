@@ -19,7 +19,7 @@ from bot.model.watch import SIGNALS, Health, Signal
 
 MOST_EXPOSURES = 200  # of a cluster that are told one by one: monitoring suffers from more
 
-ProbeKind = Literal["dns", "connect"]
+ProbeKind = Literal["dns", "connect", "ping"]
 Observe = Callable[[ProbeKind, str, float], None]
 
 
