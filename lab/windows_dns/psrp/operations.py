@@ -44,6 +44,13 @@ class RemotingOperations:
             raise soap.bad_header("Action")
         return await action(request, account)
 
+    async def ended(self, request: soap.Request, account: Account) -> None:
+        """Wait for the end of the pipeline that a Command request has started, and forget it and what it said."""
+        runspace = await self._find(request, account)
+        line = request.find("CommandLine")
+        assert line is not None
+        await runspace.finished(line.get("CommandId", "").upper())
+
     async def _create(self, request: soap.Request, account: Account) -> str:
         configuration = self._server.endpoints.get(request.resource.removeprefix(PREFIX).lower())
         if configuration is None:
@@ -55,6 +62,8 @@ class RemotingOperations:
             raise soap.bad_schema()
         timeout = soap.seconds(idle) if idle else self._server.settings.idle_timeout
         runspace = Runspace(self._server, configuration, account, shell.get("ShellId", ""), timeout)
+        if runspace.id in self._runspaces:
+            raise soap.bad_parameter()
         runspace.open(_decoded(request.text("creationXml")))
         self._runspaces[runspace.id] = runspace
         return (

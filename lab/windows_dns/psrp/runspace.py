@@ -85,6 +85,11 @@ class Runspace:
         self.pipelines[pipeline] = Mailbox(self._server)
         self._running[pipeline] = asyncio.ensure_future(self._run(pipeline, messages[0].content))
 
+    async def finished(self, pipeline: str) -> None:
+        """Wait for the end of a pipeline, then forget it: its id is free again."""
+        await asyncio.wait({self._running.pop(pipeline)})
+        del self.pipelines[pipeline]
+
     async def stop(self, pipeline: str) -> None:
         task = self._running.pop(pipeline, None)
         if task is not None:

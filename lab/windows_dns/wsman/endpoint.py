@@ -177,8 +177,7 @@ class Endpoint:
         data = await self.operations.handle(parsed, exchange.account, peer)
         if kind == "twice":
             if parsed.operation == "Command":
-                shell = await self.operations.shells.find(parsed.shell_id, exchange.account)
-                await list(shell.commands.values())[-1].finished()
+                await self.operations.ended(parsed, exchange.account)
             data = await self.operations.handle(parsed, exchange.account, peer)
         if kind == "lost_answer":
             return _disconnect(request)

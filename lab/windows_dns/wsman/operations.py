@@ -47,6 +47,14 @@ class Operations:
         body = await action(request, account, peer)
         return soap.envelope(f"{request.action}Response", body, request.message_id)
 
+    async def ended(self, request: soap.Request, account: Account) -> None:
+        """Wait for the end of what a Command request has started, so that it can be started once more."""
+        if request.resource.startswith(REMOTING):
+            await self.remoting.ended(request, account)
+            return
+        shell = await self.shells.find(request.shell_id, account)
+        await list(shell.commands.values())[-1].finished()
+
     async def _create(self, request: soap.Request, account: Account, peer: str) -> str:
         if request.find("Shell") is None:
             raise soap.bad_schema()
