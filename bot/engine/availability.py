@@ -22,6 +22,7 @@ from bot.model.site import ClusterSite
 log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT_S = 2.0
+SOON_S = 5.0
 MOST_EXPOSURES = 40  # at a time; the others take their turn
 LEASE_ROUNDS = 3
 
@@ -33,25 +34,38 @@ class Availability:
         self._context, self._cluster = context, cluster
         self._facts: ClusterFacts | None = None
         self._turn = 0
+        self._looked_at: float | None = None
+        self._known: frozenset[Exposure] = frozenset()
 
     async def run(self) -> None:
-        """Look while this bot leads."""
+        """Look while this bot leads: in every interval, and soon after something was exposed."""
+        env = self._context.env
         while True:
             try:
-                if await self.leads():
+                if await self.leads() and await self.due():
                     await self.tick()
             except BotError as error:
                 log.info("the exposures of %s are not looked at: %s", self._cluster.name, error)
-            await self._context.env.sleep(self._cluster.availability_s)
+            await env.sleep(min(SOON_S, self._cluster.availability_s))
+
+    async def due(self) -> bool:
+        """Whether the interval has passed, or something is exposed that was not when it was last looked. Raises
+        BackendErrors of the journal.
+        """
+        if self._looked_at is None or self._context.env.monotonic() - self._looked_at >= self._cluster.availability_s:
+            return True
+        exposures = (await self._context.journal.world()).intent(self._cluster.name).exposures
+        return not set(exposures) <= self._known
 
     async def leads(self) -> bool:
         """Whether this bot is the one that looks: takes or renews the lease."""
-        ttl = LEASE_ROUNDS * self._cluster.availability_s
+        ttl = LEASE_ROUNDS * (SOON_S + PROBE_TIMEOUT_S)
         return await self._context.journal.lease(f"availability/{self._cluster.name}", self._context.process, ttl)
 
     async def tick(self) -> None:
         """Raises BackendErrors of the journal."""
         intent = (await self._context.journal.world()).intent(self._cluster.name)
+        self._looked_at, self._known = self._context.env.monotonic(), frozenset(intent.exposures)
         if not intent.exposures:
             return
         facts = await self._refreshed()
@@ -61,7 +75,7 @@ class Availability:
         answers = await asyncio.gather(*(self._look(intent, one, facts) for one in chosen))
         readings = {track: reading for answer in answers for track, reading in answer.items()}
         now = await self._context.journal.now()
-        await self._context.samples.note(availability_of(self._cluster.name), readings, now)
+        await self._context.samples.note(availability_of(self._cluster.name), readings, now, at_once=True)
 
     def _chosen(self, exposures: Sequence[Exposure]) -> Sequence[Exposure]:
         if len(exposures) <= MOST_EXPOSURES:

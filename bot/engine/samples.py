@@ -28,15 +28,18 @@ def availability_of(cluster: str) -> str:
 
 
 class Samples:
-    """One instance's hand on the samples. A minute is stored when the next one begins."""
+    """One instance's hand on the samples. A minute is stored when the next one begins, or at once if so wished."""
 
     def __init__(self, store: SampleStore) -> None:
         self._store = store
         self._current: dict[str, Minute] = {}
         self._known: dict[str, dict[int, Minute]] = {}
 
-    async def note(self, stream: str, readings: Mapping[Track, Reading], now: datetime) -> None:
-        """Add one look's answers. Never raises: what the store does not take is missing from the picture."""
+    async def note(self, stream: str, readings: Mapping[Track, Reading], now: datetime, at_once: bool = False) -> None:
+        """Add one look's answers. Never raises: what the store does not take is missing from the picture.
+
+        `at_once` is for looks that come about once a minute: others need not wait for the next one to see it.
+        """
         current = self._current.get(stream)
         minute = minute_of(now)
         if current is None or current.at != minute:
@@ -44,6 +47,8 @@ class Samples:
             if current is not None:
                 await self._keep(stream, current, now)
         self._current[stream] = self._current[stream].noting(readings)
+        if at_once:
+            await self._keep(stream, self._current[stream], now)
 
     async def day(self, stream: str, now: datetime) -> Sequence[Minute]:
         """What is known of the day before `now`, oldest first. Raises BackendErrors."""
@@ -58,8 +63,8 @@ class Samples:
         for at in [at for at in known if at < oldest(now)]:
             del known[at]
         current = self._current.get(stream)
-        if current is not None and current.at not in known:
-            return [*(known[at] for at in sorted(known)), current]
+        if current is not None and current.at >= max(known, default=0):
+            return [*(known[at] for at in sorted(known) if at != current.at), current]
         return [known[at] for at in sorted(known)]
 
     async def _keep(self, stream: str, minute: Minute, now: datetime) -> None:

@@ -1,12 +1,11 @@
 """The last 24 hours in words: shares and strips of characters, for the terminal and for whoever sees no pictures."""
 
 from collections.abc import Iterator
+from unicodedata import east_asian_width
 
 from bot.engine.overview import ClusterState, ExposureState
-from bot.model.incident import Incident
 from bot.model.samples import State, Strip, ticks
 from bot.model.wording import marked, tr
-from bot.model.words import word
 from handlers.drawing.path import state_word
 from handlers.drawing.strips import percent
 
@@ -27,9 +26,14 @@ def day_lines(cluster: ClusterState) -> Iterator[str]:
         return
     yield "  " + tr("last 24 hours, one character an hour (▁ good ▄ doubtful █ down · no data):")
     names = [f"{day.subject}, {tr(FAMILIES.get(day.family, day.family))}" for day in cluster.days]
-    width = max(map(len, names))
+    width = max(map(_columns, names))
     for name, day in zip(names, cluster.days, strict=True):
-        yield f"    {name:<{width}}  {bar(day)}  {percent(day.share)}"
+        yield f"    {name}{' ' * (width - _columns(name))}  {bar(day)}  {percent(day.share)}"
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text: Chinese characters take two columns."""
+    return sum(2 if east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def usable(state: ExposureState) -> str:
@@ -40,27 +44,12 @@ def usable(state: ExposureState) -> str:
     share = percent(state.day.share)
     if state.day.minutes >= NEARLY_A_DAY:
         return tr("{now}; {share} of the last 24 hours", now=now, share=share)
-    known = _duration(state.day.minutes * 60)
+    known = duration(state.day.minutes * 60)
     return tr("{now}; {share} of {known} that were looked at", now=now, share=share, known=known)
 
 
-def past_line(incident: Incident) -> str:
-    """An incident that is over: what it was, how long, how it ended."""
-    picture = incident.picture
-    lasted = (incident.records[-1].at - picture.began).total_seconds()
-    ended = tr("moved") if incident.state == "resolved" else tr("over by itself")
-    return tr(
-        "{began} UTC: {gateway} of {cluster} {severity} for {lasted}; {ended}",
-        began=f"{picture.began:%Y-%m-%d %H:%M:%S}",
-        gateway=picture.gateway,
-        cluster=picture.cluster,
-        severity=word(picture.severity),
-        lasted=_duration(lasted),
-        ended=ended,
-    )
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In the unit that one would say it in."""
     if seconds < 60 or (seconds < 120 and seconds % 60):
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -23,9 +23,9 @@ from handlers.views.blocks import (
     preformatted,
     section,
 )
-from handlers.views.day import past_line
 from handlers.views.history import paragraph
 from handlers.views.incident import incident_view
+from handlers.views.incident_lines import past_line
 from handlers.views.operation import decision_buttons, fits
 
 BLOCKS_LIMIT = 100

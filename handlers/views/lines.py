@@ -19,9 +19,11 @@ from bot.model.wording import clauses, listed, tr, tr_n
 from bot.model.words import key_line, word
 from handlers.views.blocks import clip
 from handlers.views.day import bar, day_lines, usable
+from handlers.views.incident_lines import open_line, past_line
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
 SUMMARY_LINE = 200
+PAST_SHOWN = 3
 SIGNS = {"create": "+", "change": "~", "remove": "−"}
 
 
@@ -361,8 +363,9 @@ def vantage_line(report: Report) -> str:
 
 
 def overview_lines(picture: Overview) -> list[str]:
-    """Clusters, the last day of their nodes, exposures, changes under way."""
+    """Clusters, the last day of their nodes, the last incidents, exposures, changes under way."""
     lines = [*cluster_lines(picture), *(line for cluster in picture.clusters for line in day_lines(cluster))]
+    lines += [tr("over: {incident}", incident=past_line(incident)) for incident in picture.past[:PAST_SHOWN]]
     lines += exposure_lines(picture)
     lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
     lines.append(tr("journal: {records} records, head {head}", records=picture.records, head=picture.head[:12]))
@@ -374,14 +377,7 @@ def cluster_lines(picture: Overview) -> list[str]:
     lines = []
     for cluster in picture.clusters:
         if cluster.incident is not None:
-            lines.append(
-                tr(
-                    "✗ incident {id}: {gateway} is {severity}",
-                    id=cluster.incident.id,
-                    gateway=cluster.gateway,
-                    severity=word(cluster.incident.picture.severity),
-                )
-            )
+            lines.append(open_line(cluster.incident))
         if cluster.problem:
             lines.append(tr("✗ cluster {name}: {problem}", name=cluster.name, problem=cluster.problem))
             continue

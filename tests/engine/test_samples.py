@@ -73,6 +73,26 @@ async def test_a_cluster_whose_api_is_away_does_not_make_its_exposures_unavailab
     assert (exposure.names, exposure.data) == ("good", "good")
 
 
+async def test_what_was_just_exposed_is_looked_at_soon_and_everything_else_in_its_time() -> None:
+    office = Watched()
+    availability = looking(office)
+    await availability.tick()
+    assert not await availability.due()
+    await office.expose()
+    assert await availability.due()
+    await availability.tick()
+    assert not await availability.due()
+    office.pass_time(60)
+    assert await availability.due()
+
+
+async def test_others_see_a_look_at_once() -> None:
+    office = await watched()
+    await looking(office).tick()
+    (exposure,) = (await office.company.engine(instance="other").overview()).exposures
+    assert (exposure.names, exposure.data) == ("good", "good")
+
+
 async def test_only_one_of_several_bots_looks() -> None:
     office = await watched()
     other = office.company.engine(instance="other").availability("qa")

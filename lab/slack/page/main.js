@@ -240,7 +240,7 @@ async function go(id) {
   byId("messages").replaceChildren();
   drawSidebar();
   await redraw();
-  byId("messages").scrollTop = byId("messages").scrollHeight;
+  byId("messages").scrollTop = id === HOME ? 0 : byId("messages").scrollHeight;
   if (id === HOME) await post("home", { as: here.me });
   else byId("composer").focus();
 }
@@ -326,7 +326,7 @@ try {
 }
 wire();
 await redraw();
-byId("messages").scrollTop = byId("messages").scrollHeight;
+byId("messages").scrollTop = here.room === HOME ? 0 : byId("messages").scrollHeight;
 byId("composer").focus();
 listen();
 if (here.state.has_network) {
