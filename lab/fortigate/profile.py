@@ -41,8 +41,12 @@ class Profile:
 
     @property
     def text_key_on_put(self) -> bool:
-        """Whether PUT answers an integer key as a string."""
-        return self.version < (7, 0)
+        """Whether PUT answers an integer key as a string.
+
+        The vendor's Terraform provider takes it for one in its oldest resources only (networking_route_static.go);
+        those made for 6.4 and later stop at anything but a number (resource_router_static.go).
+        """
+        return self.version < (6, 4)
 
     @property
     def monitor_http_status(self) -> bool:

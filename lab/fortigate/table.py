@@ -86,9 +86,9 @@ class Table:
         )
 
     def parse(self, body: Row) -> Row:
-        """The known attributes of a request body in stored form; unknown ones are ignored."""
-        by_name = self.by_name
-        return {name: by_name[name].parse(value) for name, value in body.items() if name in by_name}
+        """The known attributes of a request body in stored form; unknown ones are ignored, and null unsets one."""
+        known = ((self.by_name[name], value) for name, value in body.items() if name in self.by_name)
+        return {one.name: one.default_for(body) if value is None else one.parse(value) for one, value in known}
 
     def canonical(self, row: Row) -> Row:
         """The row without values that equal their default, so that equal rows compare equal."""

@@ -33,7 +33,7 @@ async def test_check_14_create_answers_200_with_the_key(lab):
     assert (policy.status_code, policy.json()["mkey"]) == (200, 8)
 
 
-@pytest.mark.parametrize(("version", "key"), [("v6.4.14", "1"), ("v7.4.4", 1)])
+@pytest.mark.parametrize(("version", "key"), [("v6.2.3", "1"), ("v6.4.14", 1), ("v7.4.4", 1)])
 async def test_check_15_old_firmware_answers_put_with_a_text_key(start, version, key):
     lab = await start(version)
     answer = await lab.put("router/static/1", {"comment": "default"})
