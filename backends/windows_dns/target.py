@@ -24,6 +24,7 @@ from bot.model.zones import ancestors, canonical_zone
 SETTLE_MARGIN_S = 5.0
 SETTLE_TICKS = mapping.ticks(SETTLE_MARGIN_S)
 LONGEST_SETTLE_TICKS = SETTLE_TICKS + mapping.ticks(IDLE_TIMEOUT_S)
+HEARD_S = 5.0  # how long an answer still tells the server's clock: a shell for the question takes a second there
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
 
@@ -45,6 +46,7 @@ class WindowsDns:
         self._shell = WinRmShell(name, settings, clock)
         self._writing = asyncio.Lock()
         self._computer: str | None = None
+        self._heard: tuple[Answer, float] | None = None  # the newest answer, and when it came
         # The moment of the server's clock after which a write of unknown outcome can no longer have an effect.
         self._settled_after: int | None = None
 
@@ -105,7 +107,7 @@ class WindowsDns:
         async with self._writing:
             await self._settle()
             deadline = self._deadline()
-            server = await self._ask("clock.read", Answer, {}, deadline)
+            server = await self._server_clock(deadline)
             limit_s: float = self._settings.write_limit_s
             if not_after is not None:
                 limit_s = min(limit_s, not_after - self._clock.monotonic())
@@ -114,6 +116,15 @@ class WindowsDns:
             wish = mapping.write_parameters(before, after, self._settings.storage, self._settings.directory_partition)
             wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(limit_s)}
             return await self._write(wish, deadline)
+
+    async def _server_clock(self, deadline: float) -> Answer:
+        """Which computer answers, and a moment of its clock that is at most `HEARD_S` ago.
+
+        A time limit counted from then ends that much earlier, so an older answer is as safe as a new one.
+        """
+        if self._heard is not None and self._clock.monotonic() - self._heard[1] <= HEARD_S:
+            return self._heard[0]
+        return await self._ask("clock.read", Answer, {}, deadline)
 
     async def _write(self, wish: Mapping[str, Any], deadline: float) -> Outcome:
         # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
@@ -216,6 +227,7 @@ class WindowsDns:
             self._check_computer(answer.server)
             if answer.fault is not None:
                 raise self._error(dns_fault(answer.fault))
+            self._heard = answer, self._clock.monotonic()
         return answer
 
     def _check_computer(self, computer: str) -> None:
@@ -223,6 +235,7 @@ class WindowsDns:
         if self._computer is None:
             self._computer = computer
         elif computer != self._computer:
+            self._heard = None
             raise Rejected(
                 self._name,
                 tr(

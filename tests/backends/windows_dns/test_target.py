@@ -14,6 +14,7 @@ from bot.engine.ports import Foresight
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, Forwarder, Key, Mark
 from lab.windows_dns import Zone
+from tests.backends.windows_dns.clock import ManualClock
 from tests.backends.windows_dns.simulated import (
     KEY,
     LOGINS,
@@ -329,6 +330,22 @@ async def test_a_wish_whose_time_is_up_is_not_sent(dc: Office) -> None:
     assert outcome.kind == "refused"
     assert "time was up" in outcome.detail
     assert not any(call.cmdlet.startswith("Get-") for call in dc.server.calls)
+    await target.close()
+
+
+@pytest.mark.parametrize(("heard_s", "asks_again"), [(5.0, False), (5.1, True)])
+async def test_a_write_counts_its_limit_from_when_the_server_last_told_its_clock(
+    dc: Office, heard_s: float, asks_again: bool
+) -> None:
+    """By then the server's own clock has gone on by more than the limit: an old answer can only make it refuse."""
+    ours = [0.0]
+    target = dc.target(clock=ManualClock(lambda: ours[0], dc.server.clock.advance))
+    await target.read([KEY])
+    ours[0] += heard_s
+    await dc.server.clock.advance(dc.settings("basic over http").write_limit_s + 1)
+    outcome = await target.apply(step(None, WISH))
+    assert outcome.kind == ("applied" if asks_again else "refused")
+    assert ("too late" in outcome.detail) is not asks_again
     await target.close()
 
 
