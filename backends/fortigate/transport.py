@@ -11,6 +11,7 @@ from typing import Any
 
 import httpcore
 
+from backends.fortigate.connections import Connections
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
 from bot.model.wording import tr
@@ -50,6 +51,7 @@ class Transport:
             max_connections=settings.connections,
             max_keepalive_connections=settings.connections,
             keepalive_expiry=_IDLE_S,
+            network_backend=Connections(),
         )
 
     async def exchange(
