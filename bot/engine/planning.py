@@ -133,7 +133,9 @@ async def _intended(
                 )
             node = await choose(context, cluster, before, facts, command.node)
             if isinstance(command, Drill) and node == (before.gateway or cluster.gateway):
-                raise UserError(f"{node} carries the routes already; a drill moves them to another node and back.")
+                raise UserError(
+                    tr("{node} carries the routes already; a drill moves them to another node and back.", node=node)
+                )
             return before.through(node)
 
 
@@ -142,15 +144,24 @@ def _refuse_drill(world: World, cluster: ClusterSite, now: datetime) -> None:
     incident = world.incident(cluster.name)
     if incident is not None:
         raise UserError(
-            f"Incident {incident.id} about {incident.picture.gateway} is not over; a drill waits until it is."
+            tr(
+                "Incident {id} about {gateway} is not over; a drill waits until it is.",
+                id=incident.id,
+                gateway=incident.picture.gateway,
+            )
         )
     held = HOLD_DOWN_S if cluster.watch is None else cluster.watch.hold_down_s
     moved = last_moved(world, cluster.name)
     if moved is not None and now - moved < timedelta(seconds=held):
         until = moved + timedelta(seconds=held)
         raise UserError(
-            f"The routes of cluster {cluster.name} were moved at {moved:%H:%M} UTC; a drill waits until "
-            f"{until:%H:%M:%S} UTC (hold_down_s)."
+            tr(
+                "The routes of cluster {cluster} were moved at {moved:%H:%M} UTC; a drill "
+                "waits until {until:%H:%M:%S} UTC (hold_down_s).",
+                cluster=cluster.name,
+                moved=moved,
+                until=until,
+            )
         )
 
 

@@ -18,6 +18,7 @@ from bot.model.probes import OpenSessions
 from bot.model.resources import Route
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
+from bot.model.wording import tr
 from bot.model.world import World
 
 COUNT_S = 2.0  # people wait for the plan
@@ -29,12 +30,16 @@ async def counted_impact(context: Context, cluster: ClusterSite, policies: Colle
     firewall = context.targets[cluster.firewall]
     networks = (*facts.service_networks, *facts.pod_networks)
     if not isinstance(firewall, ClearsSessions):
-        return impact(OpenSessions(count=None, problem=f"{cluster.firewall} does not tell"), facts)
+        return impact(
+            OpenSessions(count=None, problem=tr("{firewall} does not tell", firewall=cluster.firewall)), facts
+        )
     try:
         async with asyncio.timeout(COUNT_S):
             return impact(await firewall.open_sessions(policies, networks), facts)
     except TimeoutError:
-        problem = f"{cluster.firewall} took more than {COUNT_S:g} s to count them"
+        problem = tr(
+            "{firewall} took more than {seconds:g} s to count them", firewall=cluster.firewall, seconds=COUNT_S
+        )
         return impact(OpenSessions(count=None, problem=problem), facts)
     except BackendError as error:
         return impact(OpenSessions(count=None, problem=str(error)), facts)
@@ -66,7 +71,14 @@ async def clear_stale(context: Context, operation: Operation) -> Sequence[Cleare
     if not will_clear(world, cluster, plan.command):
         return []
     if not isinstance(firewall, ClearsSessions):
-        return [Cleared(operation=operation.id, cleared=0, left=None, problem=f"{cluster.firewall} cannot do that")]
+        return [
+            Cleared(
+                operation=operation.id,
+                cleared=0,
+                left=None,
+                problem=tr("{firewall} cannot do that", firewall=cluster.firewall),
+            )
+        ]
     begun = next(record.at for record in operation.records if isinstance(record.entry, Intended))
     age = (await context.journal.now() - begun) / timedelta(seconds=1)
     policies = [key.name for target, key in world.owned(cluster.name) if key.kind == "policy"]

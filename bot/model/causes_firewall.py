@@ -97,7 +97,12 @@ def _other_gateway(e: Evidence) -> Sequence[str]:
     if not e.cluster_exposed or e.gateway.address is None:
         return ()
     return [
-        f"{route_line(e.firewall, route)}, the gateway {e.gateway.name} is {e.gateway.address}"
+        tr(
+            "{route}, the gateway {name} is {address}",
+            route=route_line(e.firewall, route),
+            name=e.gateway.name,
+            address=e.gateway.address,
+        )
         for route in e.routes
         if leads_to_nodes(e, route) and route.gateway is not None and route.gateway != e.gateway.address
     ]

@@ -1,9 +1,10 @@
 """Block Kit pieces that several views use. Text from outside goes into plain_text or rich_text, which parse nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from unicodedata import east_asian_width
 
 from bot.model.people import Person
 from bot.model.wording import tr
@@ -58,6 +59,13 @@ def plain_text(text: str, limit: int = SECTION_LIMIT) -> Block:
 def clip(text: str, limit: int) -> str:
     """At most `limit` characters, with an ellipsis where something is missing."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def aligned(texts: Iterable[str]) -> list[str]:
+    """Each filled up with blanks to the width of the widest; in a fixed-width box, Chinese takes two places."""
+    texts = list(texts)
+    widths = [sum(1 + (east_asian_width(character) in "WF") for character in text) for text in texts]
+    return [text + " " * (max(widths) - width) for text, width in zip(texts, widths, strict=True)]
 
 
 def clip_lines(lines: Sequence[str], limit: int) -> list[str]:

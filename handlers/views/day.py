@@ -1,13 +1,13 @@
 """The last 24 hours in words: shares and strips of characters, for the terminal and for whoever sees no pictures."""
 
 from collections.abc import Iterator
-from unicodedata import east_asian_width
 
 from bot.engine.overview import ClusterState, ExposureState
 from bot.model.samples import State, Strip, ticks
 from bot.model.wording import marked, tr
 from handlers.drawing.path import state_word
 from handlers.drawing.strips import percent
+from handlers.views.blocks import aligned
 
 # As in the pictures: the worse, the taller.
 BARS: dict[State, str] = {"unknown": "·", "good": "▁", "doubtful": "▄", "bad": "█"}
@@ -25,15 +25,9 @@ def day_lines(cluster: ClusterState) -> Iterator[str]:
     if not cluster.days:
         return
     yield "  " + tr("last 24 hours, one character an hour (▁ good ▄ doubtful █ down · no data):")
-    names = [f"{day.subject}, {tr(FAMILIES.get(day.family, day.family))}" for day in cluster.days]
-    width = max(map(_columns, names))
+    names = aligned(f"{day.subject}, {tr(FAMILIES.get(day.family, day.family))}" for day in cluster.days)
     for name, day in zip(names, cluster.days, strict=True):
-        yield f"    {name}{' ' * (width - _columns(name))}  {bar(day)}  {percent(day.share)}"
-
-
-def _columns(text: str) -> int:
-    """How wide a terminal shows a text: Chinese characters take two columns."""
-    return sum(2 if east_asian_width(one) in "WF" else 1 for one in text)
+        yield f"    {name}  {bar(day)}  {percent(day.share)}"
 
 
 def usable(state: ExposureState) -> str:

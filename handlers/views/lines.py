@@ -17,7 +17,7 @@ from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resour
 from bot.model.steps import Step
 from bot.model.wording import clauses, listed, tr, tr_n
 from bot.model.words import key_line, word
-from handlers.views.blocks import clip
+from handlers.views.blocks import aligned, clip
 from handlers.views.day import bar, day_lines, usable
 from handlers.views.incident_lines import open_line, past_line
 
@@ -486,8 +486,8 @@ def help_lines(allowed: frozenset[Permission]) -> list[str]:
     for spec in COMMANDS:
         if spec.permission is None or spec.permission in allowed:
             lines.append(tr("/k8snet {usage} – {summary}", usage=tr(spec.usage), summary=tr(spec.summary)))
-            width = max((len(tr(form)) for form, _ in spec.forms), default=0)
-            lines += [f"    {tr(form):<{width}}  {tr(meaning)}" for form, meaning in spec.forms]
+            forms = zip(aligned(tr(form) for form, _ in spec.forms), spec.forms, strict=True)
+            lines += [f"    {form}  {tr(meaning)}" for form, (_, meaning) in forms]
     return lines
 
 

@@ -10,7 +10,7 @@ from handlers.views.answers import overview_view
 from handlers.views.blocks import Block, image
 from handlers.views.home import Waiting, home_view, refused_view
 from tests.engine.watched import ADDRESS, GATEWAY, Watched, watched
-from tests.golden import assert_golden
+from tests.golden import assert_golden, in_every_language
 from tests.office import ADA, DANA, OLGA, OMAR
 
 STATES = ("quiet", "incident", "incident-without-right", "after-incident", "waiting")
@@ -45,6 +45,7 @@ async def story(name: str) -> tuple[Watched, Block]:
 
 
 @pytest.mark.parametrize("name", STATES)
+@in_every_language
 async def test_the_home_tab(name: str) -> None:
     _, view = await story(name)
     assert_golden(f"home-{name}", ("", view["blocks"]))
@@ -52,6 +53,7 @@ async def test_the_home_tab(name: str) -> None:
     assert len(json.dumps(view)) < 250_000
 
 
+@in_every_language
 def test_the_home_tab_of_somebody_refused() -> None:
     assert_golden("home-refused", ("", refused_view("guests may not")["blocks"]))
 
@@ -65,6 +67,7 @@ async def test_only_whose_click_would_count_has_buttons_for_an_incident() -> Non
     assert failovers((await story("incident-without-right"))[1]) == []
 
 
+@in_every_language
 async def test_status_tells_the_last_day_in_words() -> None:
     office, _ = await story("incident")
     assert_golden("status-incident", overview_view(await office.engine.overview()))

@@ -8,7 +8,7 @@ from bot.engine.announcing import Outbox
 from bot.model.incident import Incident
 from handlers.views.incident import incident_view, said_below
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
-from tests.golden import assert_golden
+from tests.golden import assert_golden, in_every_language
 from tests.office import OLGA
 
 STATES = (
@@ -65,6 +65,7 @@ async def answered(office: Watched, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
+@in_every_language
 async def test_an_incidents_message(name: str) -> None:
     incident = await story(name)
     assert_golden(f"incident-{name}", incident_view(incident))
@@ -83,6 +84,7 @@ async def test_only_what_waits_for_an_answer_has_buttons_and_slacks_limits_are_k
 
 
 @pytest.mark.parametrize("name", STATES)
+@in_every_language
 async def test_what_is_said_below(name: str) -> None:
     incident = await story(name)
     said = [below for record in incident.records if (below := said_below(record, incident)) is not None]

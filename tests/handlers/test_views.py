@@ -13,7 +13,7 @@ from bot.model.operation import Operation
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
-from tests.golden import assert_golden
+from tests.golden import assert_golden, in_every_language
 from tests.memory import Fault
 from tests.office import ADA, DANA, OLGA, OMAR, Company
 
@@ -106,6 +106,7 @@ STATES = (
 
 
 @pytest.mark.parametrize("name", STATES)
+@in_every_language
 async def test_an_operations_message(name: str) -> None:
     assert_golden(f"operation-{name}", operation_view(await story(name)))
 
@@ -126,6 +127,7 @@ async def test_a_message_keeps_slacks_limits_and_mentions_nobody_by_force(name: 
     assert "<!channel>" not in json.dumps([b for b in blocks if b["type"] != "rich_text"]) + text
 
 
+@in_every_language
 async def test_a_checks_answer_before_and_after() -> None:
     company = Company()
     engine = company.engine()
@@ -137,6 +139,7 @@ async def test_a_checks_answer_before_and_after() -> None:
     assert_golden("check-no-such-service", answers.report_view(await engine.check(missing), missing))
 
 
+@in_every_language
 async def test_short_answers() -> None:
     company = Company()
     engine = company.engine()
@@ -154,6 +157,7 @@ async def test_short_answers() -> None:
     assert_golden("whoami", answers.whoami_view(DANA, await engine.roles(DANA)))
 
 
+@in_every_language
 async def test_audit_lines_tell_the_whole_story() -> None:
     company = Company()
     engine = company.engine()
@@ -168,6 +172,7 @@ async def test_audit_lines_tell_the_whole_story() -> None:
     assert not any("<" in line for line in lines)
 
 
+@in_every_language
 async def test_the_form_offers_what_the_person_may_ask_for() -> None:
     company = Company()
     engine = company.engine()
@@ -181,6 +186,7 @@ async def test_the_form_offers_what_the_person_may_ask_for() -> None:
     assert "initial_conversation" not in json.dumps(view)
 
 
+@in_every_language
 async def test_a_broken_journal_is_told_with_the_place_where_it_breaks() -> None:
     company = Company()
     engine = company.engine()
