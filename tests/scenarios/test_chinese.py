@@ -26,7 +26,7 @@ STAYS = re.compile(
     | \b(?:UTC|SOA|NXDOMAIN|DNS|TCP|UDP|API|CNI|VDOM|ECMP|Pod|Slack|Windows|macOS|Linux|mDNS|StatefulSet|Ready)\b
     | \b(?:k8snet|kubelet|default|defualt|expsoe|monitoring|qa|hq|fw|dc1|Test|dmz|internal|udp|tcp)\b
     | \[image:|\bdata\b|\bhost\b                        # captions of the picture's own rows
-    | Names\ in | \.local\b | \bpod\b | <!\w+\^\w+> | the\ test                  # a heading of the documentation; this test's vantage
+    | Names\ in | \.local\b | \bpod\b | <!\w+\^\w+> | the\ test  # a heading of the documents; the vantage
     """,
     re.VERBOSE,
 )
