@@ -1,13 +1,15 @@
 """A simulated FortiGate and targets that talk to it over TLS."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from backends.fortigate.client import Client
 from backends.fortigate.target import FortiGate
 from bot.engine.context import Context
 from bot.engine.engine import Engine
@@ -21,7 +23,10 @@ from lab.fortigate.audit import Entry
 from lab.fortigate.device import Device
 from lab.fortigate.server import Latency, Server, running
 from tests.backends.fortigate.at_work import FirewallWire, Work
+from tests.backends.fortigate.calls import Start
+from tests.backends.fortigate.calls import settings as to_peer
 from tests.backends.fortigate.clock import ManualClock
+from tests.backends.fortigate.peer import Behave, Peer, peer
 from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN, settings
 from tests.memory import MemoryTarget
@@ -146,3 +151,43 @@ async def work(server: Server, tmp_path: Path) -> AsyncIterator[Any]:
     yield start
     for firewall in opened:
         await firewall.close()
+
+
+# --- a client and its peer
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def certificate(ca: trustme.CA) -> trustme.LeafCert:
+    return ca.issue_cert("127.0.0.1")
+
+
+@pytest.fixture
+def ca_file(ca: trustme.CA, tmp_path: Path) -> Path:
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def start(certificate: trustme.LeafCert, ca_file: Path, clock: ManualClock) -> Start:
+    """A client and the peer it talks to."""
+
+    @asynccontextmanager
+    async def started(behave: Behave, **changes: Any) -> AsyncIterator[tuple[Client, Peer]]:
+        async with peer(behave, certificate) as made:
+            client = Client("office-fw", to_peer(made.url, **{"tls": {"ca_file": ca_file}, **changes}), clock)
+            try:
+                yield client, made
+            finally:
+                await client.close()
+
+    return started
