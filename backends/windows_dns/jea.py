@@ -85,7 +85,7 @@ class JeaConversation:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
             if self.phase is Phase.NOTHING_SENT:
                 self._tickets.forget()
-            return _explain(error, self._settings)
+            return _explain(error, self._settings, self.phase)
         finally:
             self._line.close()
 
@@ -196,7 +196,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
+def _explain(error: Exception, settings: WindowsDnsSettings, phase: Phase) -> Failure:
     """Sort what pypsrp raises; for the libraries below it see `explain`."""
     match error:
         case AuthenticationError():
@@ -217,7 +217,7 @@ def _explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
                 tr("the answer was not PowerShell remoting ({name})", name=type(error).__name__), passing=True
             )
         case _:
-            return explain(error, settings)
+            return explain(error, settings, phase)
 
 
 def _explain_fault(code: int | None) -> Failure:

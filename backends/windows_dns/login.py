@@ -147,7 +147,7 @@ def check_certificate(settings: WindowsDnsSettings) -> None:
         raise UnusableCertificate(tr("`certificate_key_file` is protected by a password; k8snet needs it without one"))
 
     try:
-        ssl.create_default_context().load_cert_chain(
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
             settings.certificate_file, settings.certificate_key_file, password=no_password
         )
     except (ssl.SSLError, OSError):

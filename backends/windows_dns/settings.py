@@ -55,8 +55,8 @@ class WindowsDnsSettings(Value):
     configuration_name: str = Field(
         default="", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="Name of the JEA endpoint; only with jea."
     )
-    jea_login: Literal["ntlm", "kerberos", "negotiate"] = Field(
-        default="ntlm", description="How to log in to the JEA endpoint; negotiate takes Kerberos where it can."
+    jea_login: Literal["ntlm", "kerberos"] = Field(
+        default="ntlm", description="How to log in to the JEA endpoint; the settings of kerberos count here, too."
     )
     user: str = Field(
         default="",
@@ -229,7 +229,7 @@ class WindowsDnsSettings(Value):
         return urlsplit(self.endpoint).hostname or ""
 
     @property
-    def login(self) -> Transport | Literal["negotiate"]:
+    def login(self) -> Transport:
         """How the account proves itself, to a shell or to an endpoint."""
         return self.jea_login if self.transport == "jea" else self.transport
 

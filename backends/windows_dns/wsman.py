@@ -36,6 +36,9 @@ from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 from bot.model.wording import tr
 
 log = logging.getLogger(__name__)
+for library in ("spnego", "requests_credssp", "requests_ntlm"):
+    # With DEBUG they log the tokens of a login, which somebody could use who reads the log in time.
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 UTF8_CODE_PAGE = 65001
 MAX_OUTPUT = 1024 * 1024  # bytes of both streams together
@@ -94,7 +97,7 @@ class Conversation:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
             if self.phase is Phase.NOTHING_SENT:
                 self._tickets.forget()
-            return explain(error, self._settings)
+            return explain(error, self._settings, self.phase)
         finally:
             self._line.close()
 
@@ -223,11 +226,18 @@ def _credentials(settings: WindowsDnsSettings) -> dict[str, Any]:
     return {"username": settings.user or None, "password": password}
 
 
-def explain(error: Exception, settings: WindowsDnsSettings) -> Failure:
-    """Sort what pywinrm and the libraries below it raise; a server's own text is never passed on."""
-    if settings.transport == "certificate" and _about_certificate(error):
-        return certificate_refused(settings)
-    return explain_login(error) or _explain_call(error)
+def explain(error: Exception, settings: WindowsDnsSettings, phase: Phase) -> Failure:
+    """Sort what pywinrm and the libraries below it raise; a server's own text is never passed on.
+
+    Once something was sent, what breaks in the libraries of a login may have been the answer to it: that is no refusal.
+    """
+    if phase is Phase.NOTHING_SENT:
+        if settings.transport == "certificate" and _about_certificate(error):
+            return certificate_refused(settings)
+        login = explain_login(error)
+        if login is not None:
+            return login
+    return _explain_call(error)
 
 
 def _about_certificate(error: Exception) -> bool:

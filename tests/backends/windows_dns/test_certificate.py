@@ -17,7 +17,9 @@ from backends.windows_dns.target import WindowsDns
 from bot.model.errors import BackendError, Rejected
 from lab.windows_dns.state import CertificateMapping
 from tests.backends.windows_dns.client_certificates import Authority, Identity
+from tests.backends.windows_dns.fault_proxy import Action
 from tests.backends.windows_dns.simulated import DOMAIN_USER, KEY, LOCAL_USER, WISH, Office, office, step
+from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 
 PRINCIPAL = "k8snet@localhost"
 
@@ -177,6 +179,12 @@ async def test_pywinrms_own_certificate_transport(authority: Authority, caplog: 
         with pytest.raises(InvalidCredentialsError):
             await asyncio.to_thread(run, stranger)
         stranger.transport.close_session()
+
+
+@pytest.mark.parametrize(("kind", "action"), TROUBLE)
+async def test_a_write_through_trouble(authority: Authority, kind: str, action: Action) -> None:
+    async with trusting(authority) as dc:
+        await write_through_trouble(dc, target(dc, authority.issue(PRINCIPAL)), kind, action)
 
 
 async def test_without_https_or_a_key_there_is_no_such_login(authority: Authority) -> None:

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from backends.windows_dns.target import WindowsDns
 from bot.model.errors import Rejected
 from tests.backends.windows_dns.clock import DEADLINE_S
+from tests.backends.windows_dns.fault_proxy import Action
 from tests.backends.windows_dns.simulated import DOMAIN_USER, KEY, LOCAL_USER, PASSWORD, WISH, Office, office, step
+from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 
 PRINCIPAL = "k8snet@corp.example"
 
@@ -64,6 +66,12 @@ async def test_a_server_on_which_credssp_is_switched_off() -> None:
         await door.close()
 
 
+@pytest.mark.parametrize(("kind", "action"), TROUBLE)
+async def test_a_sealed_write_through_trouble(kind: str, action: Action) -> None:
+    async with office(auth_credssp=True) as dc:
+        await write_through_trouble(dc, target(dc, "http"), kind, action)
+
+
 async def test_the_number_of_requests_of_one_call(caplog: pytest.LogCaptureFixture) -> None:
     """Five legs of the handshake in the answers with 401, its end with the first message or, sealed, before it."""
     async with office(auth_credssp=True) as dc:
@@ -93,5 +101,6 @@ async def test_no_log_and_no_error_holds_the_password(password: str, caplog: pyt
     readable = said.encode() + b"".join(
         base64.b64decode(blob) for blob in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", said) if len(blob) % 4 == 0
     )
+    assert "step input" not in said  # the tokens themselves
     for form in ("utf-8", "utf-16-le"):
         assert password.encode(form) not in readable

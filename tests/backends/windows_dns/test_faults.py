@@ -13,7 +13,8 @@ from bot.model.errors import Rejected, Unreachable
 from lab.windows_dns import Zone
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 from tests.backends.windows_dns.fault_proxy import ACTIONS, FAULTS, Action, Fault, FaultProxy
-from tests.backends.windows_dns.simulated import KEY, OTHER, PASSWORD, WISH, ZONE, Office, office, step
+from tests.backends.windows_dns.simulated import KEY, OTHER, PASSWORD, WISH, ZONE, Login, Office, office, step
+from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 
 WRITE_LIMIT_S = 20
 Result = TypeVar("Result")
@@ -223,21 +224,11 @@ async def test_a_process_that_could_not_be_stopped_is_waited_for_longer(
 
 
 @pytest.mark.parametrize("login", ["ntlm over http", "ntlm over https"])
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("kind", ["drop", "empty_500", "unauthorized", "truncate", "lost_answer", "twice"])
+@pytest.mark.parametrize(("kind", "action"), TROUBLE)
 async def test_an_authenticated_and_sealed_write_through_trouble(
-    dc: Office, login: str, action: Action, kind: str
+    dc: Office, login: Login, kind: str, action: Action
 ) -> None:
-    target = dc.target(login)
-    dc.server.faults.add(kind, action, skip=1)
-    outcome = await target.apply(step(None, WISH))
-    if outcome.kind != "unknown":
-        assert (dc.zone() is None) == (outcome.kind == "refused")
-    assert await target.read([KEY]) == ({} if dc.zone() is None else {KEY: WISH})
-    again = await target.apply(step(None, WISH))
-    assert again.kind in ("applied", "already")
-    assert dc.writes().count("Add-DnsServerConditionalForwarderZone") == 1
-    await target.close()
+    await write_through_trouble(dc, dc.target(login), kind, action)
 
 
 def standing(dc: Office) -> ManualClock:

@@ -18,7 +18,9 @@ from backends.windows_dns.target import WindowsDns
 from bot.model.errors import BackendError, Rejected, Unreachable
 from tests.backends.windows_dns import jea
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
+from tests.backends.windows_dns.fault_proxy import Action
 from tests.backends.windows_dns.simulated import DOMAIN_USER, KEY, PASSWORD, WISH, Office, office, step
+from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 from tests.kdc import REALM, Kdc, needs_kdc
 
 pytestmark = needs_kdc
@@ -207,6 +209,12 @@ async def test_the_number_of_requests_of_one_call(kdc: Kdc, caplog: pytest.LogCa
 # What goes wrong
 
 
+@pytest.mark.parametrize(("kind", "action"), TROUBLE)
+async def test_a_sealed_write_through_trouble(kdc: Kdc, kind: str, action: Action) -> None:
+    async with joined(kdc) as dc:
+        await write_through_trouble(dc, target(dc, "http"), kind, action)
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -324,6 +332,7 @@ async def test_no_log_and_no_error_holds_the_password(
     said += caplog.text
     blobs = [each for each in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", said) if len(each) % 4 == 0]
     readable = said.encode() + b"".join(base64.b64decode(each) for each in blobs)
+    assert "step input" not in said  # the tokens themselves
     for form in ("utf-8", "utf-16-le"):
         assert password.encode(form) not in readable
 
