@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 LOOKING_S = 600.0  # who opened it longer ago has probably turned away
 MOST_LOOKING = 20
 REFRESH_PAUSE_S = 3.0  # all of them together stay well below views.publish's hundred a minute
+ANYWAY_S = 30.0
 LATEST = 5
 
 
@@ -32,6 +33,7 @@ class Homes:
     def __init__(self, engine: Engine, client: AsyncWebClient, pictures: Pictures) -> None:
         self._engine, self._client, self._pictures = engine, client, pictures
         self._opened: dict[Person, float] = {}
+        self._shown: dict[Person, Block] = {}
 
     async def open(self, person: Person) -> None:
         """Raises BackendErrors."""
@@ -40,12 +42,15 @@ class Homes:
         await self.publish(person)
 
     async def publish(self, person: Person, notice: str = "", picture: Overview | None = None) -> None:
-        """What this person may see and press now; `notice` stands on top. Raises BackendErrors."""
+        """What this person may see and press now; `notice` stands on top. Raises BackendErrors.
+
+        With `picture`, which is what others are shown as well, only if this person would see something new.
+        """
         profile = await self._engine.profile(person)
         if profile.refused is not None:
             await self._show(person, refused_view(profile.refused))
             return
-        picture = picture or await self._engine.overview()
+        picture, routine = picture or await self._engine.overview(), picture is not None
         view = partial(
             home_view,
             roles=await self._engine.roles(person),
@@ -56,6 +61,8 @@ class Homes:
             notice=notice,
         )
         pictures = await self._pictures.blocks(scenes(picture))
+        if routine and self._shown.get(person) == view(pictures=pictures):
+            return
         try:
             await self._show(person, view(pictures=pictures))
         except Rejected as error:
@@ -67,7 +74,9 @@ class Homes:
     async def _show(self, person: Person, view: Block, replacing: str = "") -> str:
         """Answers what identifies the view as it is now. `replacing`: only instead of that one."""
         request = self._client.views_publish(user_id=person.user, view=view, hash=replacing or None)
+        self._shown.pop(person, None)
         published = await call("views.publish", request)
+        self._shown[person] = view
         return str(published.get("view", {}).get("hash", ""))
 
     async def _show_later(self, person: Person, words: Block, whole: Block) -> None:
@@ -82,22 +91,40 @@ class Homes:
                 log.info("the Home tab of %s still has no pictures: %s", person, error)
 
     async def keep_current(self) -> None:
-        """Publish anew after every change, at most every few seconds and for the last to have looked."""
+        """Publish anew after every change and now and then, for the last to have looked."""
         news = self._engine.context.journal.news()
-        env = self._engine.context.env
         while True:
-            await news.wait()
+            await self._until(news)
             news.clear()
-            for person in self._looking():
-                try:
-                    await self.publish(person)
-                except BotError as error:
-                    log.warning("the Home tab of %s is out of date: %s", person, error)
-            await env.sleep(REFRESH_PAUSE_S)
+            if looking := self._looking():
+                await self._refresh(looking)
+            await self._engine.context.env.sleep(REFRESH_PAUSE_S)
+
+    async def _refresh(self, people: Sequence[Person]) -> None:
+        try:
+            picture = await self._engine.overview()
+        except BotError as error:
+            log.warning("the Home tabs are out of date: %s", error)
+            return
+        for person in people:
+            try:
+                await self.publish(person, picture=picture)
+            except BotError as error:
+                log.warning("the Home tab of %s is out of date: %s", person, error)
+
+    async def _until(self, news: asyncio.Event) -> None:
+        """Until there is news, or what nobody writes down may have changed: how nodes and exposures are."""
+        waiting = [asyncio.ensure_future(one) for one in (news.wait(), self._engine.context.env.sleep(ANYWAY_S))]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     def _looking(self) -> Sequence[Person]:
         now = self._engine.context.env.monotonic()
         self._opened = {person: at for person, at in self._opened.items() if now - at <= LOOKING_S}
+        self._shown = {person: view for person, view in self._shown.items() if person in self._opened}
         return list(self._opened)[-MOST_LOOKING:]
 
     async def _waiting(self, person: Person, picture: Overview) -> Sequence[Waiting]:

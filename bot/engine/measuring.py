@@ -13,7 +13,7 @@ from bot.model import facts
 from bot.model.errors import BackendError
 from bot.model.operation import FINAL
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
-from bot.model.samples import State, exposure_subject, latest
+from bot.model.samples import Day, State, exposure_subject
 from bot.model.value import Value
 from bot.model.watch import SIGNALS, Health, Signal
 
@@ -63,9 +63,9 @@ async def measures(context: Context, watches: Mapping[str, GatewayWatch]) -> Mea
     exposures = []
     for cluster in context.site.clusters:
         try:
-            minutes = await context.samples.day(availability_of(cluster.name), now)
+            day = await context.samples.day(availability_of(cluster.name), now)
         except BackendError:
-            minutes = ()
+            day = Day((), now)
         for exposure in world.intent(cluster.name).exposures[:MOST_EXPOSURES]:
             subject = exposure_subject(exposure.namespace, exposure.office)
             exposures.append(
@@ -73,8 +73,8 @@ async def measures(context: Context, watches: Mapping[str, GatewayWatch]) -> Mea
                     cluster=cluster.name,
                     namespace=exposure.namespace,
                     office=exposure.office,
-                    names=latest(minutes, subject, "names", now),
-                    data=latest(minutes, subject, "data", now),
+                    names=day.latest(subject, "names"),
+                    data=day.latest(subject, "data"),
                 )
             )
     ended = (one for one in world.operations.values() if one.state in FINAL)

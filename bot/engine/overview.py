@@ -15,16 +15,7 @@ from bot.model.intent import Exposure
 from bot.model.operation import Operation
 from bot.model.people import Person
 from bot.model.plan import Plan
-from bot.model.samples import (
-    FAMILIES_OF_NODES,
-    Minute,
-    State,
-    Strip,
-    exposure_subject,
-    latest,
-    strip,
-    subjects,
-)
+from bot.model.samples import FAMILIES_OF_NODES, Day, State, Strip, exposure_subject
 from bot.model.site import ClusterSite
 from bot.model.value import Value
 from bot.model.world import World
@@ -89,9 +80,9 @@ async def overview(context: Context) -> Overview:
     clusters = await asyncio.gather(*(_cluster(context, world, cluster, now) for cluster in context.site.clusters))
     exposures = []
     for cluster in context.site.clusters:
-        minutes = await _samples(context, availability_of(cluster.name), now)
+        day = await _samples(context, availability_of(cluster.name), now)
         exposures += [
-            _with_day(_exposure(world, cluster.name, exposure), minutes, now)
+            _with_day(_exposure(world, cluster.name, exposure), day)
             for exposure in world.intent(cluster.name).exposures
         ]
     over = [incident for incident in reversed(list(world.incidents.values())) if not incident.lasting]
@@ -105,38 +96,38 @@ async def overview(context: Context) -> Overview:
     )
 
 
-async def _samples(context: Context, stream: str, now: datetime) -> Sequence[Minute]:
+async def _samples(context: Context, stream: str, now: datetime) -> Day:
     try:
         return await context.samples.day(stream, now)
     except BackendError as error:
         log.warning("no samples of %s: %s", stream, error)
-        return ()
+        return Day((), now)
 
 
-def _with_day(state: ExposureState, minutes: Sequence[Minute], now: datetime) -> ExposureState:
+def _with_day(state: ExposureState, day: Day) -> ExposureState:
     subject = exposure_subject(state.exposure.namespace, state.exposure.office)
     return state.model_copy(
         update={
-            "names": latest(minutes, subject, "names", now),
-            "data": latest(minutes, subject, "data", now),
-            "day": strip(minutes, subject, "exposure", now),
+            "names": day.latest(subject, "names"),
+            "data": day.latest(subject, "data"),
+            "day": day.strip(subject, "exposure"),
         }
     )
 
 
-def _days(minutes: Sequence[Minute], gateway: str, nodes: Sequence[str], now: datetime) -> Iterator[Strip]:
+def _days(day: Day, gateway: str, nodes: Sequence[str]) -> Iterator[Strip]:
     """Of the gateway, then of the others in that order: data where there was any, and the machine."""
-    gone = [name for name in subjects(minutes) if name not in nodes and name != gateway]
+    gone = [name for name in day.subjects if name not in nodes and name != gateway]
     for name in (gateway, *(node for node in nodes if node != gateway), *gone):
         for family in FAMILIES_OF_NODES:
-            if (day := strip(minutes, name, family, now)).known:
-                yield day
+            if (strip := day.strip(name, family)).known:
+                yield strip
 
 
 async def _cluster(context: Context, world: World, cluster: ClusterSite, now: datetime) -> ClusterState:
     gateway = world.intent(cluster.name).gateway or cluster.gateway
     incident = world.incident(cluster.name)
-    minutes = await _samples(context, signals_of(cluster.name), now)
+    day = await _samples(context, signals_of(cluster.name), now)
     try:
         facts = await context.clusters[cluster.name].facts()
     except BackendError as error:
@@ -149,7 +140,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
             problem=str(error),
             watched=cluster.watch is not None,
             incident=incident,
-            days=tuple(_days(minutes, gateway, (), now)),
+            days=tuple(_days(day, gateway, ())),
             firewall=cluster.firewall,
         )
     node = facts.node(gateway)
@@ -165,7 +156,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
         incident=incident,
         health=health.get(gateway, NodeHealth()),
         candidates=ranked,
-        days=tuple(_days(minutes, gateway, [one.node for one in ranked], now)),
+        days=tuple(_days(day, gateway, [one.node for one in ranked])),
         firewall=cluster.firewall,
     )
 

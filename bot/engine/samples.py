@@ -4,17 +4,19 @@ They are for looking at and decide nothing, so they are not in the journal, and 
 a picture instead of a round of the watch.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.engine.ports import SampleStore
 from bot.model.errors import BackendError
-from bot.model.samples import Minute, Reading, Track, decode, encode, minute_of, oldest
+from bot.model.samples import Day, Minute, Reading, Track, decode, encode, minute_of, oldest
 
 log = logging.getLogger(__name__)
 
 LATE_MINUTES = 5
+FEW = 30
 
 
 def signals_of(cluster: str) -> str:
@@ -34,6 +36,7 @@ class Samples:
         self._store = store
         self._current: dict[str, Minute] = {}
         self._known: dict[str, dict[int, Minute]] = {}
+        self._days: dict[str, Day] = {}
 
     async def note(self, stream: str, readings: Mapping[Track, Reading], now: datetime, at_once: bool = False) -> None:
         """Add one look's answers. Never raises: what the store does not take is missing from the picture.
@@ -50,25 +53,42 @@ class Samples:
         if at_once:
             await self._keep(stream, self._current[stream], now)
 
-    async def day(self, stream: str, now: datetime) -> Sequence[Minute]:
-        """What is known of the day before `now`, oldest first. Raises BackendErrors."""
+    async def day(self, stream: str, now: datetime) -> Day:
+        """What is known of the day before `now`. Raises BackendErrors."""
         known = self._known.setdefault(stream, {})
         # Whoever leads may store a minute late, and by a clock that is not quite ours.
         since = max(known, default=oldest(now)) - LATE_MINUTES
-        for at, body in await self._store.samples(stream, max(since, oldest(now))):
-            try:
-                known[at] = decode(at, body)
-            except ValueError as error:
-                log.warning("minute %d of %s cannot be read: %s", at, stream, error)
+        rows = await self._store.samples(stream, max(since, oldest(now)))
+        # After a start it is a whole day, and others wait for an acknowledgement meanwhile.
+        read = _decoded(stream, rows) if len(rows) < FEW else await asyncio.to_thread(_decoded, stream, rows)
+        known.update(read)
         for at in [at for at in known if at < oldest(now)]:
             del known[at]
+        minutes = {at: known[at] for at in sorted(known)}
         current = self._current.get(stream)
         if current is not None and current.at >= max(known, default=0):
-            return [*(known[at] for at in sorted(known) if at != current.at), current]
-        return [known[at] for at in sorted(known)]
+            minutes[current.at] = current
+        before = self._days.get(stream)
+        day = Day(tuple(minutes.values()), now)
+        if before is None or minute_of(before.until) != minute_of(now) or before.minutes != day.minutes:
+            self._days[stream] = day
+        return self._days[stream]
 
     async def _keep(self, stream: str, minute: Minute, now: datetime) -> None:
         try:
             await self._store.keep_sample(stream, minute.at, encode(minute), oldest(now))
         except BackendError as error:
             log.warning("a minute of %s is not kept: %s", stream, error)
+
+
+def _decoded(stream: str, rows: Sequence[tuple[int, str]]) -> dict[int, Minute]:
+    """With their states, which are asked of every minute."""
+    read: dict[int, Minute] = {}
+    for at, body in rows:
+        try:
+            read[at] = decode(at, body)
+        except ValueError as error:
+            log.warning("minute %d of %s cannot be read: %s", at, stream, error)
+        else:
+            _ = read[at].states
+    return read

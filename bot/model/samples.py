@@ -7,7 +7,8 @@ one `Minute` for all questions of a stream, and shown as a `Strip` of buckets.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from bot.model.candidates import NodeHealth
@@ -25,12 +26,17 @@ State = Literal["good", "doubtful", "bad", "unknown"]
 Family = Literal["data", "machine", "names", "exposure"]
 FAMILIES_OF_NODES: tuple[Family, ...] = ("data", "machine")
 Reading = bool | None
+_ORDER: tuple[State, ...] = ("unknown", "good", "doubtful", "bad")
 _FAMILIES: dict[Family, tuple[str, ...]] = {
-    "data": ("service", "pod"),
+    "data": ("service", "pod", "canary"),
     "machine": ("host", "ping", "proxy", "lease", "ready"),
     "names": ("names",),
     "exposure": ("service", "names"),
 }
+_FAMILIES_OF: dict[str, list[Family]] = {}
+for _family, _signals in _FAMILIES.items():
+    for _signal in _signals:
+        _FAMILIES_OF.setdefault(_signal, []).append(_family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,26 @@ class Tally:
         return "bad" if share >= BAD_SHARE else "doubtful" if share >= DOUBTFUL_SHARE else "good"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Minute:
     """All tallies of one stream in the minute `at`, counted from 1970."""
 
     at: int
     tallies: Mapping[Track, Tally] = field(default_factory=dict)
+
+    @cached_property
+    def states(self) -> Mapping[tuple[str, Family], State]:
+        """Of every subject and family that is known, the worst of its signals. Asked often, and of a day's minutes."""
+        told: dict[tuple[str, Family], State] = {}
+        for track, tally in self.tallies.items():
+            if (state := tally.state) != "unknown":
+                for family in _FAMILIES_OF.get(track.signal, ()):
+                    place = (track.subject, family)
+                    told[place] = worst((told.get(place, "unknown"), state))
+        return told
+
+    def state(self, subject: str, family: Family) -> State:
+        return self.states.get((subject, family), "unknown")
 
     def noting(self, readings: Mapping[Track, Reading]) -> "Minute":
         new = {track: self.tallies.get(track, Tally()).plus(reading) for track, reading in readings.items()}
@@ -89,12 +109,37 @@ class Strip(Value):
         return any(state != "unknown" for state in self.states)
 
 
+@dataclass(frozen=True)
+class Day:
+    """The minutes of a stream before `until`, oldest first. Remembers the strips that were asked for."""
+
+    minutes: tuple[Minute, ...]
+    until: datetime
+    _strips: dict[tuple[str, Family], Strip] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Everything that was asked about, in alphabetical order."""
+        return tuple(sorted({track.subject for minute in self.minutes for track in minute.tallies}))
+
+    def strip(self, subject: str, family: Family) -> Strip:
+        place = (subject, family)
+        if place not in self._strips:
+            self._strips[place] = strip(self.minutes, subject, family, self.until)
+        return self._strips[place]
+
+    def latest(self, subject: str, family: Family) -> State:
+        """What the newest minute that knows says, of the last five."""
+        for minute in reversed(self.minutes):
+            if minute.at < minute_of(self.until) - 5:
+                break
+            if (state := minute.state(subject, family)) != "unknown":
+                return state
+        return "unknown"
+
+
 def minute_of(moment: datetime) -> int:
     return int(moment.timestamp()) // 60
-
-
-def moment_of(minute: int) -> datetime:
-    return datetime.fromtimestamp(minute * 60, UTC)
 
 
 def oldest(moment: datetime) -> int:
@@ -126,20 +171,14 @@ def decode(at: int, body: str) -> Minute:
         raise ValueError(f"not a sample: {error}") from None
 
 
-def subjects(minutes: Iterable[Minute]) -> tuple[str, ...]:
-    """Everything that was asked about, in alphabetical order."""
-    return tuple(sorted({track.subject for minute in minutes for track in minute.tallies}))
-
-
 def strip(minutes: Iterable[Minute], subject: str, family: Family, until: datetime, buckets: int = BUCKETS) -> Strip:
     """The day before the end of the bucket in which `until` lies. A minute is as bad as the worst of its signals."""
-    tracks = [Track(subject, signal) for signal in _FAMILIES[family]]
     width = int(DAY.total_seconds()) // 60 // buckets
     first = (minute_of(until) // width - buckets + 1) * width
     seen: list[set[State]] = [set() for _ in range(buckets)]
     known = fine = 0
     for minute in minutes:
-        state = worst(minute.tallies[track].state for track in tracks if track in minute.tallies)
+        state = minute.state(subject, family)
         bucket = (minute.at - first) // width
         if state == "unknown" or not 0 <= bucket < buckets:
             continue
@@ -156,26 +195,13 @@ def strip(minutes: Iterable[Minute], subject: str, family: Family, until: dateti
 
 def worst(states: Iterable[State]) -> State:
     """The worst of what is known; unknown only when nothing is."""
-    order: tuple[State, ...] = ("unknown", "good", "doubtful", "bad")
-    return max(states, key=order.index, default="unknown")
+    return max(states, key=_ORDER.index, default="unknown")
 
 
 def ticks(states: Sequence[State], count: int = TICKS) -> tuple[State, ...]:
     """The same strip in fewer buckets."""
     size = len(states) // count
     return tuple(worst(states[start * size : (start + 1) * size]) for start in range(count))
-
-
-def latest(minutes: Sequence[Minute], subject: str, family: Family, now: datetime) -> State:
-    """What the newest minute that knows says, of the last five."""
-    tracks = [Track(subject, signal) for signal in _FAMILIES[family]]
-    for minute in reversed(minutes):
-        if minute.at < minute_of(now) - 5:
-            break
-        state = worst(minute.tallies[track].state for track in tracks if track in minute.tallies)
-        if state != "unknown":
-            return state
-    return "unknown"
 
 
 def watched(gateway: str, seen: Round, health: Mapping[str, NodeHealth]) -> dict[Track, Reading]:
@@ -186,6 +212,7 @@ def watched(gateway: str, seen: Round, health: Mapping[str, NodeHealth]) -> dict
             Track(node, "host"): known.host_answers,
             Track(node, "proxy"): known.proxy_healthy,
             Track(node, "lease"): known.lease_fresh,
+            Track(node, "canary"): known.canary,
         }
     return readings if seen.clear else dict.fromkeys(readings)
 

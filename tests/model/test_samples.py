@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from bot.model.candidates import NodeHealth
 from bot.model.samples import (
     BUCKETS,
+    Day,
     Minute,
     Tally,
     Track,
     decode,
     encode,
-    latest,
     minute_of,
     strip,
     ticks,
@@ -87,8 +87,8 @@ def test_one_bad_signal_makes_the_machine_bad_and_says_nothing_of_the_data() -> 
 
 def test_the_newest_minute_that_knows_speaks_for_now_but_not_for_long() -> None:
     unknown = Minute(minute_of(NOW), {HOST: Tally()})
-    assert latest([bad(2), unknown], "node-02", "machine", NOW) == "bad"
-    assert latest([bad(6), unknown], "node-02", "machine", NOW) == "unknown"
+    assert Day((bad(2), unknown), NOW).latest("node-02", "machine") == "bad"
+    assert Day((bad(6), unknown), NOW).latest("node-02", "machine") == "unknown"
 
 
 def test_whoever_cannot_see_has_seen_nothing() -> None:

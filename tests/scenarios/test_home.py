@@ -2,8 +2,15 @@
 
 from typing import Any
 
+from bot.model.people import Person
+from handlers.app import http_session
+from handlers.home import Homes
+from handlers.pictures import Pictures
+from handlers.web_api import web_client
+from lab.slack import people
+from lab.slack.model import TEAM
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT
-from tests.scenarios.chat import Chat, chat, eventually
+from tests.scenarios.chat import Chat, chat, eventually, settings_for
 from tests.scenarios.test_card import exposed, made_long
 from tests.scenarios.test_incident import exposed as watched_chat
 
@@ -100,3 +107,21 @@ async def test_an_incident_is_answered_on_the_home_tab_by_those_who_may(transpor
         olga = await home(room, "olga", "Last incidents")
         assert f"{GATEWAY} of qa down for" in olga["plain"]
         assert not [label for label in labels(olga) if label.startswith("Fail over")]
+
+
+async def test_nobody_is_shown_again_what_they_see_already() -> None:
+    async with chat() as room, http_session() as session:
+
+        async def published() -> int:
+            entries = await room.slack.transcript()
+            return sum((entry["kind"], entry["name"]) == ("api", "views.publish") for entry in entries)
+
+        client = web_client(settings_for(room.workspace, "socket"), session)
+        homes, omar = Homes(room.engine, client, Pictures(client)), Person(team=TEAM, user=people.OMAR)
+        await homes.open(omar)
+        await homes.publish(omar, picture=await room.engine.overview())
+        assert await published() == 1
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        await homes.publish(omar, picture=await room.engine.overview())
+        assert await published() == 2
+        assert "DOES NOT ANSWER" in (await home(room, "omar", GATEWAY))["plain"]
