@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bot.model.errors import BotError, ConfigurationError, Unreachable
-from bot.model.wording import tr
+from bot.model.wording import Locale, tr
 
 if TYPE_CHECKING:
     from bot.engine.overview import Overview
@@ -119,9 +119,12 @@ def manifest(
 
 
 @app.command()
-def demo(port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8090) -> None:
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8090,
+    locale: Annotated[Locale, typer.Option(help="What bot and page speak; the page has a switch, too.")] = "en",
+) -> None:
     """A small company on this machine, with the bot at work in it; prints the page's URL."""
-    _finish(_lab("demo").run_demo(port))
+    _finish(_lab("demo").run_demo(port, locale))
 
 
 @app.command()

@@ -150,10 +150,12 @@ class Bot:
 
 
 @asynccontextmanager
-async def company(folder: Path, port: int = 0, transport: Transport = "socket") -> AsyncIterator[Company]:
+async def company(
+    folder: Path, port: int = 0, transport: Transport = "socket", locale: str = "en"
+) -> AsyncIterator[Company]:
     """The article's office with a fresh cluster, before anybody exposed anything. `folder` must exist.
 
-    `transport` is how Slack reaches the bot.
+    `transport` is how Slack reaches the bot; `locale` is what the bot and the page speak, en or zh-CN.
 
     Raises OSError when the page's port is taken.
     """
@@ -184,6 +186,7 @@ async def company(folder: Path, port: int = 0, transport: Transport = "socket") 
                 network=panel,
                 manifest=Manifest.read(MANIFEST),
                 request_url=listen and f"http://{listen}/slack/events",
+                language=locale,
             )
         )
         breaking.slack = slack.slack
@@ -201,6 +204,7 @@ async def company(folder: Path, port: int = 0, transport: Transport = "socket") 
                 kubeconfig=folder / "qa.kubeconfig",
                 vantage=f"socks5://{socks[0]}:{socks[1]}",
                 listen=listen,
+                locale=locale,
             )
         )
         config = folder / "app.yaml"

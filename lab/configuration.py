@@ -23,6 +23,7 @@ class Places:
     kubeconfig: Path
     vantage: str = "direct"
     listen: str | None = None  # where Slack's requests are taken; without it Socket Mode
+    locale: str = "en"
 
 
 def bot_settings(places: Places) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def bot_settings(places: Places) -> dict[str, Any]:
     )
     return {
         "instance": "lab",
+        "locale": places.locale,
         "slack": {
             "team": TEAM,
             "bot_token": {"env": "SLACK_BOT_TOKEN"},

@@ -49,7 +49,10 @@ class Tokens:
 
 
 class Slack:
-    """Composes the parts. `base_url` is known only when the server listens, so it is set then."""
+    """Composes the parts. `base_url` is known only when the server listens, so it is set then.
+
+    `language` is the one that the page speaks to whoever has not chosen another: en or zh-CN.
+    """
 
     def __init__(
         self,
@@ -60,11 +63,13 @@ class Slack:
         request_url: str | None = None,
         rate_limits: bool = False,
         network: Network | None = None,
+        language: str = "en",
     ) -> None:
         self.workspace = workspace
         self.tokens = tokens or Tokens()
         self.manifest = manifest or Manifest()
         self.network = network
+        self.language = language
         self.installed = True
         self.limits = Limits(self.clock, rate_limits)
         self.faults = Faults()

@@ -86,6 +86,7 @@ def state(slack: Slack, viewer: User) -> Json:
         ],
         "commands": [vars(one) for one in slack.manifest.commands],
         "home_tab": slack.manifest.home_tab,
+        "language": slack.language,
         "has_network": slack.network is not None,
         "connections": len(slack.sockets.connections),
         "transport": "http" if slack.delivery.request_url else "socket",

@@ -95,6 +95,7 @@ async def running(
     request_url: str | None = None,
     rate_limits: bool = False,
     network: Network | None = None,
+    language: str = "en",
 ) -> AsyncIterator[Running]:
     """Serve a workspace on a loopback address until the block ends.
 
@@ -109,6 +110,7 @@ async def running(
         request_url=request_url,
         rate_limits=rate_limits,
         network=network,
+        language=language,
     )
     runner = web.AppRunner(application(slack), access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ async def office(tmp_path: Path) -> AsyncIterator[Company]:
 
 @pytest.fixture
 async def page(office: Company) -> AsyncIterator[Any]:
+    async with opened(office) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(office: Company) -> AsyncIterator[Any]:
+    """The page as a first visitor sees it; no script error is forgiven."""
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         made = await browser.new_page(viewport={"width": 1280, "height": 800})
@@ -109,3 +117,19 @@ async def test_the_form_and_a_telephone(page: Any) -> None:
     await picture(page, "7-telephone")
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
+
+
+@pytest.mark.timeout(120)
+async def test_the_page_and_the_bot_speak_chinese_until_another_language_is_chosen(tmp_path: Path) -> None:
+    async with company(tmp_path, locale="zh-CN") as made, made.bot(), opened(made) as page:
+        await expect(page.locator("#guide")).to_contain_text("第 1 步，共 5 步")
+        await page.click("#guide-next")
+        await page.press("#composer", "Enter")
+        await says(page, "计划：等待确认")
+        await expect(page.locator("#sidebar")).to_contain_text("频道")
+        await expect(page.locator("#switch-gateway")).to_have_text("关停网关节点 k8s-qa-node-02")
+        await picture(page, "8-chinese")
+        await page.select_option("#language", "en")
+        await expect(page.locator("#sidebar")).to_contain_text("Channels")
+        await expect(page.locator("#switch-gateway")).to_have_text("Kill the gateway k8s-qa-node-02")
+        await says(page, "计划：等待确认")  # what was said is not said anew

@@ -1,5 +1,7 @@
 // The control API, /lab/…
 
+import { tr } from "./words.js";
+
 async function answer(response) {
   const body = await response.json().catch(() => ({ ok: false, error: `HTTP ${response.status}` }));
   return response.ok ? body : { ok: false, ...body };
@@ -14,6 +16,6 @@ export async function post(verb, body) {
   try {
     return await answer(await fetch(`/lab/${verb}`, { method: "POST", headers, body: JSON.stringify(body) }));
   } catch {
-    return { ok: false, error: "the simulator does not answer" };
+    return { ok: false, error: tr("the simulator does not answer") };
   }
 }

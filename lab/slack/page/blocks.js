@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 import { formatDate, broadcastNode, channelNode, groupNode, linkNode, mrkdwn, plain, userNode, withEmoji } from "./mrkdwn.js";
 import { markdown } from "./markdown.js";
 import { control } from "./controls.js";
+import { tr } from "./words.js";
 
 export const blocks = (list, act) => (list ?? []).map((block) => blockNode(block, act));
 
@@ -53,7 +54,7 @@ function image(one) {
 function input(block, act) {
   const id = act.id(block, block.element);
   return [
-    el("label", { for: id }, textNodes(block.label), block.optional ? el("small", {}, " (optional)") : null),
+    el("label", { for: id }, textNodes(block.label), block.optional ? el("small", {}, tr(" (optional)")) : null),
     control(block, block.element, act),
     block.hint ? el("small", { class: "hint" }, textNodes(block.hint)) : null,
     el("div", { class: "problem", "data-problem": block.block_id, role: "alert" }),

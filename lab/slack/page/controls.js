@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { plain, mrkdwn } from "./mrkdwn.js";
+import { tr } from "./words.js";
 
 const textOf = (text) => (text ? plain(text.text) : "");
 
@@ -23,7 +24,7 @@ function button(block, element, act) {
       "aria-busy": state === "busy" ? "true" : null,
       "aria-label": element.accessibility_label,
       "data-action-id": element.action_id,
-      title: state === "failed" ? "The app did not respond" : null,
+      title: state === "failed" ? tr("The app did not respond") : null,
       onclick: () => act.press(block, element),
     },
     textOf(element.text),
@@ -55,7 +56,7 @@ function select(block, element, act) {
   return el(
     "select",
     { id: act.id(block, element), onchange: (event) => changed(block, element, act, event.target.value || null) },
-    el("option", { value: "", selected: !chosen }, textOf(element.placeholder) || "Choose…"),
+    el("option", { value: "", selected: !chosen }, textOf(element.placeholder) || tr("Choose…")),
     options(element).map((one) => el("option", { value: one.value, selected: one.value === chosen }, textOf(one.text))),
   );
 }
@@ -66,7 +67,7 @@ function overflow(block, element, act) {
     {
       id: act.id(block, element),
       class: "overflow",
-      "aria-label": "More",
+      "aria-label": tr("More"),
       onchange: (event) => act.press(block, element, event.target.value),
     },
     el("option", { value: "" }, "⋯"),
@@ -116,7 +117,7 @@ function people(list, initial) {
     return el(
       "select",
       { id: act.id(block, element), onchange: (event) => changed(block, element, act, event.target.value || null) },
-      el("option", { value: "" }, textOf(element.placeholder) || "Choose…"),
+      el("option", { value: "" }, textOf(element.placeholder) || tr("Choose…")),
       act.directory()[list].map((one) => el("option", { value: one.id, selected: one.id === chosen }, one.name)),
     );
   };
@@ -136,7 +137,7 @@ function external(block, element, act) {
   const field = el("input", {
     id,
     list: list.id,
-    placeholder: textOf(element.placeholder) || "Type to search…",
+    placeholder: textOf(element.placeholder) || tr("Type to search…"),
     value: current(block, element, act, element.initial_option)?.text?.text ?? "",
     onfocus: (event) => ask(event.target.value),
     oninput: (event) => {

@@ -1,31 +1,33 @@
 // Five steps for somebody who opens the page for the first time. Shown once; ?guide shows it again.
 
 import { el } from "./dom.js";
+import { tr } from "./words.js";
 
 const SEEN = "guide-seen";
+const marked = (text) => text;
 const STEPS = [
   {
-    title: "You are in a small company",
-    text: "Its Slack is on the left, its network on the right. Both are simulated, the bot is real: it runs as a process of its own.",
+    title: marked("You are in a small company"),
+    text: marked("Its Slack is on the left, its network on the right. Both are simulated, the bot is real: it runs as a process of its own."),
   },
   {
-    title: "Ask for access",
-    text: "As dana, a developer, send the command below. The bot answers with the exact plan, and nothing has changed yet.",
+    title: marked("Ask for access"),
+    text: marked("As dana, a developer, send the command below. The bot answers with the exact plan, and nothing has changed yet."),
     enter: (page) => show(page, "dana", "/k8snet expose default because sprint 12"),
   },
   {
-    title: "Somebody else says yes",
-    text: "As omar, a network operator, press Confirm on the plan. The card ticks off every step and ends with proof from the wire.",
+    title: marked("Somebody else says yes"),
+    text: marked("As omar, a network operator, press Confirm on the plan. The card ticks off every step and ends with proof from the wire."),
     enter: (page) => show(page, "omar", ""),
   },
   {
-    title: "Break something",
-    text: "Turn a switch below the network, then send this check: it walks the path and names the broken hop, often with a button that mends it.",
+    title: marked("Break something"),
+    text: marked("Turn a switch below the network, then send this check: it walks the path and names the broken hop, often with a button that mends it."),
     enter: (page) => show(page, "omar", "/k8snet check redis-abc-gns.default"),
   },
   {
-    title: "Look around",
-    text: "Change who you are at the top: a guest or the partner's Sam may not touch anything. Under Apps is the bot's Home tab; #k8snet-audit has every step.",
+    title: marked("Look around"),
+    text: marked("Change who you are at the top: a guest or the partner's Sam may not touch anything. Under Apps is the bot's Home tab; #k8snet-audit has every step."),
   },
 ];
 
@@ -41,7 +43,7 @@ export function startGuide(page) {
   const known = localStorage.getItem(SEEN) || navigator.webdriver; // a robot is shown it only when it asks
   if (!page.hasNetwork || (known && !asked)) return;
   let step = 0;
-  const box = el("section", { id: "guide", role: "dialog", "aria-label": "Guided tour" });
+  const box = el("section", { id: "guide", role: "dialog", "aria-label": tr("Guided tour") });
   const close = () => {
     localStorage.setItem(SEEN, "yes");
     box.remove();
@@ -50,13 +52,13 @@ export function startGuide(page) {
     const { title, text, enter } = STEPS[step];
     const last = step === STEPS.length - 1;
     box.replaceChildren(
-      el("h2", {}, title),
-      el("p", {}, text),
+      el("h2", {}, tr(title)),
+      el("p", {}, tr(text)),
       el(
         "div",
         { class: "row" },
-        el("span", {}, `${step + 1} of ${STEPS.length}`),
-        last ? null : el("button", { id: "guide-skip", onclick: close }, "Skip"),
+        el("span", {}, tr("{step} of {count}", { step: step + 1, count: STEPS.length })),
+        last ? null : el("button", { id: "guide-skip", onclick: close }, tr("Skip")),
         el(
           "button",
           {
@@ -67,7 +69,7 @@ export function startGuide(page) {
               return last ? close() : draw();
             },
           },
-          last ? "Done" : "Next",
+          last ? tr("Done") : tr("Next"),
         ),
       ),
     );

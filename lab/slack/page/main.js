@@ -11,13 +11,14 @@ import { drawMessages } from "./messages.js";
 import { drawModal, given } from "./modal.js";
 import { useDirectory, useEmoji } from "./mrkdwn.js";
 import { refreshNetwork } from "./network.js";
+import { choose, heard, speak, spoken, tr, translatePage } from "./words.js";
 
 const HOME = "home";
 const LOCK =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M3 7h10v8H3z' fill='%23bfa9cc'/%3E%3Cpath d='M5 7V5a3 3 0 0 1 6 0v2' fill='none' stroke='%23bfa9cc' stroke-width='1.8'/%3E%3C/svg%3E";
 const REFUSED = {
-  not_in_channel: "You are not a member of this channel.",
-  account_inactive: "This account is deactivated.",
+  not_in_channel: () => tr("You are not a member of this channel."),
+  account_inactive: () => tr("This account is deactivated."),
 };
 const here = {
   me: localStorage.getItem("persona") ?? "omar",
@@ -92,7 +93,12 @@ const page = {
 const room = () => here.state.channels.find((one) => [one.id, one.name].includes(here.room));
 
 async function loadState() {
+  const known = here.state !== null;
   here.state = await get("state", { as: here.me });
+  if (!known) {
+    speak(here.state.language);
+    translatePage();
+  }
   here.loadedAt ??= here.state.last_ts;
   useDirectory(here.state);
   if (here.room !== HOME && !room()) here.room = here.state.channels[0]?.id ?? HOME;
@@ -102,13 +108,13 @@ async function loadState() {
 
 function drawTop() {
   byId("team").textContent = here.state.team;
-  const sockets = `app connected${here.state.connections > 1 ? ` × ${here.state.connections}` : ""}`;
-  const transport = here.state.transport === "http" ? "app over HTTP" : sockets;
+  const sockets = `${tr("app connected")}${here.state.connections > 1 ? ` × ${here.state.connections}` : ""}`;
+  const transport = here.state.transport === "http" ? tr("app over HTTP") : sockets;
   const alive = here.state.transport === "http" || here.state.connections > 0;
-  byId("status").textContent = alive ? transport : "app not connected";
+  byId("status").textContent = alive ? transport : tr("app not connected");
   byId("status").className = `pill ${alive ? "good" : "bad"}`;
   const choose = byId("persona");
-  const label = (one) => `${one.name} — ${one.role}${one.deleted ? " (deactivated)" : ""}`;
+  const label = (one) => `${one.name} — ${heard(one.role)}${one.deleted ? tr(" (deactivated)") : ""}`;
   fill(
     choose,
     here.state.people
@@ -120,7 +126,7 @@ function drawTop() {
 }
 
 function drawSidebar() {
-  const lock = () => el("img", { src: LOCK, alt: "private" });
+  const lock = () => el("img", { src: LOCK, alt: tr("private") });
   const sign = { public: () => "#", private: lock, im: () => "●", mpim: () => "●" };
   const entry = (id, icon, name, extra) =>
     el(
@@ -140,28 +146,28 @@ function drawSidebar() {
   const shared = (one) => (one.is_shared ? el("small", { title: "Slack Connect" }, "⇄") : null);
   fill(
     byId("sidebar"),
-    el("h2", {}, "Channels"),
+    el("h2", {}, tr("Channels")),
     channels.map((one) => entry(one.id, sign[one.kind](), one.name, shared(one))),
-    el("h2", {}, "Direct messages"),
+    el("h2", {}, tr("Direct messages")),
     direct.map((one) => entry(one.id, sign[one.kind](), one.name)),
-    el("h2", {}, "Apps"),
-    entry(HOME, "⎈", here.state.app.name, el("small", {}, "home")),
+    el("h2", {}, tr("Apps")),
+    entry(HOME, "⎈", here.state.app.name, el("small", {}, tr("home"))),
   );
 }
 
 function drawRoomHead() {
   const one = room();
   byId("room-name").textContent = here.room === HOME ? here.state.app.name : `${one.kind === "im" ? "" : "#"}${one.name}`;
-  const notes = one && [one.purpose, one.is_archived && "archived", !one.has_app && "the app is not a member"];
-  byId("room-purpose").textContent = one ? notes.filter(Boolean).join(" · ") : "Home tab";
+  const notes = one && [heard(one.purpose), one.is_archived && tr("archived"), !one.has_app && tr("the app is not a member")];
+  byId("room-purpose").textContent = one ? notes.filter(Boolean).join(" · ") : tr("Home tab");
   fill(byId("bookmarks"), (one?.bookmarks ?? []).map((mark) =>
     el("a", { href: mark.link, target: "_blank", rel: "noopener noreferrer" }, `🔖 ${mark.title}`)));
   byId("composer-form").hidden = here.room === HOME;
   const silent = here.state.me.deleted;
   byId("composer").disabled = silent;
   byId("composer").placeholder = silent
-    ? "This account is deactivated"
-    : `Message ${byId("room-name").textContent}, or type / for a command`;
+    ? tr("This account is deactivated")
+    : tr("Message {room}, or type / for a command", { room: byId("room-name").textContent });
 }
 
 async function visible(more = {}) {
@@ -186,8 +192,8 @@ function nothingYet() {
     byId("composer").value = `${first.command} help`;
     byId("composer").focus();
   };
-  const hint = first && [" Try ", el("button", { class: "button", onclick: write }, `${first.command} help`)];
-  return el("p", { id: "nothing-yet", class: "home empty" }, "Nothing has been said here yet.", hint);
+  const hint = first && [tr(" Try "), el("button", { class: "button", onclick: write }, `${first.command} help`)];
+  return el("p", { id: "nothing-yet", class: "home empty" }, tr("Nothing has been said here yet."), hint);
 }
 
 async function drawHome() {
@@ -198,7 +204,7 @@ async function drawHome() {
   const id = (block, element) => stableId("home", block.block_id, element.action_id);
   const node = view
     ? el("div", { class: "home", id: "home" }, blocks(view.blocks, page.surface("home", inputs, id)))
-    : el("div", { class: "home empty", id: "home" }, "The app has not published a Home tab for you yet.");
+    : el("div", { class: "home empty", id: "home" }, tr("The app has not published a Home tab for you yet."));
   node.dataset.version = version;
   fill(byId("messages"), node);
 }
@@ -273,7 +279,7 @@ function listen() {
     await redraw();
   };
   events.onerror = () => {
-    byId("status").textContent = "simulator not reachable";
+    byId("status").textContent = tr("simulator not reachable");
     byId("status").className = "pill bad";
   };
 }
@@ -281,11 +287,13 @@ function listen() {
 function wire() {
   const say = async (text, more) => {
     const answer = await post("say", { as: here.me, channel: room().id, text, ...more });
-    byId("composer-problem").textContent = answer.ok || answer.line ? "" : (REFUSED[answer.error] ?? answer.error);
+    byId("composer-problem").textContent = answer.ok || answer.line ? "" : (REFUSED[answer.error]?.() ?? heard(answer.error));
   };
   composer(byId("composer-form"), byId("composer"), (text) => say(text), () => here.state.commands);
   composer(byId("thread-form"), byId("thread-composer"), (text) => say(text, { thread_ts: here.thread }));
   byId("persona").addEventListener("change", (event) => become(event.target.value));
+  byId("language").value = spoken();
+  byId("language").addEventListener("change", (event) => choose(event.target.value));
   byId("menu").addEventListener("click", () => document.body.classList.toggle("with-menu"));
   byId("network-toggle").addEventListener("click", () => document.body.classList.toggle("with-network"));
   byId("inspector-toggle").addEventListener("click", toggleInspector);

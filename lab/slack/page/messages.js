@@ -3,6 +3,7 @@
 import { blocks } from "./blocks.js";
 import { el, stableId } from "./dom.js";
 import { mrkdwn, withEmoji } from "./mrkdwn.js";
+import { heard, tr } from "./words.js";
 
 const time = (ts) => {
   const when = new Date(Number(ts) * 1000);
@@ -46,16 +47,16 @@ function draw(message, page, follows, inThread) {
       class: classes.filter(Boolean).join(" "),
       id: stableId(inThread ? "reply" : "msg", message.ts),
       "data-ts": message.ts,
-      "aria-label": `${author.name} at ${time(message.ts)}`,
+      "aria-label": tr("{who} at {time}", { who: author.name, time: time(message.ts) }),
     },
     follows ? el("span", { class: "gutter" }, time(message.ts)) : avatar(author),
     el(
       "div",
       { class: "body" },
-      message.ephemeral ? el("div", { class: "only-you" }, "👁 Only visible to you") : null,
-      message.pinned ? el("div", { class: "only-you" }, "📌 Pinned") : null,
+      message.ephemeral ? el("div", { class: "only-you" }, tr("👁 Only visible to you")) : null,
+      message.pinned ? el("div", { class: "only-you" }, tr("📌 Pinned")) : null,
       follows ? null : heading(author, message),
-      page.spoken ? el("div", { class: "spoken" }, message.spoken || "(nothing to read)") : content(message, page, inThread),
+      page.spoken ? el("div", { class: "spoken" }, message.spoken || tr("(nothing to read)")) : content(message, page, inThread),
       footer(message, page, inThread),
     ),
   );
@@ -66,8 +67,8 @@ function heading(author, message) {
     "div",
     { class: "who" },
     el("b", {}, author.name),
-    author.is_bot ? el("span", { class: "app-tag" }, "APP") : null,
-    author.is_external ? el("span", { class: "app-tag" }, "EXTERNAL") : null,
+    author.is_bot ? el("span", { class: "app-tag" }, tr("APP")) : null,
+    author.is_external ? el("span", { class: "app-tag" }, tr("EXTERNAL")) : null,
     el("time", {}, time(message.ts)),
   );
 }
@@ -77,8 +78,8 @@ function content(message, page, inThread) {
   return [
     message.blocks
       ? blocks(message.blocks, act)
-      : el("div", { class: "text" }, message.error ? "⚠ " : "", mrkdwn(message.text)),
-    message.edited ? el("small", { class: "edited" }, "(edited)") : null,
+      : el("div", { class: "text" }, message.error ? "⚠ " : "", mrkdwn(message.error ? heard(message.text) : message.text)),
+    message.edited ? el("small", { class: "edited" }, tr("(edited)")) : null,
     (message.attachments ?? []).map((one) =>
       el("div", { class: "attachment" }, one.blocks ? blocks(one.blocks, act) : mrkdwn(one.text ?? "")),
     ),
@@ -96,7 +97,7 @@ function file(one) {
     "div",
     { class: "file" },
     el("a", { href: `/files/${one.id}`, target: "_blank" }, `📄 ${one.title}`),
-    el("small", {}, ` ${one.size} bytes`),
+    el("small", {}, tr(" {size} bytes", { size: one.size })),
     preview,
   );
 }
@@ -125,7 +126,7 @@ function footer(message, page, inThread) {
             id: stableId("thread", message.ts),
             onclick: () => page.openThread(message.thread_ts ?? message.ts),
           },
-          replies ? `${replies} ${replies === 1 ? "reply" : "replies"}` : "Reply in thread",
+          !replies ? tr("Reply in thread") : replies === 1 ? tr("1 reply") : tr("{count} replies", { count: replies }),
         );
   return reactions.length || thread ? el("div", { class: "foot" }, reactions, thread) : null;
 }

@@ -4,6 +4,7 @@ import { post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { byId, el, fill, stableId } from "./dom.js";
 import { plain } from "./mrkdwn.js";
+import { heard, tr } from "./words.js";
 
 const text = (object, fallback) => (object ? plain(object.text) : fallback);
 
@@ -47,7 +48,7 @@ function build(box, view, depth, page) {
       const node = box.querySelector(`[data-problem="${CSS.escape(block)}"]`);
       if (node) node.textContent = why;
     }
-    if (!answer.ok && !answer.errors) problem.textContent = answer.line ?? answer.error;
+    if (!answer.ok && !answer.errors) problem.textContent = heard(answer.line ?? answer.error);
   };
   fill(
     box,
@@ -58,14 +59,14 @@ function build(box, view, depth, page) {
         "header",
         {},
         el("h2", {}, text(view.title, "")),
-        el("button", { type: "button", class: "plain", id: "modal-x", "aria-label": "Close all", onclick: () => close(true) }, "✕"),
+        el("button", { type: "button", class: "plain", id: "modal-x", "aria-label": tr("Close all"), onclick: () => close(true) }, "✕"),
       ),
       el("div", { class: "modal-blocks" }, blocks(view.blocks, act), problem),
       el(
         "div",
         { class: "dialog-buttons" },
         el("button", { type: "button", class: "button", id: "modal-close", onclick: () => close(false) },
-          text(view.close, depth > 1 ? "Back" : "Cancel")),
+          text(view.close, depth > 1 ? tr("Back") : tr("Cancel"))),
         view.submit ? el("button", { class: "button primary", id: "modal-submit" }, text(view.submit, "")) : null,
       ),
     ),

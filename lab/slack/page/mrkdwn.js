@@ -1,6 +1,7 @@
 // Slack's mrkdwn as DOM nodes.
 
 import { el } from "./dom.js";
+import { spoken } from "./words.js";
 
 let emoji = {};
 let directory = { people: [], channels: [], groups: [] };
@@ -118,7 +119,7 @@ export function dateNode([, unix, pattern, url], fallback) {
 export function formatDate(unix, pattern, fallback = "") {
   const when = new Date(unix * 1000);
   if (!Number.isFinite(unix) || !pattern) return fallback;
-  const day = (options) => when.toLocaleDateString("en", options);
+  const day = (options) => when.toLocaleDateString(spoken(), options);
   const two = (number) => String(number).padStart(2, "0");
   const known = {
     date_num: `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())}`,
@@ -127,7 +128,7 @@ export function formatDate(unix, pattern, fallback = "") {
     date: day({ month: "long", day: "numeric", year: "numeric" }),
     date_short: day({ month: "short", day: "numeric", year: "numeric" }),
     date_long: day({ weekday: "long", month: "long", day: "numeric", year: "numeric" }),
-    ago: when.toLocaleString("en"),
+    ago: when.toLocaleString(spoken()),
   };
   return pattern.replace(/\{(\w+?)(?:_pretty)?\}/g, (whole, name) => known[name] ?? whole);
 }

@@ -7,6 +7,7 @@
 
 import { get, post } from "./api.js";
 import { byId, el, fill } from "./dom.js";
+import { heard, tr } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HOP_MS = 350;
@@ -34,9 +35,9 @@ function draw(picture) {
   }
   fill(
     byId("network"),
-    el("h2", {}, picture.title ?? "Network"),
+    el("h2", {}, heard(picture.title ?? "Network")),
     drawing,
-    picture.switches?.length ? el("h3", {}, "Break something, mend it again") : null,
+    picture.switches?.length ? el("h3", {}, tr("Break something, mend it again")) : null,
     el("div", { class: "switches" }, (picture.switches ?? []).map(toggle)),
     (picture.tables ?? []).map(table),
   );
@@ -68,9 +69,9 @@ function travel(drawing, packet) {
 function box(node) {
   return el(
     "div",
-    { class: `hop ${node.state ?? "ok"}`, "data-node": node.id, title: node.state ?? "" },
-    el("b", {}, node.label ?? node.id),
-    node.detail ? el("small", {}, node.detail) : null,
+    { class: `hop ${node.state ?? "ok"}`, "data-node": node.id, title: node.state ? heard(node.state) : "" },
+    el("b", {}, heard(node.label ?? node.id)),
+    node.detail ? el("small", {}, heard(node.detail)) : null,
   );
 }
 
@@ -111,7 +112,7 @@ function toggle(one) {
       },
     },
     el("span", { class: "knob" }),
-    one.label,
+    heard(one.label),
   );
 }
 
@@ -119,7 +120,7 @@ function table(one) {
   return el(
     "section",
     {},
-    el("h3", {}, one.title),
+    el("h3", {}, heard(one.title)),
     one.rows.length
       ? el(
           "div",
@@ -127,10 +128,10 @@ function table(one) {
           el(
             "table",
             {},
-            el("thead", {}, el("tr", {}, one.columns.map((name) => el("th", {}, name)))),
+            el("thead", {}, el("tr", {}, one.columns.map((name) => el("th", {}, heard(name))))),
             el("tbody", {}, one.rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, String(cell)))))),
           ),
         )
-      : el("p", { class: "empty" }, "none"),
+      : el("p", { class: "empty" }, tr("none")),
   );
 }
