@@ -5,13 +5,13 @@ The distinction this file exists for: did the request leave this machine or not?
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
 
 import httpcore
 
-from backends.fortigate.connections import Connections
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
 from bot.model.wording import tr
@@ -46,13 +46,10 @@ class Transport:
         self._limits["connect"] = settings.connect_timeout_s
         plain = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"}
         self._headers: list[_Header] = [*headers.items(), *plain.items()]
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls_context(settings.tls),
-            max_connections=settings.connections,
-            max_keepalive_connections=settings.connections,
-            keepalive_expiry=_IDLE_S,
-            network_backend=Connections(),
-        )
+        self._tls = tls_context(settings.tls)
+        self._seats = asyncio.Semaphore(settings.connections)
+        self._connections: list[httpcore.AsyncConnectionPool] = []
+        self._idle: list[httpcore.AsyncConnectionPool] = []
 
     async def exchange(
         self, method: str, url: str, body: bytes | None = None, may_go: Callable[[], bool] = lambda: True
@@ -85,9 +82,12 @@ class Transport:
         if body is not None:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         extensions = {**extensions, "timeout": self._limits}
-        async with self._pool.stream(
-            method, self._url + url, headers=headers, content=body, extensions=extensions
-        ) as response:
+        async with (
+            self._connection() as connection,
+            connection.stream(
+                method, self._url + url, headers=headers, content=body, extensions=extensions
+            ) as response,
+        ):
             told = {name.lower(): value.decode("latin-1") for name, value in response.headers}
             if told.get(b"content-encoding", "identity") != "identity":
                 raise _Unacceptable(tr("its answer came compressed, which was not asked for"))
@@ -102,6 +102,25 @@ class Transport:
                 retry_after=told.get(b"retry-after", ""),
                 body=bytes(taken),
             )
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+        """The connection that was used last among those that are free; it opens itself again when it has to.
+
+        Each is a pool of its own: one pool for all looks at every one twice a request, which takes longer than all
+        the rest of the request.
+        """
+        async with self._seats:
+            connection = self._idle.pop() if self._idle else self._another()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+    def _another(self) -> httpcore.AsyncConnectionPool:
+        connection = httpcore.AsyncConnectionPool(ssl_context=self._tls, max_connections=1, keepalive_expiry=_IDLE_S)
+        self._connections.append(connection)
+        return connection
 
     def _explained(self, error: Exception) -> str:
         if (problem := _tls_problem(error)) is not None:
@@ -119,7 +138,8 @@ class Transport:
                 return tr("the connection was cut")
 
     async def close(self) -> None:
-        await self._pool.aclose()
+        for connection in self._connections:
+            await connection.aclose()
 
 
 class _Unacceptable(Exception):
