@@ -10,6 +10,7 @@ from bot.model.commands import (
     SPEC,
     Audit,
     Check,
+    ClearDnsCache,
     Command,
     Drill,
     DryPlan,
@@ -131,6 +132,15 @@ def _plan(rest: str) -> Command:
     return DryPlan.model_validate({"namespace": words.pop("object"), **words})
 
 
+def _clear_dns_cache(rest: str) -> Command:
+    words = _words("clear-dns-cache", rest)
+    if "office" in words:
+        raise UserError(
+            tr("Caches are cleared for every office. Type: {usage}", usage=tr(SPEC["clear-dns-cache"].usage))
+        )
+    return ClearDnsCache.model_validate({"namespace": words.pop("object"), **words})
+
+
 def _check(rest: str) -> Command:
     if not rest or rest.split()[0] == "on":
         return Check.model_validate(_unreasoned("check", _options("check", rest, {"on": "cluster"})))
@@ -175,6 +185,7 @@ _BUILD: dict[str, Callable[[str], Command]] = {
     "unexpose": _unexpose,
     "failover": _failover,
     "drill": _drill,
+    "clear-dns-cache": _clear_dns_cache,
     "check": _check,
     "plan": _plan,
     "status": _plain(Status, "status"),

@@ -141,6 +141,7 @@ class Wire:
         self.silent: set[IPv4Address] = set()  # to ping alone
         self.not_forwarding: set[IPv4Address] = set()
         self.without_proxy: set[IPv4Address] = set()  # kube-proxy's rules are gone there
+        self.remembered: dict[str, IPv4Address | None] = {}  # by the office's DNS server, until it forgets; None: no
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
         def answer(outcome: str, *addresses: IPv4Address, soa: str | None = None) -> DnsAnswer:
@@ -161,6 +162,9 @@ class Wire:
         if server == KUBE_DNS:
             if not self._open("10.68.0.0/16", "k8snet-qa-hq"):
                 return answer("timeout")
+        elif name.rstrip(".") in self.remembered:
+            known = self.remembered[name.rstrip(".")]
+            return answer("answer", known) if known else answer("nxdomain", soa=".")
         elif not self._holds(self.dns_server, Key(kind="forwarder", name=zone), Forwarder):
             return answer("nxdomain", soa=".")
         elif not self._open("10.68.0.0/16", "k8snet-qa-dns-dc1"):
@@ -207,6 +211,17 @@ class Wire:
     @staticmethod
     def _holds(target: MemoryTarget, key: Key, kind: type[Resource]) -> bool:
         return isinstance(target.resources.get(key), kind)
+
+
+class DnsTarget(MemoryTarget):
+    """A DNS server that can be told to forget."""
+
+    def __init__(self, name: str = "dc1", keeps_marks: bool = False) -> None:
+        super().__init__(name, keeps_marks=keeps_marks)
+        self.remembered: dict[str, IPv4Address | None] = {}
+
+    async def forget_answers(self) -> None:
+        self.remembered.clear()
 
 
 class Book:
@@ -260,9 +275,10 @@ class Company:
         firewall: MemoryTarget | None = None,
     ) -> None:
         self.firewall = firewall or MemoryTarget("fw", keeps_marks=True)
-        self.dns_server = MemoryTarget("dc1", keeps_marks=False)
+        self.dns_server = DnsTarget()
         self.cluster = StillCluster()
         self.wire = Wire(self.firewall, self.dns_server, self.cluster)
+        self.dns_server.remembered = self.wire.remembered
         self.contents = Contents()
         self.wall = Wall()
         self.site = site(self_confirm, channels, watch)

@@ -124,6 +124,12 @@ class Unbound:
             return Outcome(kind="applied", detail=tr("read back as wished, cache flushed"))
         return Outcome(kind="unknown", detail=tr("found {found} afterwards", found=_told(left)))
 
+    async def forget_answers(self) -> None:
+        """See `ForgetsAnswers`: everything at or below the root."""
+        async with self._one_by_one:
+            await self._control.ask("flush_zone", ".")
+            self._unflushed.clear()
+
     async def close(self) -> None:
         """Nothing stays open between calls."""
 

@@ -3,7 +3,7 @@
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.planning import make_plan
-from bot.model.commands import SPEC, Change, Drill, Expose, Failover, Unexpose
+from bot.model.commands import SPEC, Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (
     AnyEntry,
@@ -54,7 +54,7 @@ async def request(context: Context, command: Change, actor: Person, channel: str
 
 async def plan_requested(context: Context, entry: Requested) -> None:
     """Plan a requested change and journal the plan, or why there is none."""
-    assert isinstance(entry.command, Expose | Unexpose | Failover | Drill)
+    assert isinstance(entry.command, Expose | Unexpose | Failover | Drill | ClearDnsCache)
     try:
         plan = await make_plan(context, entry.command, entry.actor, entry.operation)
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bot.engine.context import Context
+from bot.engine.forgetting import forget
 from bot.engine.journal import TakenOver
 from bot.engine.metering import Meter
 from bot.engine.ports import AppliesTogether, Hold, Outcome, SettlesLate, Target
@@ -135,7 +136,10 @@ async def _write(
     """Take the steps together; whatever is not known afterwards is read."""
     steps = [_step(operation, index, direction) for index in indexes]
     target = context.targets[steps[0].target]
-    outcomes = await _apply(target, steps, not_after)
+    if steps[0].key.kind == "cache":
+        outcomes: Sequence[Outcome] = [await forget(target, s, context.env.monotonic() > not_after) for s in steps]
+    else:
+        outcomes = await _apply(target, steps, not_after)
     results = []
     for index, outcome in zip(indexes, outcomes, strict=True):
         match outcome.kind:
@@ -192,6 +196,8 @@ async def _settled(context: Context, operation: Operation) -> None:
 async def _observe(context: Context, operation: Operation, index: int, direction: Direction) -> StepResult:
     """Read until it is known what became of a step; a device that stays silent leaves the step to a person."""
     step = _step(operation, index, direction)
+    if step.key.kind == "cache":  # nothing tells whether it was emptied; to do it again is harmless
+        return StepResult(step=index, ending="not-written" if direction == "forward" else "was-so")
     problem = ""
     for pause in (*OBSERVE_PAUSES_S, None):
         try:

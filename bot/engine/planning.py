@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.engine.context import Context
+from bot.engine.forgetting import plan_clearing
 from bot.engine.gateways import choose
 from bot.engine.ports import Precedence
 from bot.engine.sessions import counted_impact, will_clear
 from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
-from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
+from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
 from bot.model.diff import Difference, Place, diff
 from bot.model.errors import UserError
@@ -48,6 +49,8 @@ async def make_plan(
     """
     if isinstance(command, Expose | Unexpose):
         names.namespace(command.namespace)
+    if isinstance(command, ClearDnsCache):
+        return await plan_clearing(context, command, requester, operation, approved, facts)
     cluster = context.cluster(command.cluster)
     world = await context.journal.world()
     before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
@@ -122,6 +125,8 @@ async def _intended(
                     )
                 )
             return before.without(command.namespace, command.office and context.office(command.office))
+        case ClearDnsCache():
+            return before
         case Failover() | Drill():
             if not before.exposures:
                 raise UserError(

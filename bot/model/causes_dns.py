@@ -247,7 +247,7 @@ DNS: tuple[Row, ...] = (
         "the name gets a negative answer that is not the cluster's, a fresh name below the same zone one that is",
         marked("the DNS server remembers that the name did not exist"),
         marked("Clear the DNS server's cache, or wait up to 15 minutes; then `ipconfig /flushdns` on the machines."),
-        fix="check again",
+        fix="clear DNS cache",
     ),
     Row(
         "K8SNET-DNS-12",
@@ -297,7 +297,7 @@ DNS: tuple[Row, ...] = (
         "the name resolves to addresses of which the cluster knows none",
         marked("the name resolves to an address that the cluster does not know"),
         marked("Clear the DNS server's cache; if it stays, look for an old record or a zone of that name."),
-        fix="check again",
+        fix="clear DNS cache",
     ),
     Row(
         "K8SNET-DNS-04",

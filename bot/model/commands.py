@@ -47,6 +47,15 @@ class Drill(Value):
     reason: str = ""
 
 
+class ClearDnsCache(Value):
+    """Make every DNS server of the namespace's offices forget what it remembers; proven by names of the namespace."""
+
+    verb: Literal["clear-dns-cache"] = "clear-dns-cache"
+    namespace: str
+    cluster: str | None = None
+    reason: str = ""
+
+
 class Check(Value):
     """`name` is as typed, cleaned of what chat clients do to text; what it means is decided with the facts at hand.
 
@@ -92,9 +101,10 @@ class Help(Value):
     verb: Literal["help"] = "help"
 
 
-Change = Annotated[Expose | Unexpose | Failover | Drill, Field(discriminator="verb")]
+Change = Annotated[Expose | Unexpose | Failover | Drill | ClearDnsCache, Field(discriminator="verb")]
+Question = Check | DryPlan | Status | ListExposures | History | Audit | WhoAmI | Help
 Command = Annotated[
-    Expose | Unexpose | Failover | Drill | Check | DryPlan | Status | ListExposures | History | Audit | WhoAmI | Help,
+    Expose | Unexpose | Failover | Drill | ClearDnsCache | Question,
     Field(discriminator="verb"),
 ]
 
@@ -137,6 +147,13 @@ COMMANDS: tuple[CommandSpec, ...] = (
         usage=marked("drill [to <node>] [on <cluster>] [because …]"),
         summary=marked("move the routes to another node and back, and measure what people notice"),
         permission=Permission.FAIL_OVER,
+        mutating=True,
+    ),
+    CommandSpec(
+        verb="clear-dns-cache",
+        usage=marked("clear-dns-cache <namespace> [on <cluster>] [because …]"),
+        summary=marked("make the office's DNS servers forget old answers; they ask the cluster anew"),
+        permission=Permission.REQUEST,
         mutating=True,
     ),
     CommandSpec(
@@ -201,7 +218,7 @@ def typed(command: Command) -> str:
     """The command as one would type it, for audit lines and cards."""
     words: list[str] = [command.verb]
     match command:
-        case Expose() | Unexpose() | DryPlan():
+        case Expose() | Unexpose() | ClearDnsCache() | DryPlan():
             words.append(command.namespace)
         case History(namespace=str() as namespace):
             words.append(namespace)

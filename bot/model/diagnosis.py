@@ -12,7 +12,7 @@ from bot.model.value import Value
 Verdict = Literal["passed", "failed", "undetermined"]
 HopName = Literal["office DNS", "firewall", "gateway", "cluster", "service"]
 HOPS: tuple[HopName, ...] = ("office DNS", "firewall", "gateway", "cluster", "service")
-Fix = Literal["expose", "fail over", "check again"]
+Fix = Literal["expose", "fail over", "clear DNS cache", "check again"]
 Place = Literal["gateway", "elsewhere", "both"]
 
 

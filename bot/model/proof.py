@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
-from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
+from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.desired import zone_of
 from bot.model.facts import ClusterFacts, Service
 from bot.model.intent import ClusterIntent
@@ -11,12 +11,13 @@ from bot.model.move import drill_warnings, move_checks, move_warnings
 from bot.model.plan import AfterReturn, CarriesData, Check, DoesNotResolve, Forwards, Resolves
 from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder, Policy
-from bot.model.site import ClusterSite, Site
+from bot.model.site import ClusterSite, DnsServer, Site
 from bot.model.steps import Step
 from bot.model.wording import tr
 
 # Enough to prove the path; a namespace of a thousand services is proven by a sample, `check` looks at all.
 NAMES_PER_SERVER = 3
+NAMES_CLEARED = 20  # any of them may be the one that was remembered wrongly
 DATA_PROBES = 3
 
 
@@ -46,6 +47,8 @@ def checks_for(
             back = move_checks(site, new, old, after, facts, f"{operation}-back")
             there = move_checks(site, old, new, after, facts, operation)
             return (*there, *(AfterReturn(check=check) for check in back))
+        case ClearDnsCache():
+            raise AssertionError("its plan has its own proof: see `fresh_names`")
         case Unexpose():
             return _no_names(command, site, after, facts, operation)
 
@@ -69,6 +72,27 @@ def _no_names(
         for server in servers
         if server.name not in still
     )
+
+
+def fresh_names(
+    namespace: str, servers: Sequence[DnsServer], facts: ClusterFacts, operation: str
+) -> Iterator[Resolves | Forwards]:
+    """Every name of the namespace, as the cluster has it now, from each of these servers; and one nobody knows."""
+    zone = zone_of(namespace, facts.domain)
+    for server in servers:
+        yield Forwards(
+            server=server.name,
+            address=server.address,
+            name=f"k8snet-{operation}.{zone}.",
+            zone=f"{facts.domain}.",
+        )
+        for service in [one for one in facts.services_in(namespace) if addresses_of(one)][:NAMES_CLEARED]:
+            yield Resolves(
+                server=server.name,
+                address=server.address,
+                name=f"{service.name}.{zone}.",
+                expected=addresses_of(service),
+            )
 
 
 def _names(

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from bot.model.value import Value, digest
 
-Kind = Literal["address", "address-group", "route", "policy", "forwarder"]
+Kind = Literal["address", "address-group", "route", "policy", "forwarder", "cache"]
 TargetId = str
 
 # Creation order; removal is the reverse. DNS comes last, so that a name never resolves before its path is open.
-RANK: Mapping[Kind, int] = {"address": 0, "address-group": 1, "route": 2, "policy": 3, "forwarder": 4}
+RANK: Mapping[Kind, int] = {"address": 0, "address-group": 1, "route": 2, "policy": 3, "forwarder": 4, "cache": 5}
 
 
 class Mark(Value):
@@ -123,7 +123,19 @@ class Forwarder(Value):
         return Key(kind=self.kind, name=self.zone)
 
 
-Resource = Annotated[Address | AddressGroup | Route | Policy | Forwarder, Field(discriminator="kind")]
+class Cache(Value):
+    """An empty cache of a DNS server. A step towards it empties the cache; it fills again at once, so it never reads as
+    being there, and there is nothing to undo."""
+
+    kind: Literal["cache"] = "cache"
+    mark: None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(kind=self.kind, name="of every name")
+
+
+Resource = Annotated[Address | AddressGroup | Route | Policy | Forwarder | Cache, Field(discriminator="kind")]
 
 
 def content(resource: Resource) -> Resource:

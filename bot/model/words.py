@@ -76,6 +76,7 @@ WORDS = (
     marked("route"),
     marked("policy"),
     marked("forwarder"),
+    marked("cache"),
     marked("accept"),
     marked("deny"),
     marked("create"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bot.engine.overview import ExposureState, Overview
-from bot.model.commands import SPEC, Check, Expose, typed
+from bot.model.commands import SPEC, Check, ClearDnsCache, Expose, typed
 from bot.model.diagnosis import Report
 from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
@@ -56,6 +56,9 @@ def _remedies(report: Report) -> list[tuple[str, Block]]:
         change = Expose(namespace=report.namespace, cluster=report.cluster)
         label = tr("Expose {namespace}", namespace=report.namespace)[:75]
         buttons.append(("expose", button(label, "ask", typed(change), "primary")))
+    if "clear DNS cache" in fixes and report.namespace:
+        clear = ClearDnsCache(namespace=report.namespace, cluster=report.cluster)
+        buttons.append(("clear-dns-cache", button(tr("Clear DNS cache"), "ask", typed(clear), "primary")))
     if "fail over" in fixes:
         buttons.append(("failover", button(tr("Fail over"), "ask", f"failover on {report.cluster}", "primary")))
     return buttons

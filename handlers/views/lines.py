@@ -13,7 +13,7 @@ from bot.model.operation import Operation
 from bot.model.people import Permission, able_roles
 from bot.model.picture import SHOWN_CANDIDATES
 from bot.model.plan import Flow, Plan
-from bot.model.resources import Address, AddressGroup, Forwarder, Policy, Resource, Route
+from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy, Resource, Route
 from bot.model.steps import Step
 from bot.model.wording import clauses, listed, tr, tr_n
 from bot.model.words import key_line, word
@@ -56,6 +56,8 @@ def resource_line(resource: Resource) -> str:
                 action=word(resource.action),
                 row=row,
             )
+        case Cache():
+            return tr("cache of every name: emptied")
         case Forwarder():
             return tr("forwarder {zone} → {masters}", zone=resource.zone, masters=", ".join(map(str, resource.masters)))
 
@@ -65,7 +67,8 @@ def step_line(step: Step) -> str:
     shown = step.after or step.before
     assert shown is not None
     was = tr("  (was: {resource})", resource=resource_line(step.before)) if step.before and step.after else ""
-    return f"{SIGNS[step.verb]} {resource_line(shown)}{was}"
+    sign = SIGNS["change"] if isinstance(shown, Cache) else SIGNS[step.verb]
+    return f"{sign} {resource_line(shown)}{was}"
 
 
 def steps_by_target(plan: Plan) -> Iterator[tuple[str, list[str]]]:

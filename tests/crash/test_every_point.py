@@ -14,7 +14,7 @@ from bot.engine.announcing import AUDITED_KINDS, Outbox
 from bot.engine.engine import Engine
 from bot.engine.ports import Hold, Store, Stored
 from bot.engine.presence import claim_name
-from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
+from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError
 from bot.model.journal import Intended
 from bot.model.people import Person
@@ -91,6 +91,9 @@ class MortalTarget(Mortal):
     async def apply(self, step: Step, not_after: float | None = None) -> Any:
         return await Mortal.__getattr__(self, "apply")(step, not_after)
 
+    async def forget_answers(self) -> None:
+        await Mortal.__getattr__(self, "forget_answers")()
+
     async def free_rows(self, kind: Any, count: int) -> Sequence[int]:
         return await Mortal.__getattr__(self, "free_rows")(kind, count)  # type: ignore[no-any-return]
 
@@ -100,7 +103,8 @@ def mortal_engine(company: Company, reaper: Reaper) -> Engine:
     engine = company.engine(store)
     context = engine.context
     targets = {
-        name: MortalTarget(target, reaper, {"read", "apply", "free_rows"}) for name, target in context.targets.items()
+        name: MortalTarget(target, reaper, {"read", "apply", "free_rows", "forget_answers"})
+        for name, target in context.targets.items()
     }
     object.__setattr__(context, "targets", targets)  # the frozen context of this one life
     object.__setattr__(context, "prober", Mortal(context.prober, reaper, {"dns", "connect"}))
@@ -149,6 +153,7 @@ COMMANDS: dict[str, tuple[list[Change], Change]] = {
     "expose a second": ([Expose(namespace="monitoring")], Expose(namespace="default")),
     "unexpose": ([Expose(namespace="default")], Unexpose(namespace="default")),
     "failover": ([Expose(namespace="default")], Failover(node="node-03")),
+    "clear-dns-cache": ([Expose(namespace="default")], ClearDnsCache(namespace="default")),
     "drill": ([Expose(namespace="default")], Drill(node="node-03")),
 }
 

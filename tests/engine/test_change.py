@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from bot.engine.engine import Engine
-from bot.model.commands import Expose, Unexpose
+from bot.model.commands import Change, Expose, Unexpose
 from bot.model.errors import Unreachable, UserError
 from bot.model.operation import Operation
 from bot.model.resources import Address, Forwarder, Key
@@ -19,7 +19,7 @@ ROUTE = Key(kind="route", name="10.68.0.0/16")
 FORWARDER = Key(kind="forwarder", name="default.svc.cluster.local")
 
 
-async def ask(engine: Engine, command: Expose | Unexpose = EXPOSE, by=DANA, delivery: str = "d1") -> Operation:
+async def ask(engine: Engine, command: Change = EXPOSE, by=DANA, delivery: str = "d1") -> Operation:
     identifier = await engine.request(command, by, "C1", delivery)
     return (await engine.context.journal.world()).operations[identifier]
 
@@ -35,7 +35,7 @@ async def now(engine: Engine, operation: Operation) -> Operation:
     return (await engine.context.journal.world()).operations[operation.id]
 
 
-async def change(engine: Engine, command: Expose | Unexpose = EXPOSE, delivery: str = "d1") -> Operation:
+async def change(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
     operation = await ask(engine, command, delivery=delivery)
     await say_yes(engine, operation)
     return await now(engine, operation)

@@ -102,7 +102,7 @@ def test_a_command_typed_out_parses_back_to_itself(namespace: str, office: str |
 
 
 def test_every_command_of_the_registry_can_be_parsed() -> None:
-    examples = {"expose": "x", "unexpose": "x", "check": "a.b", "plan": "x"}
+    examples = {"expose": "x", "unexpose": "x", "check": "a.b", "plan": "x", "clear-dns-cache": "x"}
     for spec in COMMANDS:
         assert parse.command(f"{spec.verb} {examples.get(spec.verb, '')}").verb == spec.verb
 

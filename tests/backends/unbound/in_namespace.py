@@ -96,6 +96,9 @@ async def main() -> dict[str, Any]:
         seen["fresh"] = await look_up(f"never-asked-before.{ZONE}", OFFICE)
         await look_up("other.example", OFFICE)
         seen["questions for other.example"] = world.asked.count("other.example.")
+        await target.forget_answers()
+        await look_up("other.example", OFFICE)
+        seen["questions for other.example, all forgotten"] = world.asked.count("other.example.")
         seen["removed"] = (await target.apply(step(wish, None))).kind
         seen["after removal"] = await look_up(f"web.{ZONE}", OFFICE)
         seen["kube-dns was asked"] = kube_dns.asked

@@ -44,6 +44,10 @@ def test_another_zones_cache_is_left_alone(seen: dict[str, Any]) -> None:
     assert seen["questions for other.example"] == 1
 
 
+def test_told_to_forget_everything_it_asks_for_everything_anew(seen: dict[str, Any]) -> None:
+    assert seen["questions for other.example, all forgotten"] == 2
+
+
 def test_kube_dns_is_asked_about_its_own_zone_only(seen: dict[str, Any]) -> None:
     assert seen["kube-dns was asked"]
     assert all(name.endswith(".default.svc.cluster.local.") for name in seen["kube-dns was asked"])
