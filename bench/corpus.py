@@ -85,11 +85,9 @@ class Judged:
 
     def show(self, console: Console, verbose: bool) -> None:
         console.print(confusion(self.network, self.singles))
-        for name, why in {
-            result.case.made[0].name: r for result in self.impossible if (r := result.impossible)
-        }.items():
-            if any(len(result.case.faults) == 1 and result.case.name == name for result in self.impossible):
-                console.print(f"not made here: {name}, because {why}", markup=False)
+        reasons = {r.case.made[0].name: r.impossible for r in self.impossible if len(r.case.faults) == 1}
+        for name, why in reasons.items():
+            console.print(f"not made here: {name}, because {why}", markup=False)
         for result in self.made:
             if result.bad:
                 console.print(explained(result), markup=False)

@@ -12,25 +12,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.corpus_case import LIMITS
-from bench.corpus_simulated import said
+from bench.corpus_simulated import answer
 from bot.app import terminal
-from bot.engine.checking import check
-from bot.model.commands import Check
 from bot.settings import load
 
 
-async def answer(question: dict[str, Any]) -> dict[str, Any]:
+async def answered(question: dict[str, Any]) -> dict[str, Any]:
     async with terminal(load(Path(question["config"]), question["environ"])) as engine:
-        report = await check(engine.context, Check(name=question["ask"]), LIMITS)
-    return dataclasses.asdict(said(report))
+        return dataclasses.asdict(await answer(engine, question["ask"]))
 
 
 def main() -> None:
     logging.disable(logging.CRITICAL)  # what the faults make back ends say
     print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(asyncio.run(answer(json.loads(line)))), flush=True)
+        print(json.dumps(asyncio.run(answered(json.loads(line)))), flush=True)
 
 
 if __name__ == "__main__":

@@ -50,10 +50,11 @@ class Result:
 
     @property
     def right(self) -> bool:
-        """A true cause first; a harmless one anywhere, under a "passed"."""
+        """A true cause first, and of a single fault all that it shows; a harmless one anywhere, under a "passed"."""
         if self.harmless:
             return self.said.verdict == "passed" and self.case.made[0].code in self.said.codes
-        return self.first in true_codes(*self.case.made)
+        shown = all(code in self.said.codes for fault in self.case.made for code in fault.shows)
+        return self.first in true_codes(*self.case.made) and (shown or len(self.case.made) > 1)
 
     @property
     def harmless(self) -> bool:

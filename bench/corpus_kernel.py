@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.corpus_case import Case, Result, Said, impossible
 from bench.corpus_simulated import broken, mended
-from lab.corpus.kernel_ground import Impossible
+from lab.corpus.ground import Impossible
 from lab.corpus.kernel_office import corpus_network, kernel_office
 from lab.corpus.office import Office, State
 from lab.network.kernel import KernelNetwork

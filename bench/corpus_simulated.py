@@ -9,12 +9,14 @@ from concurrent.futures import ProcessPoolExecutor
 from inspect import isawaitable
 from pathlib import Path
 
-from bench.corpus_case import LIMITS, Case, Result, Said
+from bench.corpus_case import LIMITS, Case, Result, Said, impossible
 from bench.offices import engine_for
 from bot.engine.checking import check
+from bot.engine.engine import Engine
 from bot.model.commands import Check
-from bot.model.diagnosis import Report
+from bot.model.errors import UserError
 from handlers.views.lines import report_lines
+from lab.corpus.ground import Impossible
 from lab.corpus.office import Office, State, office
 
 _ROUND = 8  # cases a worker takes at a time
@@ -35,7 +37,12 @@ def mended(place: Office) -> None:
     place.cluster.faults.clear()
 
 
-def said(report: Report) -> Said:
+async def answer(engine: Engine, ask: str) -> Said:
+    """What a check says, or what the bot asks back."""
+    try:
+        report = await check(engine.context, Check(name=ask), LIMITS)
+    except UserError as question:
+        return Said("asked back", ("asks back",), str(question))
     return Said(report.verdict, tuple(one.code for one in report.findings), "\n".join(report_lines(report)))
 
 
@@ -44,10 +51,13 @@ async def run(case: Case, state: State) -> Result:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="k8snet-corpus-") as folder:
         async with office(Path(folder), state) as place, engine_for(place) as engine:
-            await broken(case, place)
-            report = await check(engine.context, Check(name=case.ask), LIMITS)
+            try:
+                await broken(case, place)
+            except Impossible as why:
+                return impossible(case, str(why))
+            said = await answer(engine, case.ask)
             mended(place)
-    return Result(case, said(report), time.perf_counter() - started)
+    return Result(case, said, time.perf_counter() - started)
 
 
 def _run_all(batch: Sequence[Case], state: State) -> list[Result]:

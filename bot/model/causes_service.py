@@ -71,7 +71,9 @@ def _rules_old(e: Evidence) -> Sequence[str]:
     address = [one for one in seen if one.own and one.kind == "service"]
     pods = [one for one in seen if one.own and one.kind == "pod"]
     places = {one.place for one in address}
-    others = [one for one in seen if not one.own and one.kind == "service" and one.place in places]
+    services = [one for one in seen if not one.own and one.kind == "service"]
+    # Where all pods stand on the gateway nothing but rules is needed; elsewhere others may fail for another reason.
+    others = services if places == {"gateway"} else [one for one in services if one.place in places]
     if not address or not pods or not all(one.lost for one in address) or not all(one.answered for one in pods):
         return ()
     if not any(one.answered for one in others):

@@ -6,10 +6,11 @@ from itertools import combinations
 from lab.corpus.fault import Fault
 from lab.corpus.faults_cluster import CLUSTER
 from lab.corpus.faults_dns import DNS
+from lab.corpus.faults_doubts import DOUBTS
 from lab.corpus.faults_firewall import FIREWALL
 from lab.corpus.faults_nodes import GATEWAY_AND_NODES
 
-SINGLES: tuple[Fault, ...] = (*CLUSTER, *DNS, *FIREWALL, *GATEWAY_AND_NODES)
+SINGLES: tuple[Fault, ...] = (*CLUSTER, *DNS, *FIREWALL, *GATEWAY_AND_NODES, *DOUBTS)
 
 _OVERLAPPING = {
     frozenset(("routes", "route-services")),

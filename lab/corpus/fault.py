@@ -20,7 +20,7 @@ Kind = Literal["broken", "blind", "harmless"]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, and the code by which a check must name it.
+    """One thing that is wrong, and the code by which a check must name it ("asks back": the answer is a question).
 
     `asks` are the questions that show it. `part` is what it breaks: two faults of one part exclude each other.
     `broken`: users suffer; `blind`: only the check is deprived of a signal, so it must not say "passed" nor blame
@@ -33,6 +33,8 @@ class Fault:
     apply: Callable[[Office], Awaitable[None] | None]
     asks: tuple[str, ...] = EVERYWHERE
     kind: Kind = "broken"
+    shows: tuple[str, ...] = ()
+    """Codes that must be among the findings, too."""
     blind: str = ""
     """The code when the cluster's API is silent, too: what this fault then looks like from outside."""
 

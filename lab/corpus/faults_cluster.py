@@ -126,7 +126,7 @@ CLUSTER: tuple[Fault, ...] = (
     Fault("program hangs", "K8SNET-SVC-04", "program", _instead(_mute), (HEADLESS, SPREAD)),
     Fault("program hangs up", "K8SNET-SVC-06", "program", _instead(_hang_up)),
     Fault("network policy", "K8SNET-SVC-07", "policed", _policed, (HEADLESS, SPREAD)),
-    Fault("API unreachable", "K8SNET-API-01", "api", _api_down, kind="blind"),
+    Fault("API unreachable", "K8SNET-API-01", "api", _api_down, kind="blind", shows=("K8SNET-PATH-06",)),
     Fault("API hangs", "K8SNET-API-01", "api", _api("hang"), kind="blind"),
     Fault("API resets", "K8SNET-API-01", "api", _api("reset"), kind="blind"),
     Fault("API broken", "K8SNET-API-01", "api", _api("error"), kind="blind"),

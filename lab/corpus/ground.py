@@ -16,6 +16,7 @@ NodeFault = Literal[
     "no CNI routes",
     "other router",
     "strict reverse path",
+    "service rules stand still",
 ]
 """What can be wrong with a node that runs. ``other router``: its default route leads past the firewall.
 ``strict reverse path``: it drops what a neighbour forwards for an office, as rp_filter=1 does on an overlay."""
@@ -24,11 +25,15 @@ Socket = tuple[str, int]
 """Address and TCP port of a program in a pod."""
 
 
+class Impossible(Exception):
+    """A network cannot make a fault; the message says why."""
+
+
 class Ground(Protocol):
     """Applies faults to a network. What it breaks stays broken until the office is closed."""
 
     async def break_node(self, node: str, fault: NodeFault) -> None:
-        """Make one thing wrong with a node."""
+        """Make one thing wrong with a node. Raises Impossible where the network cannot."""
         ...
 
     async def kill_node(self, node: str) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from lab.cluster.listener import Handle
 from lab.cluster.model import SERVICES, SLICES, Cluster
-from lab.corpus.ground import NodeFault, Socket
+from lab.corpus.ground import Impossible, NodeFault, Socket
 from lab.corpus.kernel_servers import KernelServers
 from lab.network.kernel import KernelNetwork
 from lab.network.kernel_layout import FIREWALL, UPLINK
@@ -20,10 +20,6 @@ _DNS_PORT = 53
 Undo = Callable[[], Awaitable[None]]
 
 
-class Impossible(Exception):
-    """The kernel network cannot make this fault; the message says why."""
-
-
 @dataclass
 class KernelGround:
     """What it breaks is mended by `mend`, so that the same namespaces serve the next office."""
@@ -33,6 +29,8 @@ class KernelGround:
     servers: KernelServers
     dns: RunningDns
     _undo: list[Undo] = field(default_factory=list)
+    _still: bool = False
+    """Whether kube-proxy has stopped following the API, on every node at once."""
 
     async def break_node(self, node: str, fault: NodeFault) -> None:
         if fault in _RULES:
@@ -41,6 +39,8 @@ class KernelGround:
         elif fault == "forwards nothing":
             await self.net.ip_forward(node, False)
             self._undo.append(lambda: self.net.ip_forward(node, True))
+        elif fault == "service rules stand still":
+            self._still = True
         elif fault == "kube-proxy hangs":
             self.servers.hung.add(node)
         elif fault == "no CNI routes":
@@ -87,11 +87,15 @@ class KernelGround:
         await self._unplug(BOT)
 
     async def settle(self) -> None:
+        if self._still:
+            return
         store = self.cluster.store
         await self.net.program_services(list(store.objects(SERVICES)), list(store.objects(SLICES)))
 
     async def mend(self) -> None:
         """Undo everything, last first, and forget what machines remember of each other."""
+        for segment in self.net.topology.segments:  # a cable has a carrier only when both of its ends are up
+            await self._ip(FIREWALL, "link", "set", segment.interface, "up")
         while self._undo:
             await self._undo.pop()()
         machines = (FIREWALL, *(one.name for one in self.net.topology.machines()))

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from lab.cluster.listener import Handle, serving_streams
 from lab.cluster.serving import Running
 from lab.corpus.filters import filtering
-from lab.corpus.ground import NodeFault, Socket
+from lab.corpus.ground import Impossible, NodeFault, Socket
 from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_node import NodeSettings
 from lab.network.topology import ARTICLE, DNS_SERVER
@@ -32,8 +32,10 @@ class SimulatedGround:
         if fault == "strict reverse path":
             drops = lambda packet, ingress: ingress == "eth0" and packet.source in _OFFICE  # noqa: E731  # one line
             filtering(self.network, node, fault, drops)
-        else:
+        elif fault in _SWITCHES:
             _SWITCHES[fault](self.network.node(node))
+        else:
+            raise Impossible("its nodes look into the cluster's store at every packet")
 
     async def kill_node(self, node: str) -> None:
         self.network.kill_node(node)

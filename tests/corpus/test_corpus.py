@@ -8,11 +8,13 @@ import pytest
 from bench.corpus_case import Case, Result, cases
 from bench.corpus_simulated import run
 from bench.offices import exposed_office
+from bot.model.causes import CAUSES
 from lab.corpus.corpus import SINGLES, pairs
+from lab.corpus.faults_doubts import UNMADE
 from lab.corpus.office import State
 
 # One case a code, and every eighth pair of twenty-four.
-CHOSEN = tuple({case.made[0].code: case for case in cases(0, 1)}.values())
+CHOSEN = tuple({case.made[0].code: case for case in reversed(cases(0, 1))}.values())
 PAIRS = tuple(case for case in cases(24, 7) if len(case.faults) == 2)[::8]
 
 
@@ -34,6 +36,8 @@ def explained(result: Result) -> str:
 @pytest.mark.parametrize("case", CHOSEN, ids=lambda case: case.name)
 async def test_a_fault_is_named_by_its_code(case: Case, state: State) -> None:
     result = await run(case, state)
+    if result.impossible:
+        pytest.skip(f"made on the kernel network only: {result.impossible}")
     assert result.right, explained(result)
     assert not result.false_passed
     assert not result.shrug, explained(result)
@@ -44,6 +48,13 @@ async def test_of_two_faults_one_is_named_first_and_none_passes(case: Case, stat
     result = await run(case, state)
     assert result.right, explained(result)
     assert not result.false_passed
+
+
+def test_every_code_is_made_by_the_lab_or_says_why_not() -> None:
+    made = {code for fault in SINGLES for code in (fault.code, *fault.shows, fault.blind)}
+    codes = {row.code for row in CAUSES}
+    assert codes - made == UNMADE.keys()
+    assert made - codes == {"", "asks back"}
 
 
 def test_the_corpus_is_as_large_as_promised_and_always_the_same() -> None:

@@ -15,7 +15,7 @@ from lab.network.kernel_requirements import missing
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
-SINGLES = tuple({case.made[0].code: case for case in cases(0, 1)}.values())
+SINGLES = tuple({case.made[0].code: case for case in reversed(cases(0, 1))}.values())
 """One case a code."""
 PAIRS = tuple(case for case in cases(24, 7) if len(case.faults) == 2)[::8]
 NETWORKS = 4
