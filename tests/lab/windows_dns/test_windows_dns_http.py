@@ -137,7 +137,7 @@ async def test_check_04_two_servers_keep_their_accounts_apart() -> None:
                 await stranger.open()
 
 
-@pytest.mark.parametrize(("tls", "transport", "posts"), [(True, "basic", 5), (False, "ntlm", 8)])
+@pytest.mark.parametrize(("tls", "transport", "posts"), [(True, "basic", 5), (False, "ntlm", 8), (True, "ntlm", 7)])
 async def test_check_04_number_of_requests_of_one_session(
     tls: bool, transport: str, posts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
