@@ -182,7 +182,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         verb="status",
         usage="status",
-        summary=marked("clusters, gateways, changes under way"),
+        summary=marked("clusters, gateways, incidents, exposures and their last 24 hours, in words and pictures"),
         permission=Permission.LOOK,
         mutating=False,
     ),
