@@ -14,14 +14,13 @@ from bot.model.incident import Incident
 from bot.model.intent import ClusterIntent
 from bot.model.journal import AnyEntry, Asked, Confirmed, Planned, Requested, Snoozed
 from bot.model.move import DOORS, pod_doors, service_doors
-from bot.model.people import Permission, Person, Refusal, may
+from bot.model.people import ITSELF, Permission, Person, Refusal, may
 from bot.model.plan import Plan
 from bot.model.site import WatchSite
 from bot.model.wording import tr
 from bot.model.words import word
 from bot.model.world import World
 
-ITSELF = Person(team="k8snet", user="watch")
 # A second look at a gateway that is said to be dead must not keep people from leaving it.
 LAST_LOOK_S = 0.5
 

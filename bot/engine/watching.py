@@ -17,6 +17,7 @@ from bot.model.findings import Finding
 from bot.model.incident import Incident
 from bot.model.journal import AnyEntry, Escalated, Opened, Revised, Withdrawn
 from bot.model.move import clearing
+from bot.model.people import ITSELF
 from bot.model.picture import SEVERITIES, SHOWN_CANDIDATES, Picture, Severity
 from bot.model.samples import watched
 from bot.model.site import ClusterSite, WatchSite
@@ -178,7 +179,7 @@ class GatewayWatch:
         if not answering.may_move_alone(await self._context.journal.world(), self._cluster.name, self._rules, now):
             return
         node = incident.picture.eligible[0]
-        self._drive(await answering.move(self._context, incident, node, answering.ITSELF, self.facts))
+        self._drive(await answering.move(self._context, incident, node, ITSELF, self.facts))
 
     async def _picture(self, severity: Severity) -> Picture:
         ranked = self._ranked()
@@ -188,7 +189,7 @@ class GatewayWatch:
         if eligible := _eligible(ranked):
             command = Failover(node=eligible[0], cluster=self._cluster.name)
             try:
-                plan = await make_plan(self._context, command, answering.ITSELF, "preview", facts=facts)
+                plan = await make_plan(self._context, command, ITSELF, "preview", facts=facts)
             except BotError as error:
                 problem = str(error)
         world, now = await self._context.journal.world(), await self._context.journal.now()
@@ -203,13 +204,20 @@ class GatewayWatch:
             candidates=ranked[:SHOWN_CANDIDATES],
             steps=plan.steps if plan else (),
             problem=problem,
-            warnings=(*plan.warnings, *self._clearing(severity)) if plan else (),
+            warnings=(*(plan.warnings if plan else ()), *self._notes(severity)),
             findings=self._texts(),
             recently=answering.last_move(world, self._cluster.name),
         )
 
-    def _clearing(self, severity: Severity) -> tuple[str, ...]:
-        return (clearing(),) if severity == "down" and self._cluster.clear_stale_sessions else ()
+    def _notes(self, severity: Severity) -> tuple[str, ...]:
+        """What follows from the settings."""
+        alone = tr(
+            "Left without asking when it is down: {count} moves an hour at most, {seconds:.0f} s between two.",
+            count=self._rules.moves_per_hour,
+            seconds=self._rules.hold_down_s,
+        )
+        note = alone if self._rules.auto else tr("Nothing is moved without an answer.")
+        return (clearing(), note) if severity == "down" and self._cluster.clear_stale_sessions else (note,)
 
     def _ranked(self) -> tuple[Candidate, ...]:
         if self.sampler.facts is None:

@@ -21,6 +21,9 @@ class Person(Value):
         return f"{self.team}/{self.user}"
 
 
+ITSELF = Person(team="k8snet", user="watch")  # the bot, where it asks or answers for nobody
+
+
 class Profile(Value):
     """What the directory says about a person now. `refused` is why this person may never act, or None."""
 

@@ -17,6 +17,7 @@ from bot.model.journal import (
     Verified,
     Withdrawn,
 )
+from bot.model.people import ITSELF
 from bot.model.picture import Picture
 from bot.model.wording import listed, marked, tr, tr_n
 from bot.model.words import word
@@ -105,6 +106,8 @@ def _milestone(record: Record) -> str:
             return tr("asked again ({level})", level=level)
         case Snoozed(planned=planned):
             return tr("said to be planned") if planned else tr("snoozed")
+        case Confirmed(actor=actor) if actor == ITSELF:
+            return tr("nobody was asked: it moves by itself")
         case Confirmed(actor=actor):
             return tr("clicked by {person}", person=mention(actor))
         case Attempted(direction="forward", results=results):
@@ -133,6 +136,8 @@ def _state(incident: Incident) -> str:
     match incident.state:
         case "withdrawn":
             return tr(":white_check_mark: Over: {reason}", reason=_why_over(incident))
+        case "resolved" if _by_itself(incident):
+            return tr(":white_check_mark: Moved and proven. Nobody was asked: `auto` is on.")
         case "resolved":
             return tr(":white_check_mark: Moved and proven.")
         case "answered":
@@ -141,7 +146,13 @@ def _state(incident: Incident) -> str:
         return tr("Planned, says somebody; nobody is called any more.")
     if incident.silenced_until is not None:
         return tr("Snoozed until {time}.", time=_clock(incident.silenced_until))
-    return tr("Waits for an answer. Nothing is moved without one; if it recovers, this ends by itself.")
+    return tr("Waits for an answer. If it recovers, this ends by itself.")
+
+
+def _by_itself(incident: Incident) -> bool:
+    """Whether the move that ended it was the bot's own."""
+    yes = [record.entry.actor for record in incident.records if isinstance(record.entry, Confirmed)]
+    return bool(yes) and yes[-1] == ITSELF
 
 
 def _why_over(incident: Incident) -> str:

@@ -1,5 +1,6 @@
 """The article's QA cluster: seven nodes, flannel host-gw, services in 10.68.0.0/16, one headless Redis."""
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from lab.cluster.access import Account, reader
@@ -40,10 +41,15 @@ _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "moni
 
 
 def cluster(
-    token: str, *, accounts: tuple[Account, ...] = (), topology: Topology = ARTICLE, clock: Clock | None = None
+    token: str,
+    *,
+    accounts: tuple[Account, ...] = (),
+    topology: Topology = ARTICLE,
+    clock: Clock | None = None,
+    more: Sequence[Json] = (),
 ) -> Cluster:
-    """The example cluster. `token` belongs to an account with the least rights a reader needs."""
-    return Cluster(VERSION, objects(topology), COREFILE, [reader(token), *accounts], clock=clock)
+    """The example cluster, and `more` objects in it. `token` belongs to an account with the least a reader needs."""
+    return Cluster(VERSION, [*objects(topology), *more], COREFILE, [reader(token), *accounts], clock=clock)
 
 
 def objects(topology: Topology = ARTICLE) -> list[Json]:

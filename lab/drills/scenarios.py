@@ -1,29 +1,39 @@
 """The failures that are rehearsed, and what must come of each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lab.network.kernel_company import Company
 from lab.network.topology import ARTICLE, BOT
 
 GATEWAY = ARTICLE.gateway_node
 API = next(node.name for node in ARTICLE.nodes if node.control_plane)
-Expected = Literal["asked", "told", "nothing"]
+NEXT, AFTER_NEXT = "k8s-qa-node-03", "k8s-qa-node-04"
+MANY = [f"172.20.{number}.0/24" for number in range(199)]
+Expected = Literal["asked", "told", "nothing", "moved", "drilled"]
+
+SICK_S = 10.0  # long enough for the watch to know it
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`asked`: on-call is called and one click repairs it · `told`: a notice without a call · `nothing`: silence.
+    """`asked`: on-call is called and one click repairs it · `told`: a notice without a call · `nothing`: silence ·
+    `moved`: the bot moves by itself and says so · `drilled`: on-call gives the command `drill`.
 
-    `patience_s` is how long the drill waits for a message, or for its absence.
+    `patience_s` is how long the drill waits for a message, or for its absence. `cluster` are settings of the cluster,
+    `first` is the node that must be offered first, `proof_bar_s` how long the proof may take after the click.
     """
 
     name: str
     break_it: Callable[[Company], Awaitable[object]]
     expected: Expected
     patience_s: float = 25.0
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    canaries: bool = False
+    first: str = ""
+    proof_bar_s: float = 3.0
 
 
 async def _loss(company: Company, share: float, seconds: float, pause_s: float, times: int) -> None:
@@ -32,6 +42,17 @@ async def _loss(company: Company, share: float, seconds: float, pause_s: float, 
         await asyncio.sleep(seconds)
         await company.net.change_node(GATEWAY, loss=0.0)
         await asyncio.sleep(pause_s)
+
+
+async def _kill_with_a_sick_neighbour(company: Company) -> None:
+    """The best candidate answers on every port and is Ready, but carries nothing; only its canary knows."""
+    await company.net.change_node(NEXT, running=False)
+    await asyncio.sleep(SICK_S)
+    await company.kill_node(GATEWAY)
+
+
+async def _nothing(company: Company) -> None:
+    """Everything is well."""
 
 
 SCENARIOS = (
@@ -49,4 +70,21 @@ SCENARIOS = (
     Scenario("bot isolated", lambda made: made.net.set_link(BOT, False), "nothing", 30.0),
     Scenario("10 % loss for a minute", lambda made: _loss(made, 0.1, 60, 0, 1), "nothing", 10.0),
     Scenario("30 % loss, three bursts of 8 s", lambda made: _loss(made, 0.3, 8, 12, 3), "nothing", 10.0),
+    Scenario(
+        "gateway killed, 200 routes",
+        lambda made: made.kill_node(GATEWAY),
+        "asked",
+        cluster={"kubernetes": {"pod_networks": MANY}},
+        proof_bar_s=10.0,
+    ),
+    Scenario(
+        "gateway killed, next one sick",
+        _kill_with_a_sick_neighbour,
+        "asked",
+        cluster={"canary": "k8snet"},
+        canaries=True,
+        first=AFTER_NEXT,
+    ),
+    Scenario("gateway killed, auto", lambda made: made.kill_node(GATEWAY), "moved", cluster={"watch": {"auto": True}}),
+    Scenario("drill on command", _nothing, "drilled", proof_bar_s=10.0),
 )

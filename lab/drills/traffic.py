@@ -1,10 +1,15 @@
 """What people on the office PC notice: a new connection every tenth of a second on every path, with data on it."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+import dns.exception
+import dns.message
+import dns.rcode
 
 from lab.network.kernel import KernelNetwork
 from lab.network.topology import PC
@@ -30,15 +35,23 @@ PATHS = (
 )
 
 
+NAMES = "names"  # asked of the office DNS server, which asks the cluster's: half of its pods may die with a node
+DC1, QUESTION = "172.16.2.3", "n{number}.default.svc.cluster.local."
+
+
 @dataclass
 class Traffic:
     """Every attempt: when it began (monotonic seconds), where it went, whether data came back."""
 
     attempts: list[tuple[float, str, bool]] = field(default_factory=list)
 
-    def outage_after(self, moment: float) -> float:
-        """Seconds from the moment to the first attempt after which no path failed any more."""
-        failed = [at for at, _, good in self.attempts if at >= moment and not good]
+    def outage_after(self, moment: float, only: str = "") -> float:
+        """Seconds from the moment to the first attempt after which no data path (or the one named) failed any more."""
+        failed = [
+            at
+            for at, path, good in self.attempts
+            if at >= moment and not good and (path == only if only else path != NAMES)
+        ]
         last = max(failed, default=None)
         return 0.0 if last is None else last + EVERY_S - moment
 
@@ -53,6 +66,7 @@ async def traffic(net: KernelNetwork) -> AsyncIterator[Traffic]:
     seen = Traffic()
     async with asyncio.TaskGroup() as tasks:
         calling = [tasks.create_task(_call(net, path, seen, tasks)) for path in PATHS]
+        calling.append(tasks.create_task(_ask(net, seen, tasks)))
         try:
             yield seen
         finally:
@@ -79,3 +93,28 @@ async def _attempt(net: KernelNetwork, path: Path, seen: Traffic) -> None:
         if writer is not None:
             writer.transport.abort()
         seen.attempts.append((began, path.name, good))
+
+
+async def _ask(net: KernelNetwork, seen: Traffic, tasks: asyncio.TaskGroup) -> None:
+    """Names that nobody has asked for: an answer from a cache would say nothing."""
+    for number in itertools.count():
+        tasks.create_task(_question(net, QUESTION.format(number=number), seen))
+        await asyncio.sleep(EVERY_S)
+
+
+async def _question(net: KernelNetwork, name: str, seen: Traffic) -> None:
+    began, good, writer = time.monotonic(), False, None
+    wire = dns.message.make_query(name, "A").to_wire()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            reader, writer = await net.connect(PC, DC1, 53)
+            writer.write(len(wire).to_bytes(2, "big") + wire)
+            length = int.from_bytes(await reader.readexactly(2), "big")
+            answer = dns.message.from_wire(await reader.readexactly(length))
+            good = answer.rcode() == dns.rcode.NXDOMAIN and "cluster.local" in str(answer.authority)
+    except (OSError, TimeoutError, EOFError, dns.exception.DNSException):
+        pass  # that is what is counted
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+        seen.attempts.append((began, NAMES, good))

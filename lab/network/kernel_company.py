@@ -24,7 +24,9 @@ from typing import Any
 import aiohttp
 
 from lab.cluster import article as cluster_article
+from lab.cluster import canary
 from lab.cluster.access import reader
+from lab.cluster.resources import Json
 from lab.fortigate import article as fortigate_article
 from lab.network import kernel_coredns, kernel_echo
 from lab.network.kernel import KernelNetwork, kernel_network
@@ -214,19 +216,21 @@ class Company:
 
 
 @asynccontextmanager
-async def company(*, slack_port: int = 0) -> AsyncIterator[Company]:
+async def company(*, slack_port: int = 0, canaries: bool = False) -> AsyncIterator[Company]:
     """Build the network and start everybody; takes some seconds. All ends with the context.
 
-    *slack_port* is the port of the machine's loopback where the workspace's page appears (0: any).
+    *slack_port* is the port of the machine's loopback where the workspace's page appears (0: any). With *canaries*,
+    `deploy/kubernetes/canary.yaml` has been applied to the cluster.
     """
-    objects = cluster_article.objects(TOPOLOGY)
+    more = canary.objects(TOPOLOGY) if canaries else []
+    objects = [*cluster_article.objects(TOPOLOGY), *more]
     endpoints = pod_endpoints(objects, TOPOLOGY)
     pods = [Pod(name, address) for name, (address, _) in endpoints.items()]
     async with AsyncExitStack() as stack:
         net = await stack.enter_async_context(kernel_network(TOPOLOGY, pods))
         made = Company(net, _access(net, net.sandbox.directory), Secrets())
         stack.push_async_callback(made.close)
-        _write_states(made)
+        _write_states(made, more)
         control_plane = next(node for node in TOPOLOGY.nodes if node.control_plane)
         await made.start_all(
             [
@@ -266,12 +270,12 @@ def _access(net: KernelNetwork, directory: Path) -> Access:
     )
 
 
-def _write_states(made: Company) -> None:
+def _write_states(made: Company, more: Sequence[Json]) -> None:
     """The simulators' initial states, as files that only this user can read: they contain tokens."""
     firewall = fortigate_article.state(made.secrets.fortigate)
     firewall["api_users"][0]["trusthost"] = [f"{made.net.topology.host(BOT).address}/32"]
     coredns = reader(made.secrets.coredns, "system:serviceaccount:kube-system:coredns")
-    cluster = cluster_article.cluster(made.secrets.cluster, accounts=(coredns,), topology=made.net.topology)
+    cluster = cluster_article.cluster(made.secrets.cluster, accounts=(coredns,), topology=made.net.topology, more=more)
     for name, state in (("fortigate.json", firewall), ("cluster.json", cluster.dump())):
         path = made.net.sandbox.directory / name
         path.touch(mode=0o600)
@@ -342,7 +346,8 @@ def pod_endpoints(
 ) -> dict[str, tuple[IPv4Address, list[tuple[str, int]]]]:
     """Pods by name: the address and, for each port, what is spoken there.
 
-    Where namespaces or services give several pods one name, all but the first also bear their address.
+    Where namespaces or services give several pods one name, all but the first also bear their address. A pod of
+    several services is one pod.
     """
     found: dict[str, tuple[IPv4Address, list[tuple[str, int]]]] = {}
     for piece in (each for each in objects if each["kind"] == "EndpointSlice"):
@@ -351,7 +356,11 @@ def pod_endpoints(
             address = IPv4Address(endpoint["addresses"][0])
             if address in topology.pod_network:
                 name = endpoint["targetRef"]["name"]
-                found[f"{name}-{address}" if name in found else name] = (address, ports)
+                known = found.get(name)
+                if known is not None and known[0] == address:
+                    known[1].extend(port for port in ports if port not in known[1])
+                else:
+                    found[f"{name}-{address}" if known else name] = (address, list(ports))
     return found
 
 
