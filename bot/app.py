@@ -13,7 +13,7 @@ from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.measuring import TimedProber
-from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Target
+from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Rotation, Target
 from bot.engine.samples import Samples
 from bot.env import RealEnv
 from bot.locales import catalogue
@@ -121,8 +121,16 @@ async def _engine(
                 vantage=_vantage(settings),
                 instance=settings.instance,
                 process=env.new_id(),
+                rotations=_rotations(settings, env),
             )
         )
+
+
+def _rotations(settings: Settings, env: RealEnv) -> Mapping[str, Rotation]:
+    from backends.oncall.rotation import Rotation as Schedule
+
+    watched = {name: cluster.watch for name, cluster in settings.clusters.items() if cluster.watch is not None}
+    return {name: Schedule(watch.rotation, env.monotonic) for name, watch in watched.items() if watch.rotation}
 
 
 def _targets(settings: Settings, env: RealEnv) -> Mapping[TargetId, Target]:

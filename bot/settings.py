@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, Valid
 
 from backends.fortigate.settings import FortiGateSettings
 from backends.kubernetes.settings import KubernetesSettings
+from backends.oncall.settings import RotationSettings
 from backends.probes.settings import ProbeSettings
 from backends.store.settings import StoreSettings
 from backends.unbound.settings import UnboundSettings
@@ -93,6 +94,9 @@ class WatchSettings(Value):
     channel: ChannelId = Field(description="Where people are asked; the bot must be in it.")
     oncall: tuple[Notified, ...] = Field(min_length=1, description="User groups (S…) or people (U…) called first.")
     fallback: tuple[Notified, ...] = Field(default=(), description="Who is called as well when nobody answers.")
+    rotation: RotationSettings | None = Field(
+        default=None, description="A schedule that tells who is on call; `oncall` is called when it does not."
+    )
     escalate_after_s: int = Field(default=300, ge=30, description="How long an answer may take.")
     snooze_s: int = Field(default=1800, ge=60, description="How long Snooze keeps the bot from calling again.")
     interval_s: float = Field(default=2.0, ge=0.5, le=60, description="One look at everything in so many seconds.")
@@ -286,7 +290,7 @@ class Settings(Value):
                     canary=cluster.canary,
                     plan_lifetime_s=cluster.plan_lifetime_s,
                     channels=frozenset(cluster.channels),
-                    watch=WatchSite(**cluster.watch.model_dump()) if cluster.watch else None,
+                    watch=WatchSite(**cluster.watch.model_dump(exclude={"rotation"})) if cluster.watch else None,
                     availability_s=cluster.availability_s,
                 )
                 for name, cluster in self.clusters.items()

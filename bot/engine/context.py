@@ -1,10 +1,10 @@
 """What every use case is given: the site, who may what, and the doors to the world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.engine.journal import Journal
-from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Target
+from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation, Target
 from bot.engine.samples import Samples
 from bot.model.errors import UserError
 from bot.model.people import Grant
@@ -31,6 +31,7 @@ class Context:
     vantage: str
     instance: str  # this bot's name among its replicas; stable over restarts
     process: str  # this life of it; new with every start
+    rotations: Mapping[str, Rotation] = field(default_factory=dict)  # by cluster; without one, app.yaml's list counts
 
     def cluster(self, name: str | None, channel: str = "") -> ClusterSite:
         """The named cluster, or the only one that is operated from this channel ("": from anywhere).

@@ -241,6 +241,14 @@ class HasServer(Protocol):
         ...
 
 
+class Rotation(Protocol):
+    """A schedule that knows who is on call."""
+
+    async def on_call(self) -> tuple[str, ...]:
+        """Ids of groups (S…) and people (U…, W…) of the chat, now; never none. Raises Unreachable, Rejected."""
+        ...
+
+
 class Prober(Protocol):
     """Questions to the wire from the bot's own host (or from the vantage point it was configured with)."""
 

@@ -127,7 +127,10 @@ class GatewayWatch:
 
     async def _open(self, severity: Severity) -> None:
         picture = await self._picture(severity)
-        mention = self._rules.oncall if severity != "notice" else ()
+        mention: tuple[str, ...] = ()
+        if severity != "notice":
+            mention, notes = await self._on_call()
+            picture = picture.model_copy(update={"warnings": (*picture.warnings, *notes)})
         entry = Opened(
             incident=self._context.env.new_id(), channel=self._rules.channel, mention=mention, picture=picture
         )
@@ -144,7 +147,10 @@ class GatewayWatch:
         if not known.outdated_by(picture):
             return
         worse = SEVERITIES.index(severity) > SEVERITIES.index(known.severity)
-        mention = self._rules.oncall if worse and not incident.planned else ()
+        mention: tuple[str, ...] = ()
+        if worse and not incident.planned:
+            mention, notes = await self._on_call()
+            picture = picture.model_copy(update={"warnings": (*picture.warnings, *notes)})
         entry = Revised(incident=incident.id, mention=mention, picture=picture)
         await self._commit(lambda world: entry if _same(world, incident) else None)
 
@@ -155,9 +161,21 @@ class GatewayWatch:
             return
         if incident.level >= MOST_LEVELS:
             return
-        mention = tuple(dict.fromkeys((*self._rules.oncall, *self._rules.fallback)))
+        on_call, _ = await self._on_call()
+        mention = tuple(dict.fromkeys((*on_call, *self._rules.oncall, *self._rules.fallback)))
         entry = Escalated(incident=incident.id, level=incident.level + 1, mention=mention)
         await self._commit(lambda world: entry if _same(world, incident) else None)
+
+    async def _on_call(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Who is called first, and what must be said about it. A schedule that is away never keeps anybody uncalled."""
+        rotation = self._context.rotations.get(self._cluster.name)
+        if rotation is None:
+            return self._rules.oncall, ()
+        try:
+            return await rotation.on_call(), ()
+        except BackendError as error:
+            note = tr("Who is on call could not be asked ({problem}); the list of app.yaml was called.", problem=error)
+            return self._rules.oncall, (note,)
 
     async def _say_over(self, reason: str) -> None:
         def decide(world: World) -> AnyEntry | None:

@@ -13,7 +13,7 @@ from lab.slack.driver import ChatError, Seen
 ON_CALL = "olga"
 WARM_UP_S, SETTLE_S = 8.0, 3.0
 MENTION = "@net-oncall"
-ASK_BAR_S, OUTAGE_BAR_S = 15.0, 1.0
+ASK_BAR_S = 15.0
 ITSELF = "Nobody was asked"
 INCIDENT = "version 1"
 
@@ -40,7 +40,7 @@ async def drill(scenario: Scenario, folder: Path) -> Result:
         await _quiet(office, WARM_UP_S)
         if scenario.expected == "drilled":
             return await _drilled(scenario, office, seen)
-        broken = time.monotonic() + (SICK_S if scenario.first else 0.0)
+        broken = time.monotonic() + (SICK_S if scenario.never else 0.0)
         await scenario.break_it(office.company)
         message = await _message(office, scenario.patience_s)
         asked = time.monotonic() - broken
@@ -49,7 +49,7 @@ async def drill(scenario: Scenario, folder: Path) -> Result:
             return Result(scenario.name, scenario.expected, problem=problem)
         if scenario.expected not in ("asked", "moved") or MENTION not in message.text:
             return _unasked(scenario, message, asked)
-        if scenario.first and message.buttons[0] != f"Fail over to {scenario.first}":
+        if scenario.never and f"Fail over to {scenario.never}" in message.buttons:
             return Result(scenario.name, scenario.expected, asked, problem=f"offered: {message.buttons}")
         return await _answered(scenario, office, seen, asked)
 
@@ -86,7 +86,7 @@ async def _measured(
     bars = (
         ("asked", asked or 0.0, ASK_BAR_S),
         ("proven", proven, scenario.proof_bar_s),
-        ("outage", outage, OUTAGE_BAR_S),
+        ("outage", outage, scenario.outage_bar_s),
     )
     late = [f"{what} after {is_:.1f} s, the bar is {bar:g} s" for what, is_, bar in bars if is_ > bar]
     problem = "; ".join(filter(None, (problem, *late)))

@@ -47,6 +47,8 @@ class Program:
     """Every policy id with a pair of counters; 0 is the implicit deny."""
     chains: str
     """Body of the table: counters and chains. `transaction` wraps it."""
+    carrier: tuple[str, ...] | None
+    """The interfaces that were taken to exist and to have a link; None: all."""
     problems: tuple[str, ...]
     """What could not be expressed and therefore matches nothing."""
 
@@ -104,7 +106,8 @@ def program(
         *_chain("input", "type filter hook input priority filter; policy drop;",
                 _local(interfaces, routes, https_port)),
     ]  # fmt: skip
-    return Program(interfaces, routes, ids, "\n".join(chains) + "\n", tuple(dict.fromkeys(objects.problems)))
+    links = None if carrier is None else tuple(carrier)
+    return Program(interfaces, routes, ids, "\n".join(chains) + "\n", links, tuple(dict.fromkeys(objects.problems)))
 
 
 def _usable(row: Row, objects: Objects) -> bool:

@@ -69,6 +69,27 @@ async def apply(
     return result
 
 
+async def reroute(
+    run: Run,
+    before: Program,
+    tables: Tables,
+    now: datetime,
+    *,
+    failed_monitors: Collection[str] = (),
+    https_port: int = 443,
+) -> Program | None:
+    """After a change of static routes alone: one command instead of five, as a device does not start anew for a row.
+
+    None, and nothing is done, when more than next hops differs from what was applied *before*.
+    """
+    result = program(tables, now, carrier=before.carrier, failed_monitors=failed_monitors, https_port=https_port)
+    if (result.chains, result.legs) != (before.chains, before.legs):
+        return None
+    if batch := list(_route_changes(result.routes, {route.prefix: route.hops for route in before.routes})):
+        await _ip(run, batch)
+    return result
+
+
 async def counters(run: Run) -> dict[int, PolicyCounters]:
     """The counters by policy id; 0 is the implicit deny. Empty before the first `apply`."""
     listed = await run(["nft", "-j", "list", "counters", "table", "ip", TABLE], "")

@@ -20,7 +20,7 @@ from lab.fortigate.device import Change, Device
 from lab.fortigate.server import running
 from lab.fortigate.sessions import Counter, Sessions
 from lab.network.kernel_firewall import Program
-from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, Run, apply, counters
+from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, Run, apply, counters, reroute
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_schedules import in_force
 from lab.network.kernel_requirements import search_path
@@ -64,6 +64,7 @@ class KernelDevice(Device):
         self._run = run or running_command()
         self._seen: dict[int, PolicyCounters] = {}
         self._in_force: list[int] = []
+        self._applied: Program | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kernel")
         self.subscribe(self._changed_to)
 
@@ -73,7 +74,7 @@ class KernelDevice(Device):
         Blocks for some hundredths of a second, so that no answer of the API can precede its effect.
         """
         links = self.links(self._vdom)
-        done = self._at_once(
+        self._applied = done = self._at_once(
             lambda: asyncio.run(
                 apply(
                     self._run,
@@ -104,8 +105,30 @@ class KernelDevice(Device):
         """Stop the thread that talks to the kernel; the kernel keeps its rules."""
         self._worker.shutdown()
 
-    def _changed_to(self, _: Change) -> None:
-        self.program()
+    def _changed_to(self, change: Change) -> None:
+        if change.table != "router/static" or not self._reroute():
+            self.program()
+
+    def _reroute(self) -> bool:
+        """Whether it was enough to change next hops."""
+        before = self._applied
+        if before is None:
+            return False
+        links = self.links(self._vdom)
+        done = self._at_once(
+            lambda: asyncio.run(
+                reroute(
+                    self._run,
+                    before,
+                    tables_of(self, self._vdom),
+                    self.clock.local_time(),
+                    failed_monitors=links.failed_monitors,
+                    https_port=int(self.rows("system/global")[0]["admin-sport"]),
+                )
+            )
+        )
+        self._applied = done or before
+        return done is not None
 
     def _schedules(self) -> list[int]:
         """The policies whose time it is."""

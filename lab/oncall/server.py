@@ -1,0 +1,89 @@
+"""A schedule service: PagerDuty's `/oncalls` and a plain one, behind a token, with a temper of its own.
+
+    async with serving(token="…") as schedule:
+        schedule.on_call = ["olga"]
+
+`GET /oncalls?schedule_ids[]=…` answers as PagerDuty's REST API does (a token of theirs, `Authorization: Token token=…`,
+entries with `escalation_level` and `user`), `GET /plain` answers `{"on_call": [...]}` to a bearer token.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aiohttp import web
+
+Temper = Literal["well", "hangs", "garbage", "breaks", "empty", "redirects"]
+
+
+@dataclass
+class Schedule:
+    """What it knows and how it behaves. `levels` are user ids by escalation level, `asked` counts the questions."""
+
+    token: str
+    levels: dict[int, list[str]] = field(default_factory=dict)
+    temper: Temper = "well"
+    asked: int = 0
+    url: str = ""
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def oncalls(self, request: web.Request) -> web.StreamResponse:
+        """PagerDuty's answer, with the fields that clients of theirs are told to expect."""
+        if request.headers.get("Authorization") != f"Token token={self.token}":
+            return web.json_response({"error": {"message": "Unauthorized", "code": 2006}}, status=401)
+        entries = [
+            {
+                "escalation_policy": {"id": "PPOLICY", "type": "escalation_policy_reference", "summary": "Network"},
+                "escalation_level": level,
+                "schedule": {"id": request.query.get("schedule_ids[]", "PSCHED"), "type": "schedule_reference"},
+                "user": {"id": user, "type": "user_reference", "summary": user},
+                "start": "2026-03-02T08:00:00Z",
+                "end": "2026-03-09T08:00:00Z",
+            }
+            for level, users in self.levels.items()
+            for user in users
+        ]
+        return await self._answer({"oncalls": entries, "limit": 25, "offset": 0, "more": False, "total": None})
+
+    async def plain(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({}, status=401)
+        return await self._answer({"on_call": self.levels.get(1, [])})
+
+    async def _answer(self, body: object) -> web.StreamResponse:
+        self.asked += 1
+        match self.temper:
+            case "hangs":
+                await self._released.wait()
+            case "garbage":
+                return web.Response(text="<html>Sign in</html>", content_type="text/html")
+            case "breaks":
+                return web.json_response({"error": "internal"}, status=500)
+            case "empty":
+                return web.json_response({})
+            case "redirects":
+                raise web.HTTPFound("/elsewhere")
+        return web.json_response(body)
+
+    def release(self) -> None:
+        """Let whoever hangs go."""
+        self._released.set()
+
+
+@asynccontextmanager
+async def serving(token: str) -> AsyncIterator[Schedule]:
+    """A schedule on a free port of the loopback."""
+    schedule = Schedule(token)
+    app = web.Application()
+    app.add_routes([web.get("/oncalls", schedule.oncalls), web.get("/plain", schedule.plain)])
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        schedule.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield schedule
+    finally:
+        schedule.release()
+        await runner.cleanup()
