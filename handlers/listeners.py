@@ -47,7 +47,7 @@ class Listeners:
         self._engine, self._session, self._spawn = engine, session, spawn
         self._api_url = settings.api_url
         self._places = Places(client)
-        pictures = Pictures(client)
+        pictures = Pictures(client, spawn)
         self._commands = Commands(engine, client, self._places, pictures)
         self._form = Form(engine, client)
         self.dismissed = asyncio.Event()  # the app was removed from the workspace: nothing can be heard or said

@@ -117,7 +117,10 @@ async def test_nobody_is_shown_again_what_they_see_already() -> None:
             return sum((entry["kind"], entry["name"]) == ("api", "views.publish") for entry in entries)
 
         client = web_client(settings_for(room.workspace, "socket"), session)
-        homes, omar = Homes(room.engine, client, Pictures(client)), Person(team=TEAM, user=people.OMAR)
+        homes, omar = (
+            Homes(room.engine, client, Pictures(client, room.engine.context.env.spawn)),
+            Person(team=TEAM, user=people.OMAR),
+        )
         await homes.open(omar)
         await homes.publish(omar, picture=await room.engine.overview())
         assert await published() == 1

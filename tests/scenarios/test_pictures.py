@@ -85,3 +85,20 @@ async def test_everybody_who_looks_shares_one_picture() -> None:
             return await uploads(room) == 1
 
         await eventually(once)
+
+
+async def test_a_picture_that_takes_too_long_is_there_for_the_next_look() -> None:
+    async with chat() as room:
+        await room.slack.fault(method="files.completeUploadExternal", kind="slow", seconds=3600)
+        await room.slack.open_home()
+        view = await home(room, "omar", "gateway k8s-qa-node-02")
+        assert "[image:" not in view["plain"]
+        await room.slack.advance(3601)
+
+        async def uploaded() -> bool:
+            return await uploads(room) == 1
+
+        await eventually(uploaded)
+        await room.slack.post("click", "omar", surface="home", label="Refresh")
+        await home(room, "omar", "[image: Way into cluster qa")
+        assert await uploads(room) == 1
