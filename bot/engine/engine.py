@@ -1,5 +1,6 @@
 """The bot without its edges: what handlers and the command line call."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import TypeVar
@@ -61,8 +62,8 @@ class Engine:
             self.context.env.spawn(availability.run(), f"availability of {name}")
 
     async def stop(self) -> None:
-        """Let the next bot of our name start at once."""
-        await leave_name(self.context)
+        """Let the next bot of our name start at once, and another replica watch."""
+        await asyncio.gather(leave_name(self.context), *(watch.retire() for watch in self._watches.values()))
 
     async def request(self, command: Change, actor: Person, channel: str, delivery: str) -> str:
         """A wish for a change; answers the operation's id. Raises UserError."""

@@ -71,16 +71,24 @@ class GatewayWatch:
         env.spawn(self._keep_facts(), f"facts of {self._cluster.name}")
         while True:
             started = env.monotonic()
-            try:
-                self.leading = await self.leads()
-                if self.leading:
-                    await self.tick()
-                else:
-                    self._forget()
-            except BotError as error:
-                self.leading = False
-                log.warning("the watch of %s pauses: %s", self._cluster.name, error)
+            await self.turn()
             await env.sleep(max(0.1, self._rules.interval_s - (env.monotonic() - started)))
+
+    async def turn(self) -> None:
+        """A round if this bot leads, or may from now on; never raises what a backend does."""
+        try:
+            self.leading = await self.leads()
+            if self.leading:
+                await self.tick()
+            else:
+                self._forget()
+        except BotError as error:
+            self.leading = False
+            log.warning("the watch of %s pauses: %s", self._cluster.name, error)
+
+    async def retire(self) -> None:
+        """Let another bot look from now on, instead of waiting until this one counts as gone. Raises Unreachable."""
+        await self._context.journal.release(self._lease, self._context.process)
 
     async def tick(self) -> None:
         """One round: look, judge, and tell people what has changed. Raises BackendErrors of journal and first facts."""
@@ -285,7 +293,11 @@ class GatewayWatch:
     async def leads(self) -> bool:
         """Whether this bot is the one that looks: takes or renews the lease."""
         ttl = max(LEASE_ROUNDS * self._rules.interval_s, 10.0)
-        return await self._context.journal.lease(f"watch/{self._cluster.name}", self._context.process, ttl)
+        return await self._context.journal.lease(self._lease, self._context.process, ttl)
+
+    @property
+    def _lease(self) -> str:
+        return f"watch/{self._cluster.name}"
 
     def _forget(self) -> None:
         """Begin to look anew: what was seen of another gateway, or long ago, is no evidence."""

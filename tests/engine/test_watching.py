@@ -396,6 +396,34 @@ async def test_a_route_that_is_preferred_to_ours_is_told() -> None:
     )
 
 
+async def test_what_comes_and_goes_is_one_incident_that_says_so_and_lasts_until_it_is_quiet() -> None:
+    office = await watched()
+    for _ in range(3):
+        office.company.wire.not_forwarding.add(HOST)
+        await office.rounds(6)
+        office.company.wire.not_forwarding.clear()
+        await office.rounds(6)
+    incident = await office.asked()
+    assert incident.state == "open"
+    assert "It comes and goes: moving may help for good, waiting will not." in incident.picture.findings
+    await office.rounds(200)
+    assert (await office.asked()).state == "open"
+    await office.rounds(150)
+    assert (await office.asked()).state == "withdrawn"
+
+
+async def test_a_gateway_that_vanished_from_the_cluster_is_told_and_can_be_left() -> None:
+    office = await watched()
+    facts = watched_facts()
+    rest = tuple(node for node in facts.nodes if node.name != GATEWAY)
+    office.company.cluster.now = facts.model_copy(update={"nodes": rest})
+    await office.rounds(1)
+    incident = await office.asked()
+    assert incident.picture.findings == (f"The gateway node {GATEWAY} is no longer in the cluster.",)
+    await office.click(incident, OLGA)
+    assert office.gateways() == {ADDRESS[NEXT]}
+
+
 async def test_nothing_exposed_means_nothing_to_watch() -> None:
     office = Watched()
     office.company.wire.dead.add(HOST)
