@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 from lab.fortigate.packets import ICMP, TCP, UDP, Packet, Verdict
 
 LIFETIMES = {TCP: 3600.0, UDP: 180.0, ICMP: 60.0}
-"""Seconds after its last packet that a session is forgotten, by protocol (others: 600)."""
+"""Seconds after its last packet that a session is forgotten, by protocol."""
+OTHER_LIFETIME = 600.0
 
 FlowKey = tuple[int, IPv4Address, int, IPv4Address, int]
 
@@ -30,7 +31,7 @@ class Session:
 
     @property
     def expires(self) -> float:
-        return self.last + LIFETIMES.get(self.packet.protocol, 600.0)
+        return self.last + LIFETIMES.get(self.packet.protocol, OTHER_LIFETIME)
 
 
 @dataclass

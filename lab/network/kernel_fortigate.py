@@ -1,7 +1,7 @@
 """`python -m lab.network.kernel_fortigate`: the FortiGate simulator whose configuration the kernel obeys.
 
 Started in a firewall's network namespace (it needs the right to change routes and rules there). Every effective
-change is in the kernel before the API answers; hit counters are the kernel's.
+change is in the kernel before the API answers; hit counters and sessions are the kernel's.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from lab.network.kernel_firewall import Program
 from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, Run, apply, counters, reroute
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_schedules import in_force
+from lab.network.kernel_flows import KernelSessions
 from lab.network.kernel_requirements import search_path
 
 T = TypeVar("T")
@@ -95,10 +96,11 @@ class KernelDevice(Device):
             self.program()
 
     def sessions(self, vdom: str = "root") -> Sessions:
-        """As the simulator keeps them, with what the kernel has counted since it was last asked."""
-        kept = super().sessions(vdom)
-        if vdom == self._vdom:
-            self._count(kept)
+        """The kernel's connections, with what it has counted since it was last asked; of another VDOM, none."""
+        if vdom != self._vdom:
+            return super().sessions(vdom)
+        kept = self._sessions.setdefault(vdom, KernelSessions(self._printed))
+        self._count(kept)
         return kept
 
     def close(self) -> None:
@@ -148,6 +150,11 @@ class KernelDevice(Device):
                 counter.bytes += total.bytes - before.bytes
                 counter.last_used = now
             self._seen[policy] = total
+
+    def _printed(self, argv: Sequence[str]) -> str:
+        """What a command prints; nothing when it fails, as conntrack does where there is no such connection."""
+        done = self._at_once(lambda: asyncio.run(self._run(argv, "")))
+        return done.stdout if done.returncode == 0 else ""
 
     def _at_once(self, work: Callable[[], T]) -> T:
         return self._worker.submit(work).result()

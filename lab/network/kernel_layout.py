@@ -33,6 +33,9 @@ FIREWALL_SYSCTLS = {
     **ROUTER_SYSCTLS,
     # A stateful firewall knows no connection that it has not seen from its first packet on.
     "net.netfilter.nf_conntrack_tcp_loose": 0,
+    # Its sessions tell how old they are and what they have carried.
+    "net.netfilter.nf_conntrack_timestamp": 1,
+    "net.netfilter.nf_conntrack_acct": 1,
     # FortiOS spreads equal routes by source address (v4-ecmp-mode source-ip-based); 3 = chosen fields, 1 = source.
     "net.ipv4.fib_multipath_hash_policy": 3,
     "net.ipv4.fib_multipath_hash_fields": 1,

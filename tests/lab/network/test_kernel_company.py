@@ -1,5 +1,6 @@
 """The article, done by hand in a company of real programs, until a person's redis-cli gets its PONG."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
@@ -73,6 +74,32 @@ async def test_the_article_by_hand_lets_people_use_services_by_name(lab: Company
     page = await lab.net.run(PC, ["curl", "--silent", "--max-time", "5", f"http://{WEB}/hello"])
     assert '"client": "172.16.1.106"' in page.stdout or '"client": "172.20.3.1"' in page.stdout
     assert "GET /hello" in page.stdout
+
+
+async def test_sessions_of_the_api_are_those_of_the_kernel_and_end_there(lab: Company) -> None:
+    """Somebody talks to the redis pod; once the firewall has forgotten that, the next word gets no answer."""
+    state = await lab.control("fortigate", "GET", "/lab/state")
+    state["accprofiles"][0]["sysgrp-permission"]["cfg"] = "read-write"
+    await lab.control("fortigate", "PUT", "/lab/state", state)
+    await follow_the_article(lab)
+    async with forwarded(lab.net, BOT, "172.20.4.222", 6379) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"PING\r\n")
+        assert await reader.readline() == b"+PONG\r\n"
+        listed = (await rest(lab, "GET", "monitor/firewall/session?count=20&destination=172.20.4.222"))["results"]
+        [flow] = listed["details"]
+        assert (flow["proto"], flow["saddr"], flow["dport"], flow["policyid"]) == ("tcp", "172.16.0.50", 6379, 101)
+        assert flow["rcvdbyte"] > 0
+        body = {"pro": flow["proto"], **{name: flow[name] for name in ("saddr", "sport", "daddr", "dport")}}
+        await rest(lab, "POST", "monitor/firewall/session/close", body)
+        listed = (await rest(lab, "GET", "monitor/firewall/session?count=20&destination=172.20.4.222"))["results"]
+        assert listed["details"] == []
+        writer.write(b"PING\r\n")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await reader.readline()
+        writer.close()
+    assert await ping_redis(lab) == "PONG"
 
 
 async def test_hit_counters_of_the_api_are_those_of_the_kernel(lab: Company) -> None:
