@@ -195,7 +195,7 @@ async def _plan(namespace: str, config: Path, cluster: str | None, as_json: bool
 
     async with terminal(load(config)) as engine:
         made = await engine.dry_plan(DryPlan(namespace=namespace, cluster=cluster))
-    nothing = [tr("Nothing to do: it is so already.")]
+    nothing = [tr("Nothing to do: it is so already."), *lines.warning_lines(made)]
     _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made) if made.steps else nothing)
     return 0
 

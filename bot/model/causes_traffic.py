@@ -6,6 +6,7 @@ from bot.model.causes_row import Row
 from bot.model.causes_signals import SILENT, allowed, lines, tested
 from bot.model.describe import traffic_lines
 from bot.model.diagnosis import Evidence, Traffic
+from bot.model.wording import marked
 
 
 def conclusive(e: Evidence) -> Traffic | None:
@@ -38,9 +39,11 @@ TRAFFIC_SYMPTOMS: tuple[Row, ...] = (
         _lost_beyond,
         "the counter of the office's policy rises or a session without an answer is there, and nothing comes back; "
         "no cause is seen",
-        "the firewall lets connections out, and nothing comes back: they are lost beyond the firewall",
-        "Look at the gateway's interface and at what stands between it and the firewall; `diagnose sniffer packet` on "
-        "the interface towards the nodes shows whether replies arrive.",
+        marked("the firewall lets connections out, and nothing comes back: they are lost beyond the firewall"),
+        marked(
+            "Look at the gateway's interface and at what stands between it and the firewall; `diagnose sniffer packet` "
+            "on the interface towards the nodes shows whether replies arrive."
+        ),
         symptom=True,
     ),
     Row(
@@ -49,9 +52,11 @@ TRAFFIC_SYMPTOMS: tuple[Row, ...] = (
         _not_counted,
         "the look-up names a policy that accepts, and its counter does not rise while a connection is tried; no cause "
         "is seen",
-        "connections do not reach the firewall's policy that would accept them",
-        "Look for another policy or a policy route that takes them first, and at the way from the office to the "
-        "firewall: `diagnose debug flow` tells which.",
+        marked("connections do not reach the firewall's policy that would accept them"),
+        marked(
+            "Look for another policy or a policy route that takes them first, and at the way from the office to the "
+            "firewall: `diagnose debug flow` tells which."
+        ),
         symptom=True,
     ),
 )

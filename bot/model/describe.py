@@ -69,14 +69,25 @@ def traffic_lines(firewall: str, traffic: Traffic) -> list[str]:
     """What the firewall counted and follows of a connection."""
     before, after, sessions = traffic.before, traffic.after, traffic.sessions
     if traffic.counted is None:
-        why = before.problem or after.problem or "it was reset"
-        counter = f"{firewall}'s counter of policy {before.policy}: cannot tell: {why}"
+        why = before.problem or after.problem or tr("it was reset")
+        counted = tr("cannot tell: {problem}", problem=why)
     else:
-        counter = f"{firewall}'s counter of policy {before.policy}: {before.hits} before, {after.hits} after"
-    flow = f"{firewall}'s sessions to {sessions.destination}:{sessions.port}/{sessions.protocol}"
+        counted = tr("{before} before, {after} after", before=before.hits, after=after.hits)
     if sessions.count is None:
-        return [counter, f"{flow}: cannot tell: {sessions.problem}"]
-    return [counter, f"{flow}: {sessions.count}, answered {sessions.answered}"]
+        followed = tr("cannot tell: {problem}", problem=sessions.problem)
+    else:
+        followed = tr("{count}, answered {answered}", count=sessions.count, answered=sessions.answered)
+    return [
+        tr("{firewall}'s counter of policy {policy}: {said}", firewall=firewall, policy=before.policy, said=counted),
+        tr(
+            "{firewall}'s sessions to {destination}:{port}/{protocol}: {said}",
+            firewall=firewall,
+            destination=sessions.destination,
+            port=sessions.port,
+            protocol=sessions.protocol,
+            said=followed,
+        ),
+    ]
 
 
 def held_line(held: Held) -> str:

@@ -94,7 +94,7 @@ def plan_lines(plan: Plan) -> list[str]:
         tr("= {key} on {target} (found, made by hand, left alone)", key=key_line(found.key), target=found.target)
         for found in plan.found
     ]
-    lines += [f"! {warning}" for warning in plan.warnings]
+    lines += warning_lines(plan)
     if plan.checks:
         lines.append(
             tr_n(
@@ -106,6 +106,11 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
+def warning_lines(plan: Plan) -> list[str]:
+    """What the person who decides should know; of a plan with nothing to do, what else has come to be wrong."""
+    return [f"! {warning}" for warning in plan.warnings]
+
+
 def plan_summary(plan: Plan) -> list[str]:
     """What a long plan comes to: what opens, how many things of each kind change where, warnings."""
     lines = [tr("opens   {flow}", flow=flow_line(flow)) for flow in plan.opens]
@@ -115,7 +120,7 @@ def plan_summary(plan: Plan) -> list[str]:
         tr("on {target}: {sign} {count} × {kind}", target=target, sign=sign, count=count, kind=word(kind))
         for (target, sign, kind), count in counts.items()
     ]
-    lines += [f"! {warning}" for warning in plan.warnings]
+    lines += warning_lines(plan)
     lines = [clip(line, SUMMARY_LINE) for line in lines]
     return [*lines, tr("{count} lines in all: see the file in the thread.", count=len(plan_lines(plan)))]
 
@@ -182,7 +187,7 @@ def reason_line(operation: Operation) -> str:
             case _ if operation.state == "done":
                 return ""
             case Planned() if operation.state == "nothing-to-do":
-                return "\n".join(f"! {warning}" for warning in entry.plan.warnings)
+                return "\n".join(warning_lines(entry.plan))
             case _ if hasattr(entry, "differences"):
                 return "\n".join(entry.differences)
             case _ if getattr(entry, "reason", ""):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.offices import exposed_office
 from lab.company import Company, company
+from lab.corpus.office import office as exposed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -48,6 +50,21 @@ async def test_plan_shows_every_step_and_changes_nothing(office: Company) -> Non
     assert "+ route 10.68.0.0/16 via 172.16.1.106 on Test (row 1000)" in said
     assert "+ forwarder default.svc.cluster.local → 10.68.0.2" in said
     assert office.firewall.device.to_json()["vdoms"] == before["vdoms"]
+
+
+async def test_a_plan_with_nothing_to_do_still_says_what_hides_a_policy(tmp_path: Path) -> None:
+    async with exposed(tmp_path, await exposed_office()) as office:
+        code, said = await k8snet("plan", "default", "--config", str(office.config), environ=office.environ)
+        assert (code, said) == (0, "Nothing to do: it is so already.\n")
+        everything = {side: [{"name": "any"}] for side in ("srcintf", "dstintf")}
+        everything |= {side: [{"name": "all"}] for side in ("srcaddr", "dstaddr")}
+        wall = {"policyid": 50, "name": "no-clusters", "service": [{"name": "ALL"}], "schedule": "always"}
+        office.device.create("firewall/policy", wall | everything)
+        office.device.move("firewall/policy", 50, 1, after=False)
+        code, said = await k8snet("plan", "default", "--config", str(office.config), environ=office.environ)
+        assert code == 0
+        assert said.startswith("Nothing to do: it is so already.\n! Policy k8snet-qa-")
+        assert said.count("policy 50 (no-clusters), which denies, stands before it") == 2
 
 
 async def test_check_says_what_is_broken_and_exits_with_1(office: Company) -> None:
