@@ -169,7 +169,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
             (marked("<service>"), marked("a service that only one namespace has")),
             (marked("<address>[:<port>]"), marked("a service's address, or a pod's")),
             (marked("<namespace>"), marked("all its services")),
-            (marked("nothing"), marked("everything that is exposed")),
+            (marked("(nothing)"), marked("everything that is exposed")),
         ),
     ),
     CommandSpec(
