@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
-from bot.engine.checking_asking import Asking
+from bot.engine.checking_asking import Ahead, Asking
 from bot.engine.checking_known import Known, known
 from bot.engine.checking_many import Many
-from bot.engine.checking_one import One, Subject
+from bot.engine.checking_one import One, Subject, cancelled
 from bot.engine.checking_surroundings import Surroundings
 from bot.engine.context import Context
 from bot.model import names
 from bot.model.causes_many import together
 from bot.model.commands import Check
 from bot.model.diagnosis import Report
-from bot.model.errors import UserError
+from bot.model.errors import BackendError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.names import Asked
 from bot.model.site import CheckLimits, ClusterSite
 from bot.model.suggest import suggestion
 from bot.model.wording import listed, tr
+from bot.model.world import World
 
 
 async def check(context: Context, command: Check, limits: CheckLimits | None = None) -> Report:
@@ -46,21 +48,50 @@ async def check(context: Context, command: Check, limits: CheckLimits | None = N
 
 
 async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits: CheckLimits) -> Report:
-    asking = Asking(limits)
-    facts, world = await asyncio.gather(_facts(context, cluster, asking), context.journal.world())
+    ahead = Ahead()
+    asking = Asking(limits, context.env.new_id(), ahead if _one(asked) else None)
+    world = await context.journal.world()
+    guess = asyncio.ensure_future(_guess(context, cluster, asked, asking.guessing(), world))
+    try:
+        facts = await _facts(context, cluster, asking)
+        around = _around(context, cluster, asked, asking, world, facts)
+        if asked == Asked():
+            exposed = sorted({exposure.namespace for exposure in around.intent.exposures})
+            name = tr("everything exposed on {cluster}", cluster=cluster.name)
+            return together(name, cluster.name, await _namespaces(around, exposed) if exposed else [])
+        subject = _subject(asked, around.known, cluster)
+        if isinstance(subject, str):
+            name = tr("namespace {namespace}", namespace=subject)
+            return together(name, cluster.name, await _namespaces(around, [subject]))
+        return await One(around, subject).report()
+    finally:
+        await cancelled(guess)
+        await ahead.close()
+
+
+def _one(asked: Asked) -> bool:
+    """Whether the text names one thing: what is asked of a thousand is not asked ahead."""
+    return asked.address is not None or asked.name is not None or asked.word is not None
+
+
+def _around(
+    context: Context, cluster: ClusterSite, asked: Asked, asking: Asking, world: World, facts: ClusterFacts | None
+) -> Surroundings:
     knowledge = known(facts, world, cluster, asked.domain)
-    intent = world.intent(cluster.name)
-    around = Surroundings(context, asking, cluster, knowledge, intent)
-    if asked == Asked():
-        exposed = sorted({exposure.namespace for exposure in intent.exposures})
-        name = tr("everything exposed on {cluster}", cluster=cluster.name)
-        if not exposed:
-            return together(name, cluster.name, [])
-        return together(name, cluster.name, await _namespaces(around, exposed))
-    subject = _subject(asked, knowledge, cluster)
-    if isinstance(subject, str):
-        return together(tr("namespace {subject}", subject=subject), cluster.name, await _namespaces(around, [subject]))
-    return await One(around, subject).report()
+    return Surroundings(context, asking, cluster, knowledge, world.intent(cluster.name))
+
+
+async def _guess(context: Context, cluster: ClusterSite, asked: Asked, asking: Asking, world: World) -> None:
+    """Ask on the facts of last time while the cluster tells those of now. Where they are the same, so are the
+    questions, and the answers are on their way; where they are not, nobody will ask for these answers."""
+    facts = context.seen.get(cluster.name)
+    if facts is None or not _one(asked):
+        return
+    with suppress(UserError, BackendError):
+        around = _around(context, cluster, asked, asking, world, facts)
+        subject = _subject(asked, around.known, cluster)
+        if isinstance(subject, Subject):
+            await One(around, subject).foretaste()
 
 
 async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> ClusterFacts | None:
@@ -70,7 +101,10 @@ async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> Clus
         async with asyncio.timeout(asking.limits.facts_s):
             return await context.clusters[cluster.name].facts()
 
-    return await asking.ask(cluster.name, lambda: tr("the cluster's facts"), within())
+    facts = await asking.ask(cluster.name, lambda: tr("the cluster's facts"), within)
+    if facts is not None:
+        context.seen[cluster.name] = facts
+    return facts
 
 
 async def _namespaces(around: Surroundings, namespaces: Sequence[str]) -> list[Report]:

@@ -1,8 +1,9 @@
 """How a check asks: everything at once, everything within one deadline, no question's failure another's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Any, TypeVar
 
 from bot.model.diagnosis import Unread
 from bot.model.errors import BackendError, Rejected
@@ -21,25 +22,40 @@ async def all_of(questions: Iterable[Awaitable[Answer]]) -> list[Answer]:
 class Asking:
     """The questions of one check, and a note of those that got no answer."""
 
-    def __init__(self, limits: CheckLimits) -> None:
-        self.limits = limits
+    def __init__(self, limits: CheckLimits, label: str = "", ahead: "Ahead | None" = None) -> None:
+        """`label` is a word that no name of anybody has; `ahead` what is being asked already."""
+        self.limits, self.label = limits, label
         self.unread: list[Unread] = []
         self._deadline = asyncio.get_running_loop().time() + limits.deadline_s
+        self._ahead = ahead
+        self._repeated: Counter[Hashable] = Counter()
 
-    async def ask(self, system: str, what: Callable[[], str], question: Awaitable[Answer]) -> Answer | None:
-        """The answer, or None after a note of who could not be asked what, and why. `what` is said only then."""
+    def guessing(self) -> "Asking":
+        """One that asks the same ahead of time, on facts that may be out of date; nobody reads its notes."""
+        return Asking(self.limits, self.label, self._ahead)
+
+    async def ask(
+        self, system: str, what: Callable[[], str], question: Callable[[], Awaitable[Answer]], *key: Hashable
+    ) -> Answer | None:
+        """The answer, or None after a note of who could not be asked what, and why. `what` is said only then.
+
+        `key` tells questions apart; the same one asked again is a new one.
+        """
         try:
-            return await self.insist(question)
+            return await self.insist(question, *key)
         except BackendError as error:
             self.note(error)
         except TimeoutError:
             self.late(system, what())
         return None
 
-    async def insist(self, question: Awaitable[Answer]) -> Answer:
+    async def insist(self, question: Callable[[], Awaitable[Answer]], *key: Hashable) -> Answer:
         """The answer within the deadline. Raises what the question raises, and TimeoutError."""
         async with asyncio.timeout_at(self._deadline):
-            return await question
+            if self._ahead is None or not key:
+                return await question()
+            self._repeated[key] += 1
+            return await asyncio.shield(self._ahead.under_way((*key, self._repeated[key]), question))
 
     def note(self, error: BackendError) -> None:
         kind = "rejected" if isinstance(error, Rejected) else "unreachable"
@@ -51,3 +67,22 @@ class Asking:
     def _add(self, unread: Unread) -> None:
         if unread not in self.unread:
             self.unread.append(unread)
+
+
+class Ahead:
+    """Questions under way, for whoever comes to ask the same."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Hashable, asyncio.Future[Any]] = {}
+
+    def under_way(self, key: Hashable, question: Callable[[], Awaitable[Answer]]) -> "asyncio.Future[Answer]":
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(question())
+        return task
+
+    async def close(self) -> None:
+        """Leave nothing running behind, nor an error that nobody has looked at."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)

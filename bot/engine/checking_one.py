@@ -96,6 +96,10 @@ class One:
         self.zone = f"{zone_of(subject.namespace, self.known.domain)}."
         self.fqdn = f"{host}{subject.name}.{self.zone}"
 
+    async def foretaste(self) -> None:
+        """Ask everything that is asked in the first place, for somebody else to find it asked already."""
+        await self._first()
+
     async def report(self) -> Report:
         """The diagnosis of everything that is asked in the first place; in doubt also of the rest."""
         first = asyncio.ensure_future(self._first())
@@ -112,7 +116,7 @@ class One:
                 second = asyncio.ensure_future(self._second())
             return diagnose(self._with(evidence, await second))
         finally:
-            await _cancelled(first, second)
+            await cancelled(first, second)
 
     # --- in the first place ------------------------------------------------------------------------------------
 
@@ -131,7 +135,7 @@ class One:
             )
             servers, direct = await names
         finally:
-            await _cancelled(names)
+            await cancelled(names)
         return self.evidence(servers, expected, Shared(gateway, held), direct, routes, policies, connections)
 
     def _told(self, servers: Sequence[DnsEvidence], direct: Sequence[DnsAnswer]) -> tuple[IPv4Address, ...]:
@@ -153,7 +157,7 @@ class One:
         kube_dns = self.known.kube_dns
         udp, fresh, reach, policy_udp, policy_tcp = await asyncio.gather(
             self.around.dns(server.address, self.fqdn),
-            self.around.dns(server.address, f"k8snet-{self.around.context.env.new_id()}.{self.zone}"),
+            self.around.dns(server.address, f"k8snet-{self.around.asking.label}.{self.zone}"),
             self.around.from_office(server.address, "UDP", DNS_PORT),
             self.around.policy(server.interface, server.address, kube_dns, "UDP", DNS_PORT),
             self.around.policy(server.interface, server.address, kube_dns, "TCP", DNS_PORT),
@@ -371,7 +375,7 @@ def _source(answers: Sequence[ConnectAnswer]) -> IPv4Address | None:
     return next((answer.source for answer in answers if answer.source is not None), None)
 
 
-async def _cancelled(*tasks: "asyncio.Future[Any] | None") -> None:
+async def cancelled(*tasks: "asyncio.Future[Any] | None") -> None:
     """Leave nothing running behind."""
     left = [task for task in tasks if task is not None and not task.done()]
     for task in left:

@@ -41,34 +41,45 @@ class Surroundings:
     # --- single questions --------------------------------------------------------------------------------------
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport = "udp") -> DnsAnswer | None:
-        question = self.context.prober.dns(server, name, transport, self.asking.limits.probe_s)
-        return await self.asking.ask("probes", lambda: tr("{server} for {name}", server=server, name=name), question)
+        return await self.asking.ask(
+            "probes",
+            lambda: tr("{server} for {name}", server=server, name=name),
+            lambda: self.context.prober.dns(server, name, transport, self.asking.limits.probe_s),
+            *("dns", server, name, transport),
+        )
 
     async def connect(
         self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP"
     ) -> ConnectAnswer | None:
-        question = self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s)
         return await self.asking.ask(
-            "probes", lambda: tr("{address} port {port}", address=address, port=port), question
+            "probes",
+            lambda: tr("{address} port {port}", address=address, port=port),
+            lambda: self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s),
+            *("connect", address, port, protocol, speak),
         )
 
     async def route(self, address: IPv4Address | None) -> RouteAnswer | None:
-        if self._oracle is None or address is None:
+        oracle = self._oracle
+        if oracle is None or address is None:
             return None
         return await self.asking.ask(
-            self.cluster.firewall, lambda: tr("the route to {address}", address=address), self._oracle.route(address)
+            self.cluster.firewall,
+            lambda: tr("the route to {address}", address=address),
+            lambda: oracle.route(address),
+            *("route", address),
         )
 
     async def policy(
         self, interface: str, source: IPv4Address, destination: IPv4Address | None, protocol: Protocol, port: int
     ) -> PolicyAnswer | None:
-        if self._oracle is None or destination is None:
+        oracle = self._oracle
+        if oracle is None or destination is None:
             return None
-        question = self._oracle.policy(interface, source, destination, protocol, port)
         return await self.asking.ask(
             self.cluster.firewall,
             lambda: tr("the policy for {address} port {port}", address=destination, port=port),
-            question,
+            lambda: oracle.policy(interface, source, destination, protocol, port),
+            *("policy", interface, source, destination, protocol, port),
         )
 
     async def from_offices(self, destination: IPv4Address, protocol: Protocol, port: int) -> list[PolicyAnswer]:
@@ -87,22 +98,22 @@ class Surroundings:
 
     async def traffic(self, address: IPv4Address, port: int, speak: str, protocol: Protocol) -> Traffic | None:
         """Try once more, and see what the firewall counts meanwhile at the policy that should let it through."""
-        policy = await self.from_office(address, protocol, port)
-        if self._counters is None or policy is None or not policy.allowed:
+        policy, counters = await self.from_office(address, protocol, port), self._counters
+        if counters is None or policy is None or not policy.allowed:
             return None
         number = policy.policy
 
         def counter() -> str:
             return tr("the counter of policy {number}", number=number)
 
-        before = await self.asking.ask(self.cluster.firewall, counter, self._counters.hits(number))
+        before = await self.asking.ask(self.cluster.firewall, counter, lambda: counters.hits(number))
         answer = await self.connect(address, port, speak, protocol)
         after, sessions = await asyncio.gather(
-            self.asking.ask(self.cluster.firewall, counter, self._counters.hits(number)),
+            self.asking.ask(self.cluster.firewall, counter, lambda: counters.hits(number)),
             self.asking.ask(
                 self.cluster.firewall,
                 lambda: tr("sessions to {address}", address=address),
-                self._counters.sessions(address, protocol, port),
+                lambda: counters.sessions(address, protocol, port),
             ),
         )
         if before is None or answer is None or after is None or sessions is None:
@@ -214,8 +225,9 @@ class Surroundings:
 
     async def _group(self, name: TargetId, wishes: Sequence[Resource]) -> list[Held]:
         target = self.context.targets[name]
+        keys = [wish.key for wish in wishes]
         try:
-            there = await self.asking.insist(target.read([wish.key for wish in wishes]))
+            there = await self.asking.insist(lambda: target.read(keys), "read", name, *keys)
         except Rejected as refusal:
             if len(wishes) > 1:
                 alone = await asyncio.gather(*(self._group(name, [wish]) for wish in wishes))
@@ -232,7 +244,7 @@ class Surroundings:
     async def _strange(self, target: Target, wish: Resource, refusal: Rejected) -> list[Held]:
         """Something stands there that is none of our resources; unless nothing at all may be read."""
         try:
-            await self.asking.insist(target.read([_nobody(wish)]))
+            await self.asking.insist(lambda: target.read([_nobody(wish)]))
         except Rejected:
             self.asking.note(refusal)
         except Unreachable as error:

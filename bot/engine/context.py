@@ -7,6 +7,7 @@ from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation, Target
 from bot.engine.samples import Samples
 from bot.model.errors import UserError
+from bot.model.facts import ClusterFacts
 from bot.model.people import Grant
 from bot.model.resources import TargetId
 from bot.model.site import ClusterSite, Site
@@ -32,6 +33,7 @@ class Context:
     instance: str  # this bot's name among its replicas; stable over restarts
     process: str  # this life of it; new with every start
     rotations: Mapping[str, Rotation] = field(default_factory=dict)  # by cluster; without one, app.yaml's list counts
+    seen: dict[str, ClusterFacts] = field(default_factory=dict)  # what checks have last read of each cluster
 
     def cluster(self, name: str | None, channel: str = "") -> ClusterSite:
         """The named cluster, or the only one that is operated from this channel ("": from anywhere).
