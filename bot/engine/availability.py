@@ -87,7 +87,7 @@ class Availability:
     async def _refreshed(self) -> ClusterFacts | None:
         """What is exposed works on while the cluster's API does not: then the facts known last must do."""
         try:
-            self._facts = await self._context.clusters[self._cluster.name].facts()
+            self._facts = await self._context.facts(self._cluster.name)
         except BackendError as error:
             log.info("facts of %s: %s", self._cluster.name, error)
         return self._facts

@@ -99,12 +99,9 @@ async def _facts(context: Context, cluster: ClusterSite, asking: Asking) -> Clus
 
     async def within() -> ClusterFacts:
         async with asyncio.timeout(asking.limits.facts_s):
-            return await context.clusters[cluster.name].facts()
+            return await context.facts(cluster.name)
 
-    facts = await asking.ask(cluster.name, lambda: tr("the cluster's facts"), within)
-    if facts is not None:
-        context.seen[cluster.name] = facts
-    return facts
+    return await asking.ask(cluster.name, lambda: tr("the cluster's facts"), within)
 
 
 async def _namespaces(around: Surroundings, namespaces: Sequence[str]) -> list[Report]:

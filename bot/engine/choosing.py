@@ -35,7 +35,7 @@ async def _choice(context: Context, cluster: ClusterSite, profile: Profile) -> C
     intent = (await context.journal.world()).intent(cluster.name)
     exposed = frozenset(exposure.namespace for exposure in intent.exposures)
     try:
-        facts = await context.clusters[cluster.name].facts()
+        facts = await context.facts(cluster.name)
     except BackendError as error:
         return Choice(cluster=cluster.name, namespaces=(), exposed=exposed, problem=str(error))
     allowed = (

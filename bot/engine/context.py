@@ -33,7 +33,12 @@ class Context:
     instance: str  # this bot's name among its replicas; stable over restarts
     process: str  # this life of it; new with every start
     rotations: Mapping[str, Rotation] = field(default_factory=dict)  # by cluster; without one, app.yaml's list counts
-    seen: dict[str, ClusterFacts] = field(default_factory=dict)  # what checks have last read of each cluster
+    seen: dict[str, ClusterFacts] = field(default_factory=dict)  # of each cluster last; to guess from, not to decide on
+
+    async def facts(self, cluster: str) -> ClusterFacts:
+        """Fresh facts of a cluster. Raises BackendErrors."""
+        self.seen[cluster] = await self.clusters[cluster].facts()
+        return self.seen[cluster]
 
     def cluster(self, name: str | None, channel: str = "") -> ClusterSite:
         """The named cluster, or the only one that is operated from this channel ("": from anywhere).

@@ -148,7 +148,7 @@ class Engine:
 
     async def facts(self, cluster: str | None) -> ClusterFacts:
         """Everything the bot reads from a cluster. Raises UserError, BackendErrors."""
-        return await self.context.clusters[self.context.cluster(cluster).name].facts()
+        return await self.context.facts(self.context.cluster(cluster).name)
 
     async def profile(self, actor: Person) -> Profile:
         """Who somebody is to the chat. Raises Unreachable."""

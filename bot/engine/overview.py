@@ -129,7 +129,7 @@ async def _cluster(context: Context, world: World, cluster: ClusterSite, now: da
     incident = world.incident(cluster.name)
     day = await _samples(context, signals_of(cluster.name), now)
     try:
-        facts = await context.clusters[cluster.name].facts()
+        facts = await context.facts(cluster.name)
     except BackendError as error:
         return ClusterState(
             name=cluster.name,

@@ -1,6 +1,6 @@
 """From a person's wish to a plan: read everything concerned, concurrently; then decide, purely."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.engine.context import Context
@@ -14,14 +14,14 @@ from bot.model import names
 from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.desired import Placed, desired
 from bot.model.diff import Difference, Place, diff
-from bot.model.errors import UserError
+from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
 from bot.model.move import clearing
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Address, Mark, Policy
+from bot.model.resources import Address, Policy
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
@@ -57,21 +57,20 @@ async def make_plan(
     if isinstance(command, Drill):
         _refuse_drill(world, cluster, await context.journal.now())
     survey = Survey(context, owned)
-    last = approved or world.last_plan(cluster.name)
-    likely = {*owned, *(place for place in (last.places if last else ()) if place[0] in context.targets)}
+    steps_approved = approved.steps if approved else None
+    likely = [] if facts else await _likely(context, command, cluster, before)
 
-    async def wish() -> tuple[ClusterFacts, ClusterIntent, Sequence[Placed], Mapping[Place, Precedence]]:
-        known = facts or await context.clusters[cluster.name].facts()
+    async def wish() -> tuple[ClusterFacts, ClusterIntent, Sequence[Placed]]:
+        known = facts or await context.facts(cluster.name)
         after = await _intended(context, command, cluster, before, known)
         wanted = _normalised(context, desired(after, cluster, context.site, known))
-        reading = both(survey.read(_places(wanted)), _guess(survey, wanted, owned, approved))
-        _, order = await both(reading, survey.precedence(wanted if approved is None else ()))
-        return known, after, wanted, order
+        await survey.guess(wanted, steps_approved)
+        return known, after, wanted
 
-    ahead = both(survey.guess_places(likely), survey.guess_rows(approved.steps if approved else ()))
-    (facts, after, wanted, order), _ = await both(wish(), ahead)
-    concerns = {*owned, *_places(wanted)}
+    _, (facts, after, wanted) = await both(survey.guess(likely, steps_approved), wish())
+    concerns = {*owned, *((placed.target, placed.resource.key) for placed in wanted)}
     await survey.read(concerns)
+    order = await survey.precedence(wanted if approved is None else ())
     concerned = {place: there for place, there in survey.actual.items() if place in concerns}
     difference = diff(wanted, owned, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
@@ -207,16 +206,16 @@ def _normalised(context: Context, wanted: Sequence[Placed]) -> list[Placed]:
     ]
 
 
-def _places(wanted: Sequence[Placed]) -> Collection[Place]:
-    return [(placed.target, placed.resource.key) for placed in wanted]
-
-
-async def _guess(survey: Survey, wanted: Sequence[Placed], owned: Mapping[Place, Mark], approved: Plan | None) -> None:
-    """Ask about what is not ours yet as if nothing of it were there: so it is when something is exposed first."""
-    if approved is None:
-        absent = [placed for placed in wanted if (placed.target, placed.resource.key) not in owned]
-        steps = [Step(target=placed.target, before=None, after=placed.resource) for placed in absent]
-        await both(survey.guess_rows(steps), survey.guess_foretold(steps))
+async def _likely(context: Context, command: Change, cluster: ClusterSite, before: ClusterIntent) -> list[Placed]:
+    """What would be wanted if the cluster were as it was last seen; nothing where that cannot be told by thinking."""
+    last = context.seen.get(cluster.name)
+    if last is None or isinstance(command, Failover | Drill):
+        return []
+    try:
+        after = await _intended(context, command, cluster, before, last)
+        return _normalised(context, desired(after, cluster, context.site, last))
+    except BotError:
+        return []
 
 
 def _refuse_conflicts(difference: Difference) -> None:

@@ -59,7 +59,7 @@ class Sampler:
 
     async def refresh(self) -> None:
         """Read the cluster and ask the firewall where its routes lead. What does not answer leaves the old answer."""
-        facts = await self._context.clusters[self._cluster.name].facts()
+        facts = await self._context.facts(self._cluster.name)
         now = self._context.env.monotonic()
         for node in facts.nodes:
             if self._leases.get(node.name, (None, 0.0))[0] != node.lease_renewed:

@@ -5,7 +5,8 @@ those that decide about it; an answer counts only when its question is the one t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from bot.engine.context import Context
 from bot.engine.ports import Foresees, Foresight, NumbersRows, OrdersPolicies, Precedence
@@ -21,6 +22,42 @@ FreeRows = Mapping[Numbered, Sequence[int]]
 Wishes = Mapping[TargetId, Sequence[Resource]]
 Foretold = Mapping[TargetId, Foresight]
 
+_Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
+
+
+class _Guess(Generic[_Question, _Answer]):
+    """A question that was asked before it was certain. Its answer counts when `essence` is that of the right one."""
+
+    def __init__(
+        self,
+        ask: Callable[[_Question], Awaitable[_Answer]],
+        essence: Callable[[_Question], object] = lambda question: question,
+    ) -> None:
+        self._ask = ask
+        self._essence = essence
+        self._asked: object = None
+        self._answer: _Answer | None = None
+
+    async def guess(self, question: _Question) -> None:
+        """Ask, unless that was asked last. What goes wrong is met again in `answer`."""
+        essence = self._essence(question)
+        if essence == self._asked:
+            return
+        self._asked, self._answer = essence, None
+        try:
+            answer = await self._ask(question)
+        except BackendError:
+            return
+        if self._asked is essence:
+            self._answer = answer
+
+    async def answer(self, question: _Question) -> _Answer:
+        """Raises BackendErrors."""
+        if self._answer is not None and self._essence(question) == self._asked:
+            return self._answer
+        return await self._ask(question)
+
 
 class Survey:
     """The state of the devices as one plan sees it. `owned` is what the journal says is ours, with its marks."""
@@ -31,11 +68,11 @@ class Survey:
         self.actual: dict[Place, Resource] = {}
         self._asked: set[Place] = set()
         self._silent: dict[Place, Unreachable] = {}
-        self._rows: tuple[Mapping[Numbered, int], FreeRows] = ({}, {})
-        self._foretold: tuple[Wishes, Foretold] = ({}, {})
+        self._rows = _Guess(self._free)
+        self._foretold = _Guess(self._foreseen, _judged)
+        self._order = _Guess(self._preceding)
 
-    async def guess_places(self, places: Collection[Place]) -> None:
-        """Begin to read what will probably be needed. What went wrong counts in `read`, for what is needed indeed."""
+    async def _guess_places(self, places: Collection[Place]) -> None:
         await together([self._try(target, keys) for target, keys in self._unasked(places).items()])
 
     async def read(self, places: Collection[Place]) -> None:
@@ -70,42 +107,48 @@ class Survey:
             return resource
         return resource.model_copy(update={"mark": self._owned[place]})  # the journal's, where a device keeps none
 
-    async def guess_rows(self, steps: Sequence[Step]) -> None:
-        """Ask for row numbers as if these were the plan's steps. Whatever goes wrong is met again in `rows`."""
-        needed = self._needed(steps)
-        try:
-            self._rows = needed, await self._free(needed)
-        except BackendError:
-            return
+    async def guess(self, wanted: Sequence[Placed], approved: Sequence[Step] | None) -> None:
+        """Begin to ask all that a plan for these wishes needs.
+
+        It is taken to take the approved steps, or to make whatever is not ours yet, as when something is exposed first.
+        What was asked before is not asked again, and what goes wrong is met again when its answer is needed.
+        """
+        places = {(placed.target, placed.resource.key): placed for placed in wanted}
+        absent = [placed for place, placed in places.items() if place not in self._owned]
+        making = [Step(target=placed.target, before=None, after=placed.resource) for placed in absent]
+        questions = [self._guess_places({*self._owned, *places}), self._rows.guess(self._needed(approved or making))]
+        if approved is None:
+            questions += [self._foretold.guess(self._wishes(making)), self._order.guess(self._ordered(wanted))]
+        await together(questions)
 
     async def rows(self, steps: Sequence[Step]) -> FreeRows:
         """Row numbers that nothing has yet, as many as the steps make routes and policies. Raises BackendErrors."""
-        needed = self._needed(steps)
-        known, free = self._rows
-        return free if needed == known else await self._free(needed)
-
-    async def guess_foretold(self, steps: Sequence[Step]) -> None:
-        """Ask what devices foretell as if these were the plan's steps. What goes wrong is met again in `foretold`."""
-        wishes = self._wishes(steps)
-        try:
-            self._foretold = wishes, await self._foreseen(wishes)
-        except BackendError:
-            return
+        return await self._rows.answer(self._needed(steps))
 
     async def foretold(self, steps: Sequence[Step]) -> Foretold:
         """What each target that can tell foresees of what is to be made or changed on it. Raises BackendErrors."""
-        wishes = self._wishes(steps)
-        known, foretold = self._foretold
-        return foretold if _judged(wishes) == _judged(known) else await self._foreseen(wishes)
+        return await self._foretold.answer(self._wishes(steps))
 
     async def precedence(self, wanted: Sequence[Placed]) -> Mapping[Place, Precedence]:
         """What stands before each of the policies, there or not. Raises BackendErrors."""
+        return await self._order.answer(self._ordered(wanted))
+
+    def _ordered(self, wanted: Sequence[Placed]) -> Wishes:
+        """By target that can tell what stands before a policy."""
         wishes: dict[TargetId, list[Resource]] = defaultdict(list)
         for placed in wanted:
-            wishes[placed.target].append(placed.resource)
-        asked = {name: target for name in wishes if isinstance(target := self._context.targets[name], OrdersPolicies)}
-        parts = await together([target.precedence(wishes[name]) for name, target in asked.items()])
-        return {(name, key): one for name, part in zip(asked, parts, strict=True) for key, one in part.items()}
+            if isinstance(self._context.targets[placed.target], OrdersPolicies):
+                wishes[placed.target].append(placed.resource)
+        return wishes
+
+    async def _preceding(self, wishes: Wishes) -> Mapping[Place, Precedence]:
+        questions = []
+        for name, of_target in wishes.items():
+            target = self._context.targets[name]
+            assert isinstance(target, OrdersPolicies)  # the others are not asked
+            questions.append(target.precedence(of_target))
+        parts = await together(questions)
+        return {(name, key): one for name, part in zip(wishes, parts, strict=True) for key, one in part.items()}
 
     def _needed(self, steps: Sequence[Step]) -> Mapping[Numbered, int]:
         """How many routes and policies will be made where those have row numbers."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.model.commands import Change
-from bot.model.diff import Found, Place
+from bot.model.diff import Found
 from bot.model.doors import Door
 from bot.model.facts import Protocol
 from bot.model.intent import ClusterIntent
@@ -138,12 +138,6 @@ class Plan(Value):
     def targets(self) -> tuple[TargetId, ...]:
         """Targets that the plan writes to, in alphabetical order."""
         return tuple(sorted({step.target for step in self.steps}))
-
-    @property
-    def places(self) -> frozenset[Place]:
-        """Everything that it writes, and what it found made by hand."""
-        written = {(step.target, step.key) for step in self.steps}
-        return frozenset(written | {(found.target, found.key) for found in self.found})
 
 
 def flows(steps: tuple[Step, ...], networks: Mapping[str, IPv4Network], opening: bool) -> tuple[Flow, ...]:

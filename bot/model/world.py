@@ -25,7 +25,6 @@ from bot.model.journal import (
     Withdrawn,
 )
 from bot.model.operation import HOLDS, Operation, advance
-from bot.model.plan import Plan
 from bot.model.resources import Key, Mark, TargetId
 from bot.model.steps import Step
 from bot.model.wording import tr
@@ -92,13 +91,6 @@ class World:
             and operation.plan.cluster == cluster
             and isinstance(operation.plan.command, Failover | Drill)
         ]
-
-    def last_plan(self, cluster: str) -> Plan | None:
-        """The newest plan for a cluster, whatever became of it."""
-        for operation in reversed(self._operations.values()):
-            if operation.plan is not None and operation.plan.cluster == cluster:
-                return operation.plan
-        return None
 
     def unfinished(self) -> Iterator[Operation]:
         return (operation for operation in self._operations.values() if not operation.final)

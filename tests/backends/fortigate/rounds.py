@@ -1,7 +1,7 @@
 """How many round trips deep something is, whatever the speed of the machine."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class Rounds:
@@ -12,6 +12,7 @@ class Rounds:
     def __init__(self, sizes: Sequence[int] | None = None) -> None:
         """Without sizes every request is answered at once, until there are some."""
         self.left = sizes if sizes is None else list(sizes)
+        self.whole: Callable[[], object] = lambda: None  # called when a round is whole
         self._arrived = 0
         self._whole = asyncio.Event()
 
@@ -25,4 +26,5 @@ class Rounds:
             self.left.pop(0)
             self._arrived, self._whole = 0, asyncio.Event()
             whole.set()
+            self.whole()
         await whole.wait()

@@ -1,11 +1,13 @@
 """What a change costs at the firewall: how many round trips one after the other, whatever the speed of the machine."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bot.model.commands import Expose, Unexpose
+from bot.model.facts import ClusterFacts
 from bot.model.resources import Key
 from lab.fortigate import article
 from lab.fortigate.device import Device
@@ -75,6 +77,22 @@ async def test_what_was_found_made_by_hand_costs_no_round_trip_of_its_own(bot: W
     await bot.change(EXPOSE)
     rounds.left = [LOOK + ORDER]
     assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
+    assert rounds.left == []
+
+
+async def test_a_cluster_that_was_seen_before_is_not_waited_for(bot: Work, rounds: Rounds) -> None:
+    await bot.ask(EXPOSE)
+    rounds.left = [PLAN]
+    answered = asyncio.Event()
+    rounds.whole = answered.set
+    facts = bot.cluster.facts
+
+    async def late() -> ClusterFacts:
+        await answered.wait()
+        return await facts()
+
+    bot.cluster.facts = late  # type: ignore[method-assign]  # a cluster slower than the firewall
+    assert (await bot.ask(EXPOSE)).state == "awaiting"
     assert rounds.left == []
 
 
