@@ -26,6 +26,7 @@ from bot.engine.checking import check
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.ports import Target
+from bot.env import collect_garbage_late
 from bot.model.commands import Check
 from bot.model.facts import ClusterFacts, Endpoint, Node, Service, ServicePort
 from bot.settings import load
@@ -192,4 +193,5 @@ def most_memory() -> float:
 
 
 if __name__ == "__main__":
+    collect_garbage_late()  # as the bot does
     print(asyncio.run(_weigh(Path(sys.argv[1]), int(sys.argv[2]))))

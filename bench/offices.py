@@ -1,10 +1,15 @@
 """The real engine with the real back ends, before the lab's office: what the corpus and the check's benchmark run."""
 
 import asyncio
+import json
+import os
+import pickle
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bot.app import terminal
 from bot.engine.engine import Engine
@@ -49,3 +54,46 @@ async def _expose(engine: Engine) -> None:
         operation = (await context.journal.world()).operations[identifier]
     if operation.state != "done":
         raise RuntimeError(f"exposing {NAMESPACE} ended as {operation.state}: {operation.entries[-1]}")
+
+
+class Served(NamedTuple):
+    """Where a bot's configuration for an office of another process lies, and what its environment must hold."""
+
+    config: Path
+    environ: dict[str, str]
+
+
+@asynccontextmanager
+async def served_office(state: State) -> AsyncIterator[Served]:
+    """The office in a process of its own, as in life: what it does costs the bot no time but that of waiting."""
+    with tempfile.TemporaryDirectory(prefix="k8snet-served-") as folder:
+        kept = Path(folder) / "state"
+        kept.write_bytes(pickle.dumps(state))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bench.offices",
+            str(kept),
+            stdout=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            told = json.loads(await process.stdout.readline())
+            yield Served(Path(told["config"]), told["environ"])
+        finally:
+            process.stdin.close()  # it ends by itself then
+            await process.wait()
+
+
+async def _serve(state: State) -> None:
+    """Until our input is closed."""
+    with tempfile.TemporaryDirectory(prefix="k8snet-office-") as folder:
+        async with office(Path(folder), state) as place:
+            print(json.dumps({"config": str(place.config), "environ": place.environ}), flush=True)
+            await asyncio.to_thread(os.read, sys.stdin.fileno(), 1)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(pickle.loads(Path(sys.argv[1]).read_bytes())))  # made by our own parent

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import signal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bot.env import collect_garbage_late
 from bot.model.errors import BotError, ConfigurationError, Unreachable
 from bot.model.wording import Locale, tr
 
@@ -294,8 +294,7 @@ def _finish(work: Coroutine[Any, Any, int]) -> NoReturn:
 
 def main() -> None:
     """Entry point of the installed command."""
-    # What is loaded stays: to look for garbage in it again and again takes a fifth of a short command's time.
-    gc.set_threshold(50_000)
+    collect_garbage_late()
     app(prog_name="k8snet")
 
 

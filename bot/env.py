@@ -1,6 +1,7 @@
 """The real Env: the clock of this machine, real randomness, asyncio tasks."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import string
@@ -12,6 +13,12 @@ log = logging.getLogger(__name__)
 
 ALPHABET = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
+
+
+def collect_garbage_late() -> None:
+    """Look for garbage a hundred times less often. A command's start and a check of a thousand services make objects by
+    the hundred thousand, and nearly all of them stay: to look at them again and again took a fifth of the time."""
+    gc.set_threshold(50_000)
 
 
 class RealEnv:
