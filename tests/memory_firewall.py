@@ -22,6 +22,7 @@ class MemoryFirewall(MemoryTarget):
         self.sessions: dict[IPv4Network, int] | None = None  # None: it does not tell
         self.cleared: list[tuple[frozenset[str], frozenset[IPv4Network], float]] = []
         self.away = False
+        self.besides: IPv4Address | None = None
 
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         for key in sorted(self.doubled & set(keys), key=str):
@@ -39,7 +40,10 @@ class MemoryFirewall(MemoryTarget):
             return RouteAnswer(destination=destination, found=False)
         return RouteAnswer(destination=destination, found=True, interface="Test", gateway=ways[best])
 
-    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+    async def open_sessions(
+        self, policies: Collection[str], networks: Collection[IPv4Network], besides: IPv4Address | None = None
+    ) -> OpenSessions:
+        self.besides = besides
         if self.away:
             raise Unreachable(self.name, "no connection")
         if self.sessions is None:

@@ -45,7 +45,9 @@ class Sessions:
         self._reader = reader
         self._clock = clock
 
-    async def open(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+    async def open(
+        self, policies: Collection[str], networks: Collection[IPv4Network], besides: IPv4Address | None
+    ) -> OpenSessions:
         """See `ClearsSessions.open_sessions`."""
         try:
             numbers = [row.policyid for row in await self._policies(policies)]
@@ -54,6 +56,8 @@ class Sessions:
             return OpenSessions(count=None, problem=_said(error))
         count = dict.fromkeys(networks, 0)
         for row in listed.rows:
+            if row.saddr == str(besides):
+                continue
             for network in networks:
                 count[network] += _lies_in(row, [network])
         return OpenSessions(count=count, complete=listed.complete)

@@ -115,9 +115,11 @@ class FortiGate:
         """See `TrafficOracle`."""
         return await self._oracle.sessions(destination, protocol, port)
 
-    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+    async def open_sessions(
+        self, policies: Collection[str], networks: Collection[IPv4Network], besides: IPv4Address | None = None
+    ) -> OpenSessions:
         """See `ClearsSessions`."""
-        return await self._sessions.open(policies, networks)
+        return await self._sessions.open(policies, networks, besides)
 
     async def clear_sessions(
         self,

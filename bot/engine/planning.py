@@ -12,7 +12,7 @@ from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
 from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
-from bot.model.desired import Placed, desired
+from bot.model.desired import DNS_SERVICE, Placed, desired
 from bot.model.diff import Difference, Place, diff
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
@@ -178,7 +178,12 @@ async def _impact(
     facts: ClusterFacts,
 ) -> Sequence[str]:
     """What a move does to open connections."""
-    policies = [placed.resource.name for placed in wanted if isinstance(placed.resource, Policy)]
+    # What DNS servers ask is no connection: it goes on over the new gateway.
+    policies = [
+        placed.resource.name
+        for placed in wanted
+        if isinstance(placed.resource, Policy) and placed.resource.services != (DNS_SERVICE,)
+    ]
     said = await counted_impact(context, cluster, policies, facts)
     return [said, clearing()] if will_clear(world, cluster, command) else [said]
 

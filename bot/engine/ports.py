@@ -198,10 +198,12 @@ class TrafficOracle(Protocol):
 class ClearsSessions(Protocol):
     """A firewall that can be made to forget flows. Missing rights or old firmware are an answer, not an error."""
 
-    async def open_sessions(self, policies: Collection[str], networks: Collection[IPv4Network]) -> OpenSessions:
+    async def open_sessions(
+        self, policies: Collection[str], networks: Collection[IPv4Network], besides: IPv4Address | None = None
+    ) -> OpenSessions:
         """How many flows to each of these networks the policies of these names have let through and are still open.
 
-        Changes nothing. Raises Unreachable.
+        Those that `besides` began are not counted. Changes nothing. Raises Unreachable.
         """
         ...
 

@@ -1,11 +1,13 @@
 """Open connections and a move of their routes: how many it will cut, and which of ours lead nowhere afterwards."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from bot.engine.context import Context
+from bot.engine.gateways import KUBELET_PORT
 from bot.engine.ports import ClearsSessions
 from bot.model.commands import Failover
 from bot.model.errors import BackendError
@@ -22,6 +24,7 @@ from bot.model.wording import tr
 from bot.model.world import World
 
 COUNT_S = 2.0  # people wait for the plan
+ASKED_NODES = 3
 CLEAR_S = 10.0  # and for the word that they are through
 
 
@@ -35,7 +38,8 @@ async def counted_impact(context: Context, cluster: ClusterSite, policies: Colle
         )
     try:
         async with asyncio.timeout(COUNT_S):
-            return impact(await firewall.open_sessions(policies, networks), facts)
+            own = await _own_address(context, facts)
+            return impact(await firewall.open_sessions(policies, networks, own), facts)
     except TimeoutError:
         problem = tr(
             "{firewall} took more than {seconds:g} s to count them", firewall=cluster.firewall, seconds=COUNT_S
@@ -43,6 +47,24 @@ async def counted_impact(context: Context, cluster: ClusterSite, policies: Colle
         return impact(OpenSessions(count=None, problem=problem), facts)
     except BackendError as error:
         return impact(OpenSessions(count=None, problem=str(error)), facts)
+
+
+async def _own_address(context: Context, facts: ClusterFacts) -> IPv4Address | None:
+    """Where our probes come from: they are nobody's connections. None when that cannot be told."""
+    nodes = [node.internal_ip for node in facts.nodes if node.ready and node.internal_ip is not None][:ASKED_NODES]
+    asking = [
+        asyncio.ensure_future(context.prober.connect(node, KUBELET_PORT, "TCP", "https", COUNT_S / 2)) for node in nodes
+    ]
+    try:
+        for answered in asyncio.as_completed(asking):
+            with contextlib.suppress(BackendError):
+                if (source := (await answered).source) is not None:
+                    return source
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    return None
 
 
 def will_clear(world: World, cluster: ClusterSite, command: object) -> bool:

@@ -7,7 +7,7 @@ from bot.model.journal import Cleared
 from tests.engine.test_drill import asked as requested
 from tests.engine.test_drill import drilled
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, Watched, watched
-from tests.office import ADA, OLGA
+from tests.office import ADA, BOT, OLGA
 
 SERVICES, PODS = IPv4Network("10.68.0.0/16"), IPv4Network("172.20.0.0/16")
 
@@ -29,6 +29,13 @@ async def test_the_ask_says_how_many_connections_will_be_reset() -> None:
         "About 42 open connections to service addresses will be reset; 7 to pod addresses survive, "
         "unless the cluster's network masquerades them."
     ) in (await office.asked()).picture.warnings
+
+
+async def test_the_bots_own_probes_are_not_counted_as_peoples_connections() -> None:
+    office = await watched()
+    office.firewall.sessions = {SERVICES: 1}
+    await dead(office)
+    assert office.firewall.besides == BOT
 
 
 async def test_what_cannot_be_counted_is_said_with_the_reason_and_stops_nobody() -> None:

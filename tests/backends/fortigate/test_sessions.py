@@ -71,6 +71,14 @@ async def test_open_flows_are_counted_for_each_network(office_with: Open, versio
     assert (answer.count, answer.complete, answer.problem) == ({PODS: 2, SERVICES: 1}, True, "")
 
 
+async def test_flows_that_somebody_began_are_left_out_when_asked_for(office_with: Open) -> None:
+    office, _ = await exposed(office_with)
+    begin(office, flow("10.68.0.7"), flow("10.68.0.7", 50_001))
+    source = flow("10.68.0.7").source
+    answer = await office.target.open_sessions([POLICY.name], [PODS], besides=IPv4Address(str(source)))
+    assert answer.count == {PODS: 0}
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_only_our_stale_flows_to_our_networks_are_cleared(office_with: Open, version: str) -> None:
     office, clock = await exposed(office_with, {"version": version})
