@@ -17,6 +17,7 @@ from bot.model.wording import tr
 
 _NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _IMPLICIT_DENY = "implicit deny"
+_MOST_COUNTERS = 200  # of some 450 bytes
 _SESSIONS = 20  # the least that a device lists
 
 
@@ -99,14 +100,14 @@ class Oracle:
             return HitsAnswer(policy=policy, hits=None, problem=problem)
 
         try:
-            release = await self._client.capabilities()
-            if not release.counts_one_policy:
-                return undetermined(
-                    tr("{release} tells the counters of all policies only at once; 7.6 tells one", release=release)
-                )
             number = await self._number(policy)
             if number is None:
                 return undetermined(tr("there is no policy {policy}", policy=policy))
+            release = await self._client.capabilities()
+            if not release.counts_one_policy and not await self._few_policies():
+                return undetermined(
+                    tr("{release} tells the counters of all policies only at once; 7.6 tells one", release=release)
+                )
             results = await self._ask("firewall/policy", [("policyid", str(number))])
             counters = TypeAdapter(list[Counter]).validate_python(results)
         except Rejected as no:
@@ -151,6 +152,11 @@ class Oracle:
             return answer(None, problem=tr("the firewall did not understand the filter and listed other sessions, too"))
         matched = found.summary.matched_count
         return answer(len(fitting) if matched is None else matched, sum(row.rcvdbyte > 0 for row in fitting))
+
+    async def _few_policies(self) -> bool:
+        """Whether the counters of all of them together are a small answer."""
+        query = (("format", "policyid"), ("count", str(_MOST_COUNTERS + 1)))
+        return len(await self._client.rows(TableUrl("firewall/policy"), query)) <= _MOST_COUNTERS
 
     async def _number(self, policy: str) -> int | None:
         """The row number of the policy of this name."""

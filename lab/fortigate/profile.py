@@ -63,6 +63,11 @@ class Profile:
         return self.version >= (7, 6)
 
     @property
+    def counters_by_policy(self) -> bool:
+        """Whether hit counters can be asked of one policy."""
+        return self.version >= (7, 6)
+
+    @property
     def policy_lookup_details(self) -> bool:
         return self.version >= (7, 0)
 

@@ -70,7 +70,7 @@ def _protocol(text: str) -> int:
 
 
 def _counters(question: Question) -> list[Row]:
-    wanted = question.call.query.number("policyid")
+    wanted = question.call.query.number("policyid") if question.device.profile.counters_by_policy else None
     rows = question.device.vdoms[question.vdom].rows("firewall/policy")
     numbered: list[tuple[int, Row]] = [(0, {}), *((int(key), row) for key, row in rows.items())]
     return [_counter(question, number, row) for number, row in numbered if wanted in (None, number)]
