@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import aiohttp
 from pydantic import TypeAdapter, ValidationError
 
 from backends.oncall.settings import ChatId, RotationSettings
@@ -46,6 +45,8 @@ class Rotation:
         return people
 
     async def _ask(self) -> Any:
+        import aiohttp  # takes longer to load than many a command runs, and most never ask
+
         pagerduty = self._settings.format == "pagerduty"
         headers = {"Accept": "application/vnd.pagerduty+json;version=2" if pagerduty else "application/json"}
         if self._settings.token is not None:
