@@ -164,6 +164,20 @@ def overshadowed(zones: Mapping[str, Zone], name: str) -> str | None:
     return None
 
 
+def prevented(facts: ServerFacts, storage: Storage) -> Iterator[str]:
+    """Why no forwarder at all would work on that server. What it would not tell prevents nothing."""
+    if facts.recursion is False:
+        yield tr(
+            "recursion is switched off there, and with it all forwarding; switch it on (Set-DnsServerRecursion "
+            "-Enable $true), or name another DNS server in app.yaml"
+        )
+    if facts.directory is False and storage != "file":
+        yield tr(
+            "it does not belong to an Active Directory, so `storage: {storage}` cannot work; set `storage: file`",
+            storage=storage,
+        )
+
+
 def server_facts(computer: str, facts: Facts) -> ServerFacts:
     return ServerFacts(
         computer=computer,

@@ -77,14 +77,15 @@ class WindowsDns:
         return held
 
     async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
-        """What the zones above the wished ones mean for them."""
+        """What the server's own settings, and the zones above the wished ones, mean for them."""
+        prevented = mapping.prevented(await self.server_facts(), self._settings.storage)
         names = [wish.key.name for wish in wishes]
         above = dict.fromkeys(ancestor for name in names for ancestor in ancestors(name))
         zones = mapping.by_name(await self._zones(above))
         obstacles = (mapping.obstacle(zones, name, self._settings.delegating_zones) for name in names)
         warnings = (mapping.overshadowed(zones, name) for name in names)
         return Foresight(
-            obstacles=tuple(text for text in obstacles if text),
+            obstacles=(*prevented, *(text for text in obstacles if text)),
             warnings=tuple(f"{self._name}: {text}" for text in warnings if text),
         )
 

@@ -50,7 +50,9 @@ class Resolver:
 
     async def respond(self, query: dns.message.Message) -> dns.message.Message:
         """The response to a client's query, whole: truncation is the listener's business."""
-        response = dns.message.make_response(query, recursion_available=True, our_payload=self._settings.edns_payload)
+        response = dns.message.make_response(
+            query, recursion_available=self._settings.recursion, our_payload=self._settings.edns_payload
+        )
         if query.opcode() != dns.opcode.QUERY:
             response.set_rcode(dns.rcode.NOTIMP)
         elif len(query.question) != 1:
@@ -92,6 +94,8 @@ class Resolver:
             return known
         if not recursive:
             return Answer()
+        if not self._settings.recursion:  # which switches forwarders off, too
+            return _failure()
         return await self._ask(zone, name, rdtype)
 
     # Hosted zones and cache

@@ -77,6 +77,7 @@ class Settings(_Value):
     forwarders_timeout: int = 3
     use_root_hints: bool = True
     root_hints: Literal["nxdomain", "silent"] = "nxdomain"
+    recursion: bool = True
     recursion_timeout: float = 8
     jitter: float = 0.5
     max_cache_ttl: int = 86400

@@ -154,6 +154,23 @@ async def test_a_zone_that_would_answer_in_the_forwarders_place_ends_the_plannin
         assert "dc1: it holds the primary zone cluster.local itself" in operation.entries[-1].reason  # type: ignore[union-attr]
 
 
+async def test_a_server_that_forwards_nothing_ends_the_planning() -> None:
+    """Recursion switched off switches forwarders off, too: no plan, instead of a change that is taken back."""
+    async with windows_office("dc1") as office:
+        office.servers["dc1"].server.settings.recursion = False
+        operation = await ask(office.engine)
+        assert operation.state == "unplannable"
+        assert "dc1: recursion is switched off there" in operation.entries[-1].reason  # type: ignore[union-attr]
+
+
+async def test_a_server_outside_any_directory_cannot_keep_forwarders_there() -> None:
+    async with windows_office("dc1", storage="domain") as office:
+        office.servers["dc1"].server.settings.has_directory = False
+        operation = await ask(office.engine)
+        assert operation.state == "unplannable"
+        assert "`storage: domain` cannot work" in operation.entries[-1].reason  # type: ignore[union-attr]
+
+
 async def test_a_forwarder_that_loses_names_to_the_new_one_is_told_of_in_the_plan() -> None:
     async with windows_office("dc1") as office:
         office.servers["dc1"].server.zones.put(Zone(name="cluster.local", masters=["10.1.1.1"]))

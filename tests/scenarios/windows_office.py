@@ -115,7 +115,8 @@ async def windows_office(
         engine = company.engine()
         reached = names[:1] if replicates and not forgets else names
         for name in reached:
-            target = _target(company, name, servers[name], storage="domain" if replicates else "file", **settings)
+            settings = {"storage": "domain" if replicates else "file", **settings}
+            target = _target(company, name, servers[name], **settings)
             stack.push_async_callback(target.close)
             engine.context.targets[name] = target  # type: ignore[index]
         yield WindowsOffice(company, engine, servers)

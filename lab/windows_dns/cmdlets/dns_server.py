@@ -244,7 +244,7 @@ async def _get_recursion(run: Invocation, caller: Caller) -> None:
                 ("AdditionalTimeout", UInt32(4)),
                 ("RetryInterval", UInt32(3)),
                 ("Timeout", timeout),
-                ("Enable", True),
+                ("Enable", caller.server.settings.recursion),
                 ("SecureResponse", True),
             ],
         )
