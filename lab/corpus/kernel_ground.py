@@ -1,12 +1,13 @@
 """Faults of the kernel network: real rules, routes, cables and sockets."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from lab.cluster.listener import Handle
 from lab.cluster.model import SERVICES, SLICES, Cluster
-from lab.corpus.ground import Impossible, NodeFault, Socket
+from lab.corpus import kernel_overlay
+from lab.corpus.ground import NodeFault, Socket
 from lab.corpus.kernel_servers import KernelServers
 from lab.network.kernel import KernelNetwork
 from lab.network.kernel_layout import FIREWALL, UPLINK
@@ -16,6 +17,7 @@ from lab.windows_dns import Running as RunningDns
 _NO_ROUTER = "172.16.1.253"
 _POLICY_TABLE = "network_policy"
 _DNS_PORT = 53
+_REVERSE_PATH = "net.ipv4.conf.all.rp_filter"
 
 Undo = Callable[[], Awaitable[None]]
 
@@ -29,6 +31,7 @@ class KernelGround:
     servers: KernelServers
     dns: RunningDns
     _undo: list[Undo] = field(default_factory=list)
+    _overlaid: bool = False
     _still: bool = False
     """Whether kube-proxy has stopped following the API, on every node at once."""
 
@@ -53,7 +56,7 @@ class KernelGround:
             await self._default_route(node, _NO_ROUTER)
             self._undo.append(lambda: self._default_route(node, str(segment.gateway)))
         else:
-            raise Impossible(IMPOSSIBLE[fault])
+            await self._strict_reverse_path(node)
 
     async def kill_node(self, node: str) -> None:
         self.cluster.kill_node(node)
@@ -108,6 +111,24 @@ class KernelGround:
         await self.net.set_link(machine, up=False)
         self._undo.append(lambda: self.net.set_link(machine, up=True))
 
+    async def _strict_reverse_path(self, node: str) -> None:
+        """Harmless with host-gw, where the office's packets come in by the interface that answers leave by; so the
+        nodes get an overlay first."""
+        if not self._overlaid:
+            self._overlaid = True
+            for one in self.net.topology.nodes:
+                await self._batch(one.name, "ip", kernel_overlay.ip_commands(self.net.topology, one))
+                await self._batch(one.name, "bridge", kernel_overlay.bridge_commands(self.net.topology, one))
+                self._undo.append(self._without_overlay(one))
+        await self.net.sandbox.sysctl(node, {_REVERSE_PATH: 1})
+        self._undo.append(lambda: self.net.sandbox.sysctl(node, {_REVERSE_PATH: 0}))
+
+    def _without_overlay(self, node: Node) -> Undo:
+        return lambda: self._batch(node.name, "ip", kernel_overlay.undoing(self.net.topology, node))
+
+    async def _batch(self, node: str, program: str, commands: Iterable[str]) -> None:
+        await self.net.run(node, [program, "-batch", "-"], stdin="\n".join(commands) + "\n", check=True)
+
     async def _routes(self, node: str, verb: str, others: Sequence[Node]) -> None:
         for other in others:
             await self._ip(node, "route", verb, str(other.pod_cidr), "via", str(other.address))
@@ -131,9 +152,3 @@ _RULES: dict[NodeFault, dict[str, object]] = {
     "no masquerade": {"masquerade": False},
     "INVALID dropped": {"invalid_drop": True},
 }
-
-IMPOSSIBLE: dict[NodeFault, str] = {
-    "strict reverse path": "without an overlay the office's packets pass a strict filter: they arrive on the interface "
-    "that their answers leave by",
-}
-"""What this network cannot make, and why."""
