@@ -112,7 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("simulated", "kernel", "both"), default="both")
     parser.add_argument("--pairs", type=int, default=200)
-    parser.add_argument("--kernel-s", type=float, default=300, help="seconds for pairs on the kernel")
+    parser.add_argument("--kernel-s", type=float, default=180, help="seconds for pairs on the kernel")
     parser.add_argument("--seed", type=int, default=1, help="of the pairs")
     parser.add_argument("--jobs", type=int, default=processors, help="processes of the simulated network")
     parser.add_argument("--networks", type=int, default=processors, help="kernel networks at once")

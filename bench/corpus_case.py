@@ -6,8 +6,8 @@ from bot.model.site import CheckLimits
 from lab.corpus.corpus import SINGLES, pairs, true_codes
 from lab.corpus.fault import Fault
 
-LIMITS = CheckLimits(deadline_s=8, facts_s=2.5, probe_s=1.5, doubt_s=0.4)
-"""Short patience: nothing in the lab takes long but what never answers."""
+LIMITS = CheckLimits(deadline_s=12, facts_s=4, probe_s=2, doubt_s=0.4)
+"""Short patience: nothing in the lab takes long but what never answers; enough of it for a loaded machine."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
     """Fresh facts where there are any."""
     gateway = world.intent(cluster.name).gateway or cluster.gateway
     written = _written(world, cluster.name)
+    routes = [one.resource for one in written if isinstance(one.resource, Route)]
+    applied = routes[0].gateway if routes else None
     if facts is not None:
         node, dns = facts.node(gateway), _kube_dns(facts)
         return Known(
@@ -51,7 +53,7 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
             domain=facts.domain,
             kube_dns=facts.kube_dns,
             gateway=gateway,
-            gateway_address=node.internal_ip if node else None,
+            gateway_address=node.internal_ip if node else None if facts.nodes else applied,
             service_networks=facts.service_networks,
             pod_networks=facts.pod_networks,
             kube_dns_ready=len(dns.ready_endpoints) if dns else None,
@@ -60,7 +62,6 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
             written=written,
         )
     forwarders = [one.resource for one in written if isinstance(one.resource, Forwarder)]
-    routes = [one.resource for one in written if isinstance(one.resource, Route)]
     kube_dns = _pointed_at(forwarders)
     networks = tuple(dict.fromkeys(route.destination for route in routes))
     domains = [domain for one in forwarders if (domain := one.zone.partition(".svc.")[2])]
@@ -69,7 +70,7 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
         domain=typed_domain or next(iter(domains), USUAL_DOMAIN),
         kube_dns=kube_dns,
         gateway=gateway,
-        gateway_address=routes[0].gateway if routes else None,
+        gateway_address=applied,
         service_networks=tuple(network for network in networks if kube_dns and kube_dns in network),
         pod_networks=tuple(network for network in networks if not (kube_dns and kube_dns in network)),
         written=written,

@@ -185,13 +185,19 @@ class One:
 
     async def _policies(self, expected: Sequence[IPv4Address]) -> tuple[PolicyAnswer, ...]:
         if self.known.facts is None and not self.subject.ports:
-            broad = [await self.around.from_offices(address, "TCP", ANY_PORT) for address in expected[:1]]
-            return tuple(answer for of_address in broad for answer in of_address if forbidden(answer))
+            return await self._broad_denial(next(iter(expected), self.known.kube_dns))
         wanted = [(address, port) for address in expected for port in self.subject.ports][: self.limits.connections]
         answers = await asyncio.gather(
             *(self.around.from_offices(address, port.protocol, port.port) for address, port in wanted)
         )
         return tuple(answer for of_port in answers for answer in of_port)
+
+    async def _broad_denial(self, address: IPv4Address | None) -> tuple[PolicyAnswer, ...]:
+        """Where no port is known: policies that keep the offices from the cluster altogether."""
+        if address is None:
+            return ()
+        answers = await self.around.from_offices(address, "TCP", ANY_PORT)
+        return tuple(answer for answer in answers if forbidden(answer))
 
     async def connections(self, expected: Sequence[IPv4Address], most: int) -> tuple[ConnectAnswer, ...]:
         """Every port of every address; a service address with several pods behind it up to so many times."""

@@ -114,9 +114,7 @@ def _resolves_elsewhere(e: Evidence, s: DnsEvidence) -> Sequence[str]:
 
 def _unanswered(e: Evidence, s: DnsEvidence) -> Sequence[str]:
     """The server is up, may ask, knows whom to ask, and still gets nothing, while kube-dns answers us."""
-    if not (silent(s.udp) or (right(e, s.udp) and silent(s.fresh))) or not spoke(s.local):
-        return ()
-    if from_cluster(s.fresh, e.domain):
+    if not (silent(s.udp) or silent(s.fresh)) or from_cluster(s.fresh, e.domain) or not spoke(s.local):
         return ()
     if not e.readable or not direct_works(e):
         return ()

@@ -35,7 +35,7 @@ and has no service rules forwards nothing."""
 
 def true_codes(*faults: Fault) -> frozenset[str]:
     """The codes of which a check of an office with these faults must name one first."""
-    codes = {fault.code for fault in faults}
+    codes = {code for fault in faults for code in (fault.code, *fault.also)}
     if any(fault.part == "api" for fault in faults):
         codes |= {fault.blind for fault in faults if fault.blind}
     if (joint := _TOGETHER.get(frozenset(fault.name for fault in faults))) is not None:

@@ -33,6 +33,8 @@ class Fault:
     apply: Callable[[Office], Awaitable[None] | None]
     asks: tuple[str, ...] = EVERYWHERE
     kind: Kind = "broken"
+    also: tuple[str, ...] = ()
+    """Codes that are as right: what it is called where another fault hides a part of it."""
     shows: tuple[str, ...] = ()
     """Codes that must be among the findings, too."""
     blind: str = ""

@@ -109,6 +109,7 @@ DOUBTS: tuple[Fault, ...] = (
         "office-policy",
         _only_the_bot,
         kind="blind",
+        also=("K8SNET-POL-03",),
     ),
     Fault(
         "no rights on the DNS server",

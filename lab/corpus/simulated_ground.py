@@ -9,6 +9,7 @@ from lab.cluster.listener import Handle, serving_streams
 from lab.cluster.serving import Running
 from lab.corpus.filters import filtering
 from lab.corpus.ground import Impossible, NodeFault, Socket
+from lab.fortigate.packets import Packet
 from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_node import NodeSettings
 from lab.network.topology import ARTICLE, DNS_SERVER
@@ -30,8 +31,7 @@ class SimulatedGround:
 
     async def break_node(self, node: str, fault: NodeFault) -> None:
         if fault == "strict reverse path":
-            drops = lambda packet, ingress: ingress == "eth0" and packet.source in _OFFICE  # noqa: E731  # one line
-            filtering(self.network, node, fault, drops)
+            filtering(self.network, node, fault, _forwarded_for_an_office)
         elif fault in _SWITCHES:
             _SWITCHES[fault](self.network.node(node))
         else:
@@ -71,6 +71,11 @@ class SimulatedGround:
 
     async def settle(self) -> None:
         """The network looks into the cluster's store at every packet."""
+
+
+def _forwarded_for_an_office(packet: Packet, ingress: str) -> bool:
+    """Whether a packet would come by the overlay: for a pod, from an office, and not masqueraded."""
+    return ingress == "eth0" and packet.source in _OFFICE and packet.destination in ARTICLE.pod_network
 
 
 def _set(name: str, value: object) -> Callable[[NodeSettings], None]:

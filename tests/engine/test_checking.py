@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from bot.engine.checking import check
+from bot.engine.checking_known import known
 from bot.engine.checking_one import MISSED, attempts
 from bot.engine.context import Context
 from bot.engine.engine import Engine
@@ -242,3 +243,14 @@ def test_a_service_address_is_tried_until_a_bad_pod_is_most_probably_met(pods: i
 def test_it_is_tried_no_more_often_than_allowed_and_one_pod_but_once() -> None:
     assert attempts(1, 16) == attempts(0, 16) == 1
     assert attempts(300, 16) == 16
+
+
+async def test_where_nodes_cannot_be_read_the_gateways_address_is_the_applied_one() -> None:
+    """Without it a route that somebody bent could not be told from a right one."""
+    company, engine = await exposed()
+    context = engine.context
+    world = await context.journal.world()
+    blind = company.cluster.now.model_copy(update={"nodes": (), "unreadable": ("nodes: not allowed",)})
+    assert known(blind, world, context.cluster(None)).gateway_address == IPv4Address("172.16.1.106")
+    others = company.cluster.now.model_copy(update={"nodes": company.cluster.now.nodes[1:]})
+    assert known(others, world, context.cluster(None)).gateway_address is None
