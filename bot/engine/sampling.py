@@ -239,14 +239,15 @@ class Sampler:
         """What the firewall holds and does for our routes; nothing where it cannot be asked."""
         firewall = self._context.targets[self._cluster.firewall]
         owned = (await self._context.journal.world()).owned(self._cluster.name)
-        keys = [key for target, key in owned if target == self._cluster.firewall and key.kind == "route"]
-        held, problem = await self._held(firewall, keys)
+        networks = (*facts.service_networks, *facts.pod_networks)[:MOST_LOOKUPS]
+        ours = [Key(kind="route", name=str(network)) for network in networks]
         canaries = {route.key: route for route in canary_routes(self._cluster, facts)}
+        keys = [key for key in (*ours, *canaries) if (self._cluster.firewall, key) in owned]
+        held, problem = await self._held(firewall, keys)
         self._canary_routes = frozenset(r.key for r in held if r.key in canaries and same_content(r, canaries[r.key]))
-        held = tuple(route for route in held if route.key not in canaries)
+        held = tuple(route for route in held if route.key in ours)
         if not isinstance(firewall, PathOracle):
             return RoutesSeen(held=held, problem=problem)
-        networks = (*facts.service_networks, *facts.pod_networks)[:MOST_LOOKUPS]
         answers = await asyncio.gather(*(self._route(firewall, network[1]) for network in networks))
         return RoutesSeen(held=held, problem=problem, answers=tuple(one for one in answers if one is not None))
 

@@ -7,15 +7,16 @@ again without a change does nothing but confirm.
 import json
 import subprocess
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from lab.network.kernel_firewall import TABLE, Program, program
 from lab.network.kernel_firewall_objects import Tables
-from lab.network.kernel_firewall_routes import BLACKHOLE, NO_GATEWAY, Hop, Leg, Route, legs
+from lab.network.kernel_firewall_routes import BLACKHOLE, NO_GATEWAY, Hop, Leg, Route, active_routes, legs
 
+ROUTING = ("router/static", "firewall/address", "firewall/addrgrp", "system/link-monitor")
 Run = Callable[[Sequence[str], str], Awaitable["subprocess.CompletedProcess[str]"]]
 """Runs a command with a given input in the firewall's namespace."""
 
@@ -72,7 +73,8 @@ async def apply(
 async def reroute(
     run: Run,
     before: Program,
-    tables: Tables,
+    routing: Tables,
+    everything: Callable[[], Tables],
     now: datetime,
     *,
     failed_monitors: Collection[str] = (),
@@ -80,14 +82,26 @@ async def reroute(
 ) -> Program | None:
     """After a change of static routes alone: one command instead of five, as a device does not start anew for a row.
 
-    None, and nothing is done, when more than next hops differs from what was applied *before*.
+    *routing* are the tables that decide about routes (`ROUTING`), *everything* gives all of them. None, and nothing
+    is done, when more than routes differs from what was applied *before*.
     """
-    result = program(tables, now, carrier=before.carrier, failed_monitors=failed_monitors, https_port=https_port)
-    if (result.chains, result.legs) != (before.chains, before.legs):
-        return None
+    ways = active_routes(routing, before.legs, failed_monitors)
+    if _ends(ways) == _ends(before.routes):
+        result = replace(before, routes=ways)  # rules tell networks and devices apart, never next hops
+    else:
+        result = program(
+            everything(), now, carrier=before.carrier, failed_monitors=failed_monitors, https_port=https_port
+        )
+        if (result.chains, result.legs) != (before.chains, before.legs):
+            return None
     if batch := list(_route_changes(result.routes, {route.prefix: route.hops for route in before.routes})):
         await _ip(run, batch)
     return result
+
+
+def _ends(routes: Sequence[Route]) -> list[tuple[IPv4Network, frozenset[str], list[str]]]:
+    """Everything about routes but their next hops."""
+    return [(route.prefix, route.devices, [hop.device for hop in route.hops]) for route in routes]
 
 
 async def counters(run: Run) -> dict[int, PolicyCounters]:

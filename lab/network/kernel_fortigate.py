@@ -20,7 +20,7 @@ from lab.fortigate.device import Change, Device
 from lab.fortigate.server import running
 from lab.fortigate.sessions import Counter, Sessions
 from lab.network.kernel_firewall import Program
-from lab.network.kernel_firewall_apply import KernelRefused, PolicyCounters, Run, apply, counters, reroute
+from lab.network.kernel_firewall_apply import ROUTING, KernelRefused, PolicyCounters, Run, apply, counters, reroute
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_schedules import in_force
 from lab.network.kernel_flows import KernelSessions
@@ -122,7 +122,8 @@ class KernelDevice(Device):
                 reroute(
                     self._run,
                     before,
-                    tables_of(self, self._vdom),
+                    {name: self.rows(name, self._vdom) for name in ROUTING},
+                    lambda: tables_of(self, self._vdom),
                     self.clock.local_time(),
                     failed_monitors=links.failed_monitors,
                     https_port=int(self.rows("system/global")[0]["admin-sport"]),

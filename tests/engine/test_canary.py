@@ -119,6 +119,13 @@ async def test_a_canary_without_its_route_is_no_evidence() -> None:
     assert all("canary" not in note for one in picture.candidates for note in (*one.notes, *one.against))
 
 
+async def test_a_canary_that_is_gone_from_the_cluster_is_no_finding_about_the_gateway() -> None:
+    office = await company()
+    office.company.cluster.now = watched_facts()
+    await office.rounds(8)
+    assert await office.incident() is None
+
+
 async def test_a_canary_that_died_at_the_click_stops_it() -> None:
     office = await company()
     office.company.wire.dead.add(ADDRESS[GATEWAY])
