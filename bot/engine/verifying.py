@@ -45,9 +45,9 @@ async def verify(context: Context, operation: Operation, still_ours: StillOurs) 
         timeout_s = FIRST_TIMEOUT_S if attempt == 0 else PROBE_TIMEOUT_S
         asked = [_fresh(checks[index], attempt) for index in left]
         answers = await asyncio.gather(*(_result(context, check, timeout_s) for check in asked))
-        answers = [
-            await _forgetful(context, operation, check, answer) for check, answer in zip(asked, answers, strict=True)
-        ]
+        answers = await asyncio.gather(
+            *(_forgetful(context, operation, *pair) for pair in zip(asked, answers, strict=True))
+        )
         results.update(zip(left, answers, strict=True))
         verified = _verified(operation, results)
         if all(result.passed for result in verified.results) or (verified.passed and attempt >= SAMPLE_ATTEMPTS):

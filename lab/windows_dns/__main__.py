@@ -19,6 +19,9 @@ examples:
   python -m lab.windows_dns --http --listen 127.0.0.1:5985 --load state.json --dump after.json
   python -m lab.windows_dns --route 10.68.0.2=127.0.0.1:10053      (what is meant for kube-dns goes there)
 
+Logins by Kerberos, CredSSP and certificate are switched on in the state: settings.keytab, auth_credssp,
+auth_certificate with client_authorities and certificate_mappings.
+
 The control door is /lab/ on the same port (state, writes, calls, cache, faults, clock, shells).
 It answers this machine only.
 """
