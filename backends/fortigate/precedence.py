@@ -48,29 +48,24 @@ class Predecessors:
         accepts = {one.name: meeting(self._strangers(accepting, one), one) for one in policies}
         concerned = [row for of in (*denies.values(), *accepts.values()) for row in of]
         networks, services = await self._meanings(concerned, policies, wishes)
-        extents = {
-            (policy.name, row.policyid): covers(row, policy, networks, services)
-            for policy in policies
-            for row in (*denies[policy.name], *accepts[policy.name])
-        }
-        return {
-            policy.key: Precedence(
+
+        def judged(policy: Policy, rows: Sequence[EarlierRow]) -> Sequence[tuple[EarlierRow, Covers]]:
+            return [(row, covers(row, policy, networks, services)) for row in rows]
+
+        found = {}
+        for policy in policies:
+            denying_it = judged(policy, denies[policy.name])
+            hidden = list(self._hidden(policy, denying_it))
+            found[policy.key] = Precedence(
                 obstacles=self._obstacles(denying),
-                hiding=(
-                    *self._misplaced(denying, policy),
-                    *(
-                        self._hidden(policy, row, extent)
-                        for row in denies[policy.name]
-                        if (extent := extents[policy.name, row.policyid]) is not Covers.NOTHING
-                    ),
-                ),
+                hiding=(*self._misplaced(denying, policy), *hidden),
                 notes=(
                     *self._unseen(denying, accepting),
-                    *_open(policy, [(row, extents[policy.name, row.policyid]) for row in accepts[policy.name]]),
+                    *([] if hidden else self._cut(policy, denying_it)),
+                    *_open(policy, judged(policy, accepts[policy.name])),
                 ),
             )
-            for policy in policies
-        }
+        return found
 
     def _place(self, order: Order, policy: Policy) -> str | None:
         """A policy that is there already stays where it is; a new one goes before the anchor, or to the end."""
@@ -132,23 +127,34 @@ class Predecessors:
                 )
             )
 
-    def _hidden(self, policy: Policy, row: EarlierRow, extent: Covers) -> str:
-        effect = (
-            tr("stands before it and matches all of its traffic: nothing would come through")
-            if extent is Covers.EVERYTHING
-            else tr("stands before it and may match part of its traffic")
-        )
-        remedy = tr(
+    def _hidden(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+        """The first that takes everything: what stands behind that makes no difference."""
+        full = next((row for row, extent in denying if extent is Covers.EVERYTHING), None)
+        if full is not None:
+            yield tr(
+                "Policy {name}: {called}, which denies, stands before it and matches all of its traffic: nothing would "
+                "come through. {remedy}",
+                name=policy.name,
+                called=_called(full),
+                remedy=self._remedy(),
+            )
+
+    def _cut(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+        """Those that take a part, or nobody knows how much, in one sentence."""
+        part = [row for row, extent in denying if extent is Covers.SOME]
+        if part:
+            yield tr(
+                "Policy {name}: part of its traffic may be denied before it, by {named}. {remedy}",
+                name=policy.name,
+                named=_all_called(part),
+                remedy=self._remedy(),
+            )
+
+    def _remedy(self) -> str:
+        return tr(
             "If that is not meant, name the first such policy as "
             "firewalls.{system}.before_policy in app.yaml, or move it on the device.",
             system=self._system,
-        )
-        return tr(
-            "Policy {name}: {called}, which denies, {effect}. {remedy}",
-            name=policy.name,
-            called=_called(row),
-            effect=effect,
-            remedy=remedy,
         )
 
 
@@ -156,6 +162,13 @@ def _called(row: EarlierRow) -> str:
     if row.name:
         return tr("policy {number} ({name})", number=row.policyid, name=row.name)
     return tr("policy {number}", number=row.policyid)
+
+
+def _all_called(rows: Sequence[EarlierRow]) -> str:
+    """The first few by name, and how many more there are."""
+    more = len(rows) - _MOST_NAMED
+    named = listed([_called(row) for row in rows[:_MOST_NAMED]])
+    return named + (tr(" and {count} more", count=more) if more > 0 else "")
 
 
 def _open(policy: Policy, accepting: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
@@ -173,14 +186,12 @@ def _open(policy: Policy, accepting: Sequence[tuple[EarlierRow, Covers]]) -> Ite
                 + (tr(" That policy {more}.", more=tr(" and ").join(more)) if more else "")
             )
             return
-    part = [_called(row) for row, extent in accepting if extent is Covers.SOME]
+    part = [row for row, extent in accepting if extent is Covers.SOME]
     if part:
-        more_of = tr(" and {count} more", count=len(part) - _MOST_NAMED) if len(part) > _MOST_NAMED else ""
-        named = listed(part[:_MOST_NAMED]) + more_of
         yield tr(
             "Policy {name}: part of its traffic may be accepted before it already, by {named}.",
             name=policy.name,
-            named=named,
+            named=_all_called(part),
         )
 
 

@@ -126,8 +126,8 @@ class Foresees(Protocol):
 class Precedence(Value):
     """What stands before one policy on a firewall where the first match decides; one sentence each.
 
-    `obstacles` keep it from being made in its place, `hiding` keeps packets from it, `notes` are worth knowing for who
-    has it made.
+    `obstacles` keep it from being made in its place, `hiding` keeps all packets from it, `notes` are worth knowing for
+    who has it made.
     """
 
     obstacles: tuple[str, ...] = ()

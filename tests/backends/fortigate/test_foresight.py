@@ -146,7 +146,11 @@ async def test_a_denying_policy_for_everything_is_named(office_with: Open, versi
     assert "firewalls.office-fw.before_policy" in warnings[0]
 
 
-ALL, PART, NONE = "matches all of its traffic", "may match part of its traffic", None
+ALL, PART, NONE = (
+    "matches all of its traffic",
+    "part of its traffic may be denied before it, by policy 50 (deny-50)",
+    None,
+)
 CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "switched off": ({"status": "disable"}, NONE),
     "other way": ({"srcintf": refs(("Test",)), "dstintf": refs(("internal",))}, NONE),
@@ -261,3 +265,17 @@ async def test_a_group_among_the_wishes_is_known_without_asking(office: Office) 
     deny(office, dstaddr=refs(("test-servers",)))
     group = AddressGroup(name="k8snet-qa", members=(PODS.name,))
     assert await seen(office, *wishes({"destinations": (group.name,)}), ours(group)) == ([], [])
+
+
+async def test_many_denials_of_a_part_are_one_sentence_and_nothing_beside_a_full_one(office: Office) -> None:
+    for number in range(50, 60):
+        deny(office, number, service=refs(("HTTP",)))
+    _, [warning] = await seen(office)
+    assert "by policy 50 (deny-50), policy 51 (deny-51), policy 52 (deny-52) and 7 more. If that" in warning
+    [one] = (await office.target.precedence(wishes())).values()
+    assert (one.hiding, one.notes) == ((), (warning,))
+    deny(office, 60)
+    _, [warning] = await seen(office)
+    assert "policy 60 (deny-60), which denies, stands before it and matches all" in warning
+    [one] = (await office.target.precedence(wishes())).values()
+    assert (one.hiding, one.notes) == ((warning,), ())

@@ -159,7 +159,8 @@ async def test_a_failover_is_planned_with_what_hides_the_policies_it_does_not_to
     bot: Work = work()
     assert (await bot.change(Expose(namespace="default"))).state == "done"
     wall(bot)
-    bot.device.update("firewall/policy", 50, {"service": refs(("HTTP",))})
+    [ours] = [row for row in bot.device.rows("firewall/policy") if row["name"] == "k8snet-qa-hq"]
+    bot.device.update("firewall/policy", 50, {"dstaddr": ours["dstaddr"]})  # the nodes themselves can be reached
     bot.device.move("firewall/policy", 50, 1, after=False)
     operation = await bot.ask(Failover(cluster="qa"), OLGA)
     assert operation.plan is not None, operation.entries[-1]
