@@ -21,7 +21,7 @@ e2e: $(READY) ## the article's network in Linux namespaces, with real packets (r
 compat: $(READY) .venv-compat/.ready ## the vendor's own Ansible collection against the simulated FortiGate (fetches Ansible)
 	$(BIN)/python -m tests.compat
 
-corpus: $(READY) ## every fault the lab can make, checked; prints the confusion table (minutes)
+corpus: $(READY) ## every fault the lab can make, checked on both networks; prints confusion tables (ten minutes)
 	$(BIN)/python -m bench.corpus
 
 drills: $(READY) ## gateway failures on real packets, timed (root or user namespaces; minutes)

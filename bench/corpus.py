@@ -79,9 +79,25 @@ class Judged:
         }
 
     @property
+    def bars(self) -> list[tuple[str, str, str, bool]]:
+        """Each bar: what it is about, what is wanted, what was measured, whether it was kept."""
+        false, shrugs = (sum(said) for said in zip(*((r.false_passed, r.shrug) for r in self.made), strict=True))
+        single, pair = share(self.singles), share(self.doubles)
+        return [
+            (
+                f"right code on {len(self.singles)} single cases",
+                f"≥ {SINGLE_BAR:.0%}",
+                f"{single:.1%}",
+                single >= SINGLE_BAR,
+            ),
+            (f"true cause first on {len(self.doubles)} pairs", f"≥ {PAIR_BAR:.0%}", f"{pair:.1%}", pair >= PAIR_BAR),
+            ('a fault under a "passed"', "0", str(false), not false),
+            ("undetermined without need", "0", str(shrugs), not shrugs),
+        ]
+
+    @property
     def met(self) -> bool:
-        bars = share(self.singles) >= SINGLE_BAR and share(self.doubles) >= PAIR_BAR
-        return bars and not any(result.false_passed or result.shrug for result in self.made)
+        return bool(self.made) and all(kept for *_, kept in self.bars)
 
     def show(self, console: Console, verbose: bool) -> None:
         console.print(confusion(self.network, self.singles))
@@ -93,7 +109,10 @@ class Judged:
                 console.print(explained(result), markup=False)
                 if verbose:
                     console.print(result.said.text, markup=False, highlight=False)
-        console.print(self.network, self.figures)
+        bars = Table("", "wanted", "measured", "", title=f"bars, {self.network} network, {self.seconds:.0f} s")
+        for *row, kept in self.bars if self.made else ():
+            bars.add_row(*row, "✓" if kept else "✗")
+        console.print(bars)
 
 
 def judged(network: str, wanted: Sequence[Case], options: argparse.Namespace) -> Judged:

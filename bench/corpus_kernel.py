@@ -23,7 +23,6 @@ from lab.corpus.ground import Impossible
 from lab.corpus.kernel_office import corpus_network, kernel_office
 from lab.corpus.office import Office, State
 from lab.network.kernel import KernelNetwork
-from lab.network.kernel_sandbox import SandboxError
 from lab.network.topology import BOT
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -78,8 +77,6 @@ async def run(case: Case, state: State, net: KernelNetwork, engine: Bot) -> Resu
                 await broken(case, place)
             except Impossible as why:
                 return impossible(case, str(why))
-            except SandboxError as error:
-                raise RuntimeError(f"{case.name}: {error}") from error
             said = await engine.check(place, case.ask)
             mended(place)
     return Result(case, said, time.perf_counter() - started)

@@ -23,12 +23,20 @@ _ROUND = 8  # cases a worker takes at a time
 
 
 async def broken(case: Case, place: Office) -> None:
-    """Make the case's faults, and wait until whoever follows the cluster has noticed."""
-    for fault in case.made:
-        done = fault.apply(place)
-        if isawaitable(done):
-            await done
-    await place.ground.settle()
+    """Make the case's faults, and wait until whoever follows the cluster has noticed.
+
+    Raises Impossible where the network cannot, and RuntimeError when the faults do not go together.
+    """
+    try:
+        for fault in case.made:
+            done = fault.apply(place)
+            if isawaitable(done):
+                await done
+        await place.ground.settle()
+    except Impossible:
+        raise
+    except Exception as error:  # of any simulator; the worker's process cannot hand all of them over
+        raise RuntimeError(f"{case.name}: {type(error).__name__}: {error}") from error
 
 
 def mended(place: Office) -> None:

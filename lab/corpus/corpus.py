@@ -21,6 +21,7 @@ _OVERLAPPING = {
     frozenset(("service", "dns-cache")),
     frozenset(("gateway", "pod-node")),
     frozenset(("gateway", "gateway-object")),
+    frozenset(("office-policy", "object-office")),
 }
 """Parts of which one's fault leaves nothing of the other's to see, or cannot be made after it."""
 

@@ -37,7 +37,8 @@ def _names(*names: str) -> list[dict[str, str]]:
 
 def _add_route(dst: str, gateway: str = "0.0.0.0", **fields: Any) -> Change:
     def apply(office: Office) -> None:
-        office.device.create(_ROUTES, {"seq-num": 50, "dst": dst, "gateway": gateway, "device": "Test"} | fields)
+        number = 50 if dst.startswith("10.") else 51
+        office.device.create(_ROUTES, {"seq-num": number, "dst": dst, "gateway": gateway, "device": "Test"} | fields)
 
     return apply
 
