@@ -5,6 +5,7 @@ it would take longer than sending it and waiting for a server on this machine.
 """
 
 import struct
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
 
 from bot.model.errors import Rejected
@@ -18,6 +19,10 @@ _ANSWERS, _OPCODE, _RECURSION_DESIRED = 0x8000, 0x7800, 0x0100
 _A_IN = struct.pack("!HH", 1, 1)
 _PAYLOAD = 1232  # bytes; a common ground below every tunnel's MTU, larger answers are fetched over TCP
 _EDNS = struct.pack("!BHHIH", 0, 41, _PAYLOAD, 0, 0)  # RFC 6891, section 6.1.2
+_NOT_PLAIN = 0x020F  # truncated, or any code but NOERROR
+_RECORD = struct.Struct("!HHHIH4s")
+_A_OF_THE_QUESTION = (0xC00C, 1, 1, 4)  # the name as a pointer to the question (RFC 1035, section 4.1.4)
+_NO_EXTENSION = b"\0\0"
 _WITHOUT_QUESTION = {1, 2, 4, 5}  # FORMERR, SERVFAIL, NOTIMP, REFUSED: a server may not have understood it
 
 
@@ -65,6 +70,31 @@ def mismatch(asked: Question, number: int, wire: bytes) -> str:
     section = wire[_HEADER.size : _HEADER.size + len(asked.section)]
     same = questions == 1 and section.lower() == asked.section.lower()
     return "" if same else tr("a DNS message that does not answer our question")
+
+
+def plain_addresses(asked: Question, wire: bytes) -> tuple[tuple[IPv4Address, ...], int] | None:
+    """Addresses and smallest TTL of the plainest answer: A records of the very name, and nothing else to say.
+
+    None for every other one, which `parsed` has to read: that takes ten times as long, and of a thousand services
+    nearly all are answered like this.
+    """
+    _, flags, questions, answers, authorities, additional = _HEADER.unpack_from(wire)
+    if flags & _NOT_PLAIN or questions != 1 or not answers or authorities or additional > 1:
+        return None
+    start, addresses, ttls = _HEADER.size + len(asked.section), [], []
+    end = start + answers * _RECORD.size
+    if len(wire) < end:
+        return None
+    for at in range(start, end, _RECORD.size):
+        name, kind, space, ttl, length, packed = _RECORD.unpack_from(wire, at)
+        if (name, kind, space, length) != _A_OF_THE_QUESTION:
+            return None
+        addresses.append(IPv4Address(packed))
+        ttls.append(ttl)
+    rest = wire[end:]
+    if additional and (len(rest) != len(_EDNS) or rest[:3] != _EDNS[:3] or rest[5:7] != _NO_EXTENSION):
+        return None
+    return (tuple(dict.fromkeys(addresses)), min(ttls)) if additional or not rest else None
 
 
 def parsed(wire: bytes) -> "QueryMessage":
