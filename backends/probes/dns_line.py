@@ -61,15 +61,12 @@ class _Line:
             self._reading = asyncio.ensure_future(self._read(datagrams))
         number = self._free()
         asked = self._waiting[number] = _Asked(question)
+        patience = asyncio.get_running_loop().call_later(timeout_s, asked.give_up)
         try:
-            async with asyncio.timeout(timeout_s):
-                datagrams.send(question.wire(number))
-                return await asked.answer
-        except TimeoutError:
-            if asked.stray:
-                raise Malformed(asked.stray) from None
-            raise
+            datagrams.send(question.wire(number))
+            return await asked.answer
         finally:
+            patience.cancel()
             del self._waiting[number]
 
     async def close(self) -> None:
@@ -121,3 +118,8 @@ class _Asked:
         self.question = question
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.stray = ""
+
+    def give_up(self) -> None:
+        """Silence, or something that was no answer."""
+        if not self.answer.done():
+            self.answer.set_exception(Malformed(self.stray) if self.stray else TimeoutError())

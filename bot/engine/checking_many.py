@@ -55,10 +55,12 @@ class Many:
         policies: dict[Flow, list[PolicyAnswer]],
     ) -> Report:
         expected = one.subject.expected
-        named, connections = await asyncio.gather(
-            all_of(self._named(one, server) for server in servers),
-            one.connections(expected, self.around.asking.limits.attempts_of_many),
-        )
+        names = asyncio.ensure_future(all_of(self._named(one, server) for server in servers))
+        try:
+            connections = await one.connections(expected, self.around.asking.limits.attempts_of_many)
+            named = await names
+        finally:
+            names.cancel()
         flows = [flow for address in expected[:1] for flow in self._flows(one, address)]
         evidence = one.evidence(
             tuple(named),
