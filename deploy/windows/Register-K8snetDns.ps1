@@ -7,8 +7,12 @@ $name = 'K8snetDns'
 $modules = Join-Path $env:ProgramFiles 'WindowsPowerShell\Modules'
 $transcripts = Join-Path $env:ProgramData 'K8snetDns\Transcripts'
 
-Get-Module -ListAvailable -Name DnsServer | Out-Null
-Test-PSSessionConfigurationFile -Path (Join-Path $PSScriptRoot "$name.pssc") -Verbose | Out-Null
+if (-not (Get-Module -ListAvailable -Name DnsServer)) {
+    throw 'The DnsServer module is missing here. Is this the DNS server? Install-WindowsFeature RSAT-DNS-Server adds it.'
+}
+if (-not (Test-PSSessionConfigurationFile -Path (Join-Path $PSScriptRoot "$name.pssc") -Verbose)) {
+    throw "$name.pssc is not valid; see above."
+}
 New-Item -ItemType Directory -Path $transcripts -Force | Out-Null
 Copy-Item -Path (Join-Path $PSScriptRoot $name) -Destination $modules -Recurse -Force
 if (Get-PSSessionConfiguration -Name $name -ErrorAction SilentlyContinue) {
