@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import AsyncIterator
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ async def test_a_forwarder_of_the_configuration_file_is_found() -> None:
         office = target(server)
         assert await office.read([KEY]) == {KEY: WISH}
         assert (await office.apply(step(None, WISH))).kind == "already"
+
+
+async def test_masters_may_be_of_either_kind(server: UnboundServer) -> None:
+    both = WISH.model_copy(update={"masters": (IPv6Address("fd00:10:68::a"), *WISH.masters)})
+    office = target(server)
+    assert (await office.apply(step(None, both))).kind == "applied"
+    held = await office.read([KEY])
+    assert held == {KEY: office.normalise(both)}
+    assert (await office.apply(step(held[KEY], WISH))).kind == "applied"
+    assert await office.read([KEY]) == {KEY: WISH}
 
 
 @pytest.mark.parametrize("name", ["Default.svc.cluster.local", "local", "a b.local", "x.local +i", "x.local\nstop"])
