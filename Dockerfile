@@ -10,7 +10,8 @@ COPY backends backends
 RUN python -m venv /opt/k8snet && /opt/k8snet/bin/pip install --no-cache-dir '.[credssp,jea,kerberos]'
 
 FROM python:3.12-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libgssapi-krb5-2 && rm -rf /var/lib/apt/lists/*
+# The font is for pictures in Chinese.
+RUN apt-get update && apt-get install -y --no-install-recommends libgssapi-krb5-2 fonts-wqy-microhei && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/k8snet --create-home k8snet
 COPY --from=build /opt/k8snet /opt/k8snet
 ENV PATH=/opt/k8snet/bin:$PATH PYTHONUNBUFFERED=1

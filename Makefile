@@ -44,7 +44,7 @@ fix: $(READY) ## let the linter mend what it can
 
 TEXTS := bot/locales
 texts: $(READY) ## collect every text that people read, for the translations to follow
-	$(BIN)/pybabel -q extract -k tr -k tr_n:1,2 -k marked --no-location --sort-output --omit-header \
+	$(BIN)/pybabel -q extract -k tr -k tr_n:1,2 -k marked -k label --no-location --sort-output --omit-header \
 	    -o $(TEXTS)/k8snet.pot bot handlers backends
 	$(BIN)/pybabel -q update -l zh_Hans_CN -i $(TEXTS)/k8snet.pot -o $(TEXTS)/zh-CN.po \
 	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date

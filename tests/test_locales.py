@@ -20,7 +20,7 @@ from bot.model.wording import Catalogue, speaking, spoken, tr, tr_n
 from bot.model.words import WORDS
 
 ROOT = Path(__file__).parent.parent
-KEYWORDS = {"tr": None, "tr_n": (1, 2), "marked": None}
+KEYWORDS = {"tr": None, "tr_n": (1, 2), "marked": None, "label": None}
 Counted = tuple[str, ...]
 
 

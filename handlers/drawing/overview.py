@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from bot.engine.overview import ClusterState, Overview
 from bot.model.wording import tr
+from handlers.drawing.fonts import label
 from handlers.drawing.path import path_of, path_scene
 from handlers.drawing.scene import Line, Polygon, Scene, Shape
 from handlers.drawing.strips import availability_rows, signal_rows, strips_scene
@@ -30,11 +31,11 @@ def scenes(picture: Overview) -> Mapping[str, Scene]:
         drawn[path_name(cluster)] = path_scene(path_of(picture, cluster))
         if rows := signal_rows(cluster):
             spoken = tr("Signals of the last 24 hours, cluster {cluster}", cluster=cluster.name)
-            title = f"Signals of the last 24 hours, cluster {cluster.name}"
+            title = label("Signals of the last 24 hours, cluster {cluster}", cluster=cluster.name)
             drawn[signals_name(cluster)] = strips_scene(title, spoken, rows)
     if rows := availability_rows(picture.exposures):
         drawn[AVAILABILITY] = strips_scene(
-            "Availability in the last 24 hours", tr("Availability in the last 24 hours"), rows
+            label("Availability in the last 24 hours"), tr("Availability in the last 24 hours"), rows
         )
     return drawn
 

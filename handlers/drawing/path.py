@@ -6,6 +6,7 @@ from bot.engine.overview import ClusterState, ExposureState, Overview
 from bot.model.samples import State, worst
 from bot.model.value import Value
 from bot.model.wording import listed, tr
+from handlers.drawing.fonts import label
 from handlers.drawing.scene import (
     BORDER,
     CARD,
@@ -74,8 +75,14 @@ def path_scene(path: Path) -> Scene:
     height = top_services + _panel_height(services) + MARGIN
 
     def shapes() -> Iterator[Shape]:
-        yield written(MARGIN, 16, f"Way into cluster {path.cluster}", WIDTH - 2 * MARGIN, size=12)
-        hops = (("office DNS", path.office), ("firewall", path.firewall), ("gateway", path.gateway))
+        yield written(
+            MARGIN, 16, label("Way into cluster {cluster}", cluster=path.cluster), WIDTH - 2 * MARGIN, size=12
+        )
+        hops = (
+            (label("office DNS"), path.office),
+            (label("firewall"), path.firewall),
+            (label("gateway"), path.gateway),
+        )
         step = (WIDTH - 2 * MARGIN - HOP_WIDTH) / (len(hops) - 1)
         for number, (kind, hop) in enumerate(hops):
             x = MARGIN + number * step
@@ -85,12 +92,16 @@ def path_scene(path: Path) -> Scene:
             yield from _box(x, TITLE_HEIGHT, kind, hop)
         middle = WIDTH - MARGIN - HOP_WIDTH / 2
         yield from _arrow((middle, top_nodes - GAP), (middle, top_nodes), path.gateway)
-        said = "the API does not answer" if path.problem else "no other node" if not nodes else "other nodes"
+        said = label("other nodes") if nodes else label("no other node")
+        said = label("the API does not answer") if path.problem else said
         yield from _panel(top_nodes, said, nodes, len(path.nodes))
         reached = Hop(name="", state=worst(one.state for one in path.services))
         yield from _arrow((middle, top_services - GAP), (middle, top_services), reached)
         yield from _panel(
-            top_services, "exposed services" if services else "nothing is exposed", services, len(path.services)
+            top_services,
+            label("exposed services") if services else label("nothing is exposed"),
+            services,
+            len(path.services),
         )
 
     return scene(height, shapes(), path_alt(path))
@@ -162,7 +173,7 @@ def _box(x: float, y: float, kind: str, hop: Hop) -> Iterator[Shape]:
 def _panel(y: float, title: str, hops: Sequence[Hop], count: int) -> Iterator[Shape]:
     width = WIDTH - 2 * MARGIN
     yield Rect(x=MARGIN, y=y, width=width, height=_panel_height(hops), fill=PANEL, line=BORDER, radius=6)
-    more = f", {count - len(hops)} more" if count > len(hops) else ""
+    more = label(", {count} more", count=count - len(hops)) if count > len(hops) else ""
     yield written(MARGIN + 8, y + 12, title + more, width - 16, size=10, colour=MUTED)
     cell = (width - 8 * (COLUMNS + 1)) / COLUMNS
     for number, hop in enumerate(hops):

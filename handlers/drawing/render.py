@@ -5,6 +5,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
+from handlers.drawing.fonts import chinese_font, is_chinese, wide
 from handlers.drawing.scene import Line, Polygon, Rect, Scene, Shape, Text
 
 SCALE = 3  # pixels a unit: sharp on phones
@@ -56,15 +57,20 @@ def _dashes(line: Line) -> list[tuple[tuple[float, float], ...]]:
 
 
 def _write(draw: ImageDraw.ImageDraw, text: Text, zoom: int) -> None:
-    font = _font(text.size * zoom)
-    wide = font.getlength(text.text)
-    if wide > text.width * zoom:
-        font = _font(text.size * zoom * text.width * zoom / wide)
+    chinese = chinese_font() if is_chinese(text.text) else None
+    said = text.text if chinese else "".join("·" if wide(one) else one for one in text.text)
+    font = _font(text.size * zoom, chinese)
+    width = font.getlength(said)
+    if width > text.width * zoom:
+        font = _font(text.size * zoom * text.width * zoom / width, chinese)
     anchor = {"left": "lm", "middle": "mm", "right": "rm"}[text.anchor]
-    draw.text((text.x * zoom, text.y * zoom), text.text, fill=text.colour, font=font, anchor=anchor)
+    draw.text((text.x * zoom, text.y * zoom), said, fill=text.colour, font=font, anchor=anchor)
 
 
 @cache
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow brings it along: no machine needs fonts."""
+def _font(size: float, chinese: tuple[str, int] | None) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The Latin one comes with Pillow: no machine needs fonts for that."""
+    if chinese is not None:
+        file, face = chinese
+        return ImageFont.truetype(file, size, index=face)
     return ImageFont.load_default(size)

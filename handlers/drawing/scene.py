@@ -5,6 +5,7 @@ from typing import Literal
 
 from bot.model.samples import State
 from bot.model.value import Value
+from handlers.drawing.fonts import wide
 from handlers.views.blocks import clip, visible
 
 WIDTH = 360  # units: the width of a phone, so that what is readable here is readable there
@@ -88,13 +89,18 @@ def written(
     anchor: Literal["left", "middle", "right"] = "left",
 ) -> Text:
     """Text from anywhere, made to fit: names that differ at their end keep it."""
-    text = shortened(drawable(text), max(int(width / (size * _GLYPH)), 3))
+    text = drawable(text)
+    needed = sum(1 if wide(one) else _GLYPH for one in text) * size
+    if needed > width:
+        text = shortened(text, max(int(len(text) * width / needed), 3))
     return Text(x=x, y=y, text=text, size=size, width=width, colour=colour, anchor=anchor)
 
 
 def drawable(text: str) -> str:
-    """What the font has no glyph for, or what turns the reading direction, is a dot."""
-    return "".join(one if " " <= one <= "\u017f" and one != "\x7f" else "·" for one in visible(text)) or "·"
+    """What no font has a glyph for, or what turns the reading direction, is a dot."""
+    return (
+        "".join(one if (" " <= one <= "\u017f" and one != "\x7f") or wide(one) else "·" for one in visible(text)) or "·"
+    )
 
 
 def shortened(text: str, most: int) -> str:

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.engine.overview import Overview
+from bot.locales import catalogue
 from bot.model.samples import Strip
+from bot.model.wording import speaking
+from handlers.drawing.fonts import chinese_font
 from handlers.drawing.overview import scenes, sheet
 from handlers.drawing.path import Hop, path_scene
 from handlers.drawing.path import Path as Way
@@ -102,7 +105,7 @@ def test_a_strip_has_its_colours_in_their_places_on_a_card_that_stands_on_any_ba
     strip = Strip(
         subject="n", family="data", states=("good",) * 32 + ("doubtful",) * 32 + ("bad",) * 32, minutes=96, share=2 / 3
     )
-    drawn = strips_scene("title", "title", [Row(name="n", strip=strip)])
+    drawn = strips_scene("title", "title", [Row(name="n", spoken="n", strip=strip)])
     image = decoded(drawn)
     assert image.size == (drawn.width * 3, drawn.height * 3)
     places = (STRIP_LEFT + 10, STRIP_LEFT + STRIP_WIDTH / 2, STRIP_LEFT + STRIP_WIDTH - 10)
@@ -172,3 +175,22 @@ def test_a_shortened_name_keeps_both_ends(text: str, most: int) -> None:
 def test_nobody_loads_the_drawing_library_who_does_not_draw() -> None:
     code = "import sys, bot.__main__, bot.app, handlers.edge, handlers.views.lines; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_pictures_speak_chinese_where_a_font_does() -> None:
+    overview = await story("down")
+    with speaking(catalogue("zh-CN")):
+        drawn = scenes(overview)
+    words = {shape.text for one in drawn.values() for shape in one.shapes if isinstance(shape, Text)}
+    assert ("网关节点" in words) == (chinese_font() is not None)
+    assert ("gateway" in words) == (chinese_font() is None)
+    assert all("网关" in one.alt or "24" in one.alt for one in drawn.values())
+    if folder := os.environ.get("K8SNET_PICTURES"):
+        (Path(folder) / "chinese.png").write_bytes(png(sheet(drawn)))
+
+
+def test_chinese_is_drawn_within_its_place_with_or_without_a_font() -> None:
+    text = written(10, 50, "集群 qa 最近二十四小时的信号" * 5, 120)
+    image = decoded(scene(100, iter((text,)), "x"))
+    assert pixel(image, 140, 50) == CARD
+    assert image.crop((10 * SCALE, 40 * SCALE, 130 * SCALE, 60 * SCALE)).convert("L").getextrema()[0] < 128

@@ -39,7 +39,7 @@ async def test_status_is_followed_by_pictures_that_are_uploaded_once(transport: 
             contains="[image: Way into cluster qa: DNS of office hq ✓ works", after=words.seq
         )
         assert shown.ephemeral
-        assert "Availability in the last 24 hours: default on qa, hq 100 %." in shown.spoken
+        assert "Availability in the last 24 hours: default / qa, hq 100 %." in shown.spoken
         files = files_of(shown.blocks)
         for file in files:
             answer = await room.slack.http.get(f"/files/{file}")
