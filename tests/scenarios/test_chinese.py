@@ -23,9 +23,9 @@ STAYS = re.compile(
     | [0-9.]+\ (?:ms|s|min|h)\b | \b[A-Z][a-z]{2}\ [0-9]+,\ [0-9]{4}\b
     | \b(?:viewer|developer|operator|oncall|admin)\b
     | \(\w+:\ [\w ./]+\) | HTTP/1\.1\ 200\ OK
-    | \b(?:UTC|SOA|NXDOMAIN|DNS|TCP|UDP|API|CNI|VDOM|ECMP|Pod|Slack|Windows|macOS|Linux|mDNS|StatefulSet|Ready)\b
+    | \b(?:UTC|SOA|NXDOMAIN|DNS|TCP|UDP|API|CNI|VDOM|ECMP|Pod|Slack|ping|Windows|macOS|Linux|mDNS|StatefulSet|Ready)\b
     | \b(?:k8snet|kubelet|default|defualt|expsoe|monitoring|qa|hq|fw|dc1|Test|dmz|internal|udp|tcp)\b
-    | \[image:|\bdata\b|\bhost\b                        # captions of the picture's own rows
+    | \[image:
     | Names\ in | \.local\b | \bpod\b | <!\w+\^\w+> | the\ test  # a heading of the documents; the vantage
     """,
     re.VERBOSE,
