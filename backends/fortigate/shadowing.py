@@ -14,7 +14,7 @@ from typing import Literal
 from backends.fortigate.mapping import Found, stored_form
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
-from backends.fortigate.urls import Query, encoded, lookups
+from backends.fortigate.urls import Query, encoded, fitting, lookups
 from backends.fortigate.wire import EarlierRow, NamedRow, ServiceRow
 from bot.engine.side_by_side import both, together
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource
@@ -42,12 +42,9 @@ class Covers(IntEnum):
 class Order:
     """Policies of one kind, the anchor, and policies of given names, in the order in which packets meet them."""
 
-    def __init__(self, rows: Sequence[EarlierRow]) -> None:
+    def __init__(self, rows: Sequence[EarlierRow], whole: bool = True) -> None:
         self._rows = rows
-
-    @property
-    def complete(self) -> bool:
-        return len(self._rows) < MOST_ROWS
+        self.complete = whole and len(rows) < MOST_ROWS
 
     def holds(self, name: str) -> bool:
         return any(row.name == name for row in self._rows)
@@ -86,24 +83,32 @@ class Shadowing:
         )
         if not larger - towards:
             return order
-        return await self._towards(policies, {*towards, *larger, *await self._groups(larger)}, names)
+        return await self._towards(policies, towards, names, {*larger, *await self._groups(larger)} - towards)
 
     async def _towards(
-        self, policies: Sequence[Policy], destinations: Collection[str], names: Collection[str]
+        self,
+        policies: Sequence[Policy],
+        destinations: Collection[str],
+        names: Collection[str],
+        others: Collection[str] = (),
     ) -> Order:
-        """Every condition also holds for `names`, so that they stand in their place among the others."""
+        """Towards `destinations`, and as many of the others as fit. Every condition also holds for `names`, so that
+        they stand in their place among the rest."""
+        askable = [name for name in (*sorted(destinations), *sorted(others)) if "," not in name]
+        asked = fitting("dstaddr", askable)
         sides = (
             ("srcintf", {name for policy in policies for name in policy.source_interfaces} | {"any"}),
             ("dstintf", {name for policy in policies for name in policy.destination_interfaces} | {"any"}),
-            ("dstaddr", {name for name in destinations if "," not in name}),
+            ("dstaddr", asked),
         )
         conditions = [("filter", ",".join([*_each(column, values), *_each("name", names)])) for column, values in sides]
         conditions.append(("filter", ",".join(["action==accept", *_each("name", names)])))
-        return await self._order((*conditions, ("format", f"{_COLUMNS}|nat|utm-status|comments")))
+        columns = f"{_COLUMNS}|nat|utm-status|comments"
+        return await self._order((*conditions, ("format", columns)), whole=len(asked) == len(askable))
 
-    async def _order(self, query: Query) -> Order:
+    async def _order(self, query: Query, whole: bool = True) -> Order:
         query = (*query, ("count", str(MOST_ROWS)))
-        return Order(await self._reader.shaped("firewall/policy", query, EarlierRow))
+        return Order(await self._reader.shaped("firewall/policy", query, EarlierRow), whole)
 
     async def _covering(self, networks: Iterable[IPv4Network]) -> set[str]:
         """Names of the address objects for one of these networks or for one around it."""

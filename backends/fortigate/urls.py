@@ -3,6 +3,7 @@ where it means a row: the API's DELETE on a table wiped it on older firmware."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from urllib.parse import quote
 
 from bot.model.wording import tr
@@ -91,6 +92,12 @@ def either(conditions: Sequence[tuple[str, str]]) -> Iterator[Query]:
         batch.append(comparison)
     if batch:
         yield (("filter", ",".join(batch)),)
+
+
+def fitting(column: str, values: Sequence[str]) -> Sequence[str]:
+    """As many of the values, from the first one, as one filter that matches each of them has room for."""
+    lengths = accumulate(len(column) + len("==,") + len(encoded(value)) for value in values)
+    return values[: sum(length <= _LONGEST_FILTER for length in lengths)]
 
 
 def between(column: str, first: int, last: int) -> Query:

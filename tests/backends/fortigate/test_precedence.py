@@ -178,3 +178,15 @@ async def test_a_way_that_is_open_already_is_said_in_the_plan(work: Any, server:
     assert operation.plan is not None
     [warning] = [text for text in operation.plan.warnings if OPEN in text]
     assert "Policy k8snet-qa-hq: policy 1 (office-to-test), which accepts" in warning
+
+
+async def test_more_names_for_larger_networks_than_can_be_asked_for_are_said(office: Office) -> None:
+    """One request stays short; its answer is judged as far as it goes, and what matters most is in it."""
+    office.device.create("firewall/address", {"name": "larger", "subnet": "10.64.0.0/10"})
+    for number in range(60):
+        name = f"{number} {'with blanks ' * 6}".strip()
+        office.device.create("firewall/addrgrp", {"name": name, "member": refs(("larger",))})
+    accept(office)
+    cut, found = await told(office)
+    assert "only the first ones were compared" in cut
+    assert "policy 50 (accept-50), which accepts" in found
