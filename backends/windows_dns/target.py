@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from backends.windows_dns import mapping, scripts
@@ -13,6 +14,7 @@ from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S, Clock, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Foresight, Outcome
+from bot.engine.side_by_side import both
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
@@ -27,6 +29,14 @@ LONGEST_SETTLE_TICKS = SETTLE_TICKS + mapping.ticks(IDLE_TIMEOUT_S)
 HEARD_S = 5.0  # how long an answer still tells the server's clock: a shell for the question takes a second there
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Names that somebody asks for, not sent yet, and their zones to come."""
+
+    names: dict[str, None]  # in the order of asking
+    answer: asyncio.Task[list[Zone]]
 
 
 class WindowsDns:
@@ -45,6 +55,8 @@ class WindowsDns:
         self._clock = clock
         self._shell = WinRmShell(name, settings, clock)
         self._writing = asyncio.Lock()
+        self._asking: _Question | None = None
+        self._reading: set[asyncio.Task[list[Zone]]] = set()
         self._computer: str | None = None
         self._heard: tuple[Answer, float] | None = None  # the newest answer, and when it came
         # The moment of the server's clock after which a write of unknown outcome can no longer have an effect.
@@ -65,7 +77,7 @@ class WindowsDns:
             self._check_key(key)
         async with self._writing:
             await self._settle()
-        zones = mapping.by_name(await self._zones(key.name for key in keys))
+        zones = await self._zones(key.name for key in keys)
         held: dict[Key, Resource] = {}
         for key in keys:
             try:
@@ -78,10 +90,10 @@ class WindowsDns:
 
     async def foresee(self, wishes: Sequence[Resource]) -> Foresight:
         """What the server's own settings, and the zones above the wished ones, mean for them."""
-        prevented = mapping.prevented(await self.server_facts(), self._settings.storage)
         names = [wish.key.name for wish in wishes]
         above = dict.fromkeys(ancestor for name in names for ancestor in ancestors(name))
-        zones = mapping.by_name(await self._zones(above))
+        zones, facts = await both(self._zones(above), self.server_facts())
+        prevented = mapping.prevented(facts, self._settings.storage)
         obstacles = (mapping.obstacle(zones, name, self._settings.delegating_zones) for name in names)
         warnings = (mapping.overshadowed(zones, name) for name in names)
         return Foresight(
@@ -152,6 +164,9 @@ class WindowsDns:
         await self._ask("cache.clear", Answer, {}, self._deadline())
 
     async def close(self) -> None:
+        for reading in self._reading:
+            reading.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         await self._shell.close()
 
     def _check_key(self, key: Key) -> None:
@@ -175,7 +190,29 @@ class WindowsDns:
         assert after is None or isinstance(after, Forwarder)
         return step.before, after
 
-    async def _zones(self, names: Iterable[str]) -> list[Zone]:
+    async def _zones(self, names: Iterable[str]) -> Mapping[str, Zone]:
+        """The zones of these names, by name, and of those that are asked for at the same moment.
+
+        One question for all: each costs a shell on the server, and that a second or more.
+        """
+        if self._asking is None:
+            self._asking = _Question({}, asyncio.create_task(self._read_zones()))
+            self._reading.add(self._asking.answer)
+            self._asking.answer.add_done_callback(self._read)
+        question = self._asking
+        question.names.update(dict.fromkeys(names))
+        # Others wait for it as well, so it goes on when one of them is told to stop.
+        return mapping.by_name(await asyncio.shield(question.answer))
+
+    def _read(self, answer: asyncio.Task[list[Zone]]) -> None:
+        self._reading.discard(answer)
+        if not answer.cancelled():
+            answer.exception()  # of a question that nobody waits for any more, nobody wants to hear
+
+    async def _read_zones(self) -> list[Zone]:
+        await asyncio.sleep(0)  # whoever asks in this turn of the loop is in time
+        assert self._asking is not None
+        names, self._asking = self._asking.names, None
         deadline = self._deadline()
         zones: list[Zone] = []
         for batch in mapping.batches(names, _BATCH):

@@ -48,6 +48,38 @@ async def test_a_forwarder_is_made_changed_and_removed(dc: Office, login: Login)
     await target.close()
 
 
+async def test_what_is_asked_at_the_same_moment_takes_one_shell(dc: Office) -> None:
+    target = dc.target()
+    await target.apply(step(None, WISH))
+    dc.server.faults.add("drop", "Create", skip=1)  # a second one would not open
+    another = Key(kind="forwarder", name="monitoring.svc.cluster.local")
+    assert await asyncio.gather(target.read([KEY]), target.read([another]), target.read([another, KEY])) == [
+        {KEY: target.normalise(WISH)},
+        {},
+        {KEY: target.normalise(WISH)},
+    ]
+    await target.close()
+
+
+async def test_whoever_gives_up_takes_no_answer_from_others(dc: Office) -> None:
+    target = dc.target()
+    await target.apply(step(None, WISH))
+    impatient, patient = (asyncio.create_task(target.read([KEY])) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == {KEY: target.normalise(WISH)}
+    await target.close()
+
+
+async def test_an_error_reaches_everybody_who_asked(dc: Office) -> None:
+    target = dc.target()
+    dc.server.faults.add("drop", "Create")
+    answers = await asyncio.gather(target.read([KEY]), target.read([KEY]), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unreachable, Unreachable]
+    assert await target.read([KEY]) == {}
+    await target.close()
+
+
 async def test_what_is_written_is_what_was_wished(dc: Office) -> None:
     target = dc.target()
     await target.apply(step(None, OTHER))
