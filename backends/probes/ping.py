@@ -5,8 +5,9 @@ from ipaddress import IPv4Address
 from icmplib import ICMPLibError, SocketPermissionError, async_ping
 
 from bot.model.probes import PingAnswer
+from bot.model.wording import marked, tr
 
-NOT_ALLOWED = "this process may not send ICMP echo: its group is outside net.ipv4.ping_group_range"
+NOT_ALLOWED = marked("this process may not send ICMP echo: its group is outside net.ipv4.ping_group_range")
 
 
 async def ping(address: IPv4Address, timeout_s: float) -> PingAnswer:
@@ -22,4 +23,4 @@ async def ping(address: IPv4Address, timeout_s: float) -> PingAnswer:
         except (ICMPLibError, OSError) as error:
             return PingAnswer(address=address, answered=None, problem=str(error))
         return PingAnswer(address=address, answered=host.is_alive, elapsed_ms=round(host.max_rtt))
-    return PingAnswer(address=address, answered=None, problem=NOT_ALLOWED)
+    return PingAnswer(address=address, answered=None, problem=tr(NOT_ALLOWED))

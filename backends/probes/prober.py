@@ -12,6 +12,7 @@ from backends.probes.socks import Socks
 from backends.probes.vantage import Direct, Vantage
 from bot.model.facts import Protocol
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
+from bot.model.wording import tr
 
 
 class NetworkProber:
@@ -43,6 +44,6 @@ class NetworkProber:
 
     async def ping(self, address: IPv4Address, timeout_s: float) -> PingAnswer:
         if self._proxied:
-            return PingAnswer(address=address, answered=None, problem="an echo cannot go through a SOCKS5 proxy")
+            return PingAnswer(address=address, answered=None, problem=tr("an echo cannot go through a SOCKS5 proxy"))
         async with self._turns:
             return await ping(address, timeout_s)

@@ -11,6 +11,7 @@ from bot.model.doors import Door
 from bot.model.facts import ClusterFacts, Node
 from bot.model.resources import Key, Route
 from bot.model.site import ClusterSite
+from bot.model.wording import tr
 
 MOST = 12  # routes; of a large cluster, enough nodes are candidates
 
@@ -49,5 +50,5 @@ def _found(cluster: ClusterSite, facts: ClusterFacts) -> Iterator[tuple[Node, Do
         service = facts.service(cluster.canary, canary_name(node.name))
         port = next((one for one in service.ports if one.protocol == "TCP"), None) if service is not None else None
         if service is not None and service.cluster_ip is not None and port is not None:
-            label = f"canary through {node.name}"
+            label = tr("canary through {name}", name=node.name)
             yield node, Door(label=label, address=service.cluster_ip, port=port.port, speak="http")

@@ -182,7 +182,7 @@ class Rest(Value):
 
 
 RETURN = marked("proven there; the way back")
-NOT_BACK = "the routes are back as they were, but it is not proven that data passes there again"
+NOT_BACK = marked("the routes are back as they were, but it is not proven that data passes there again")
 FORWARD_TRIES = 3
 BACK_TRIES = 5
 
@@ -286,7 +286,10 @@ def _returned(last: OperationEntry) -> Action:
         return Verify()
     if (failed := last.problem) is None:
         return Finish(result="done")
-    return Finish(result="rolled-back", reason=f"{NOT_BACK}: {failed.what}: {failed.evidence}")
+    return Finish(
+        result="rolled-back",
+        reason=tr("{problem}: {what}: {evidence}", problem=tr(NOT_BACK), what=failed.what, evidence=failed.evidence),
+    )
 
 
 def _of_one_target(plan: Plan, indexes: Sequence[int]) -> tuple[int, ...]:

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretStr
 
+from bot.model.wording import tr
+
 
 def _resolved(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
-    raise ValueError("a secret does not belong in this file: write {env: NAME} or {file: PATH}")
+    raise ValueError(tr("a secret does not belong in this file: write {env: NAME} or {file: PATH}"))
 
 
 # The settings loader replaces {env: NAME} and {file: PATH} by the secret itself before validation.

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from bot.model.resources import TargetId
 from bot.model.value import Value
+from bot.model.wording import tr
 
 
 class Office(Value):
@@ -97,7 +98,9 @@ class CheckLimits(Value):
     def _possible(self) -> Self:
         for name in ("facts_s", "probe_s", "doubt_s"):
             if getattr(self, name) > self.deadline_s:
-                raise ValueError(f"{name} ({getattr(self, name):g}) must not be more than deadline_s")
+                raise ValueError(
+                    tr("{name} ({seconds:g}) must not be more than deadline_s", name=name, seconds=getattr(self, name))
+                )
         return self
 
 

@@ -87,6 +87,8 @@ WORDS = (
 
 def key_line(key: Key) -> str:
     """A resource by kind and name."""
+    if key.kind == "cache":
+        return tr("cache of every name")
     return f"{word(key.kind)} {key.name}"
 
 
