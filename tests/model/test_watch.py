@@ -129,7 +129,7 @@ def test_down_needs_five_bad_rounds_of_two_families(history: list[set[Signal] | 
     if watch.health == "down":
         clear = [bad for bad in history if bad is not None]
         assert sum(bool({"service", "pod"} & bad) for bad in clear) >= 5
-        assert sum(bool({"host", "proxy", "lease", "ready"} & bad) for bad in clear) >= 3
+        assert sum(bool({"host", "ping", "proxy", "lease", "ready"} & bad) for bad in clear) >= 3
 
 
 @given(rounds)
