@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,6 +64,11 @@ class Kdc:
             commands += [f"addprinc -randkey {service}", f"ktadd -norandkey -k {self.keytab} {service}"]
         self._run("kadmin.local", "-r", REALM, text="\n".join(commands) + "\n")
         assert self.keytab.exists()
+
+    def point_at(self, port: int) -> None:
+        """Let programs look for the KDC there, whoever that is."""
+        self.port = port
+        self._configure()
 
     def administer(self, command: str) -> None:
         self._run("kadmin.local", "-r", REALM, text=command + "\n")
@@ -136,8 +141,11 @@ def _find(name: str) -> str:
 
 def _free_port() -> int:
     """Free for UDP and TCP, a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
-        return port
+    for _ in range(50):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            with suppress(OSError):  # somebody has its UDP twin
+                udp.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no port is free for both UDP and TCP")

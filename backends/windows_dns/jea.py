@@ -83,7 +83,7 @@ class JeaConversation:
             return self._exchange()
         except Exception as error:
             log.debug("conversation with %s failed: %s", self._settings.endpoint, type(error).__name__)
-            if self.phase is Phase.NOTHING_SENT:
+            if self.phase is Phase.NOTHING_SENT and not isinstance(error, OSError):  # OSError: of the network
                 self._tickets.forget()
             return _explain(error, self._settings, self.phase)
         finally:

@@ -60,9 +60,6 @@ class Tickets:
             context = krb5.init_context()
             krb5.cc_destroy(context, krb5.cc_resolve(context, self._cache.encode()))
 
-    def close(self) -> None:
-        self.forget()
-
     def _credential(self) -> "spnego.Credential":
         import spnego
 

@@ -1,6 +1,7 @@
 """The one place where the blocking WinRM client meets asyncio."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -142,5 +143,6 @@ class WinRmShell:
 
     async def close(self) -> None:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""
-        self._executor.submit(self._tickets.close)
+        with contextlib.suppress(RuntimeError):  # it has been let go before
+            self._executor.submit(self._tickets.forget)
         self._executor.shutdown(wait=False)

@@ -297,12 +297,13 @@ async def test_a_kdc_that_is_not_there(realm: Kdc, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_silent_kdc_does_not_outlast_the_deadline(realm: Kdc, monkeypatch: pytest.MonkeyPatch) -> None:
-    with at(realm, monkeypatch, ""):
-        port = realm.port
+    for name, value in realm.environment.items():
+        monkeypatch.setenv(name, value)
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", port))
+        silent.bind(("127.0.0.1", 0))
         silent.setblocking(False)
+        realm.point_at(silent.getsockname()[1])
         async with joined(realm) as dc:
             clock = dc.clock()
             door = target(dc, clock=clock)
@@ -356,6 +357,20 @@ async def test_one_ticket_serves_many_calls_and_is_renewed_in_time(kdc: Kdc) -> 
     assert (second, fourth) == (0, 0)
     assert third > 0
     assert fifth > 0
+
+
+async def test_a_server_that_is_down_costs_no_tickets(kdc: Kdc) -> None:
+    async with joined(kdc) as dc:
+        door = target(dc)
+        await door.read([KEY])
+        before = (kdc.home / "kdc.log").read_text().count("AS_REQ")
+        dc.server.faults.add("drop", "Create")
+        with pytest.raises(Unreachable):
+            await door.read([KEY])
+        assert await door.read([KEY]) == {}
+        assert (kdc.home / "kdc.log").read_text().count("AS_REQ") == before
+        await door.close()
+        await door.close()  # harmless
 
 
 async def test_a_ticket_that_the_server_cannot_read_any_more_is_replaced(kdc: Kdc) -> None:
