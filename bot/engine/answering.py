@@ -49,8 +49,10 @@ async def move(context: Context, incident: Incident, node: str, actor: Person, f
         incident=f"{incident.id}.{incident.version}",
     )
     intent = (await context.journal.world()).intent(incident.picture.cluster)
+    shown = incident.picture.warnings[:1] if incident.picture.steps else None  # counted when people were asked
     plan, alive = await asyncio.gather(
-        make_plan(context, command, ITSELF, operation, facts=facts), _carries_again(context, incident, intent, facts)
+        make_plan(context, command, ITSELF, operation, facts=facts, impact=shown),
+        _carries_again(context, incident, intent, facts),
     )
     if alive:
         raise UserError(

@@ -39,8 +39,11 @@ async def make_plan(
     operation: str,
     approved: Plan | None = None,
     facts: ClusterFacts | None = None,
+    impact: Sequence[str] | None = None,
 ) -> Plan:
     """The plan for a change as of now. Reads, never writes; with `facts`, does not ask the cluster for them.
+
+    With `impact`, what a move does to open connections is known already, and people are waiting.
 
     With `approved`, it is made to be compared with that plan: what targets foretold is not asked for again, because
     they refuse by themselves what has become impossible since.
@@ -75,9 +78,9 @@ async def make_plan(
     difference = diff(wanted, owned, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
     moving = isinstance(command, Failover | Drill) and approved is None
-    (rows, foretold), impact = await both(
+    (rows, foretold), cut = await both(
         both(survey.rows(difference.steps), _warnings(survey, difference.steps, order, approved)),
-        _impact(context, cluster, world, command, wanted, facts) if moving else _nothing(),
+        _impact(context, cluster, world, command, wanted, facts, impact) if moving else _nothing(),
     )
     steps = _with_rows(difference.steps, rows)
     addresses = (*(placed.resource for placed in wanted), *concerned.values())
@@ -94,7 +97,7 @@ async def make_plan(
         opens=flows(steps, networks, opening=True),
         closes=flows(steps, networks, opening=False),
         warnings=(
-            *impact,
+            *cut,
             *(warnings_for(command, cluster, context.site, after, facts, steps) if steps else ()),
             *foretold,
         ),
@@ -176,6 +179,7 @@ async def _impact(
     command: Change,
     wanted: Sequence[Placed],
     facts: ClusterFacts,
+    known: Sequence[str] | None,
 ) -> Sequence[str]:
     """What a move does to open connections."""
     # What DNS servers ask is no connection: it goes on over the new gateway.
@@ -184,8 +188,8 @@ async def _impact(
         for placed in wanted
         if isinstance(placed.resource, Policy) and placed.resource.services != (DNS_SERVICE,)
     ]
-    said = await counted_impact(context, cluster, policies, facts)
-    return [said, clearing()] if will_clear(world, cluster, command) else [said]
+    said = [await counted_impact(context, cluster, policies, facts)] if known is None else known
+    return [*said, clearing()] if will_clear(world, cluster, command) else said
 
 
 async def _nothing() -> Sequence[str]:

@@ -17,6 +17,7 @@ from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_routes import BLACKHOLE, NO_GATEWAY, Hop, Leg, Route, active_routes, legs
 
 ROUTING = ("router/static", "firewall/address", "firewall/addrgrp", "system/link-monitor")
+"""The tables that decide which static routes are active."""
 Run = Callable[[Sequence[str], str], Awaitable["subprocess.CompletedProcess[str]"]]
 """Runs a command with a given input in the firewall's namespace."""
 

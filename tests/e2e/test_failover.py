@@ -24,3 +24,12 @@ async def test_a_killed_gateway_is_asked_about_and_left_with_one_click(tmp_path:
     assert result.asked_s <= 15, result
     assert result.proven_s <= 10, result
     assert result.outage_s <= 1, result
+
+
+@pytest.mark.parametrize("name", ["gateway killed, next one sick", "gateway killed, auto", "drill on command"])
+async def test_canaries_auto_and_drill_keep_their_word_on_real_packets(tmp_path: Path, name: str) -> None:
+    """A candidate whose canary is silent is not offered; auto says that nobody was asked; a drill says what it cost."""
+    if problems := missing():
+        pytest.skip(f"no kernel lab here: {problems}")
+    result = await drill(next(scenario for scenario in SCENARIOS if scenario.name == name), tmp_path)
+    assert not result.problem, f"{result}\n{(tmp_path / 'bot.log').read_text()}"
