@@ -130,10 +130,9 @@ class Surroundings:
     async def gateway(self) -> GatewayEvidence:
         """The gateway node: what the cluster says of it, and whether it answers."""
         address, facts = self.known.gateway_address, self.known.facts
-        kubelet, health, policy, route = await asyncio.gather(
-            self._on_node(address, KUBELET_PORT, "kubelet"),
+        (kubelet, policy), health, route = await asyncio.gather(
+            self._kubelet(address),
             self._on_node(address, PROXY_HEALTH_PORT, "healthz"),
-            self.from_office(address, "TCP", KUBELET_PORT),
             self.route(address),
         )
         nodes = facts.nodes if facts else ()
@@ -150,6 +149,13 @@ class Surroundings:
             stale_leases=sum(age > STALE_S for age in behind.values()),
             leases=len(behind),
         )
+
+    async def _kubelet(self, address: IPv4Address | None) -> tuple[ConnectAnswer | None, PolicyAnswer | None]:
+        """Its answer; of one that does not answer, also whether the firewall would let us ask it."""
+        reply = await self._on_node(address, KUBELET_PORT, "kubelet")
+        if reply is not None and reply.outcome == "data":
+            return reply, None
+        return reply, await self.from_office(address, "TCP", KUBELET_PORT)
 
     async def neighbours(self) -> tuple[ConnectAnswer, ...]:
         """Whether other nodes answer: asked only in doubt."""
