@@ -36,13 +36,12 @@ class Predecessors:
             async with self._reader.in_time():
                 return await self._judged(policies, wishes)
         except Refused as no:
-            note = tr("The firewall could not be asked about policies that come before: {problem}.", problem=no.problem)
-            return {policy.key: Precedence(notes=(note,)) for policy in policies}
+            return {policy.key: Precedence(notes=(_unasked(no),)) for policy in policies}
 
     async def _judged(self, policies: Sequence[Policy], wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
         names = [*(policy.name for policy in policies), *([self._anchor] if self._anchor else [])]
-        denying, accepting = await both(
-            self._shadowing.denying(names), self._shadowing.accepting(policies, wishes, names)
+        denying, (accepting, unasked) = await both(
+            self._shadowing.denying(names), self._accepting(policies, wishes, names)
         )
         denies = {one.name: meeting(self._denials(denying, one), one) for one in policies}
         accepts = {one.name: meeting(self._strangers(accepting, one), one) for one in policies}
@@ -60,12 +59,22 @@ class Predecessors:
                 obstacles=self._obstacles(denying),
                 hiding=(*self._misplaced(denying, policy), *hidden),
                 notes=(
+                    *unasked,
                     *self._unseen(denying, accepting),
                     *([] if hidden else self._cut(policy, denying_it)),
                     *_open(policy, judged(policy, accepts[policy.name])),
                 ),
             )
         return found
+
+    async def _accepting(
+        self, policies: Sequence[Policy], wishes: Sequence[Resource], names: Sequence[str]
+    ) -> tuple[Order, Sequence[str]]:
+        """And why there are none: a device that does not take this question must still tell what denies."""
+        try:
+            return await self._shadowing.accepting(policies, wishes, names), ()
+        except Refused as no:
+            return Order([]), (_unasked(no),)
 
     def _place(self, order: Order, policy: Policy) -> str | None:
         """A policy that is there already stays where it is; a new one goes before the anchor, or to the end."""
@@ -156,6 +165,10 @@ class Predecessors:
             "firewalls.{system}.before_policy in app.yaml, or move it on the device.",
             system=self._system,
         )
+
+
+def _unasked(no: Refused) -> str:
+    return tr("The firewall could not be asked about policies that come before: {problem}.", problem=no.problem)
 
 
 def _called(row: EarlierRow) -> str:

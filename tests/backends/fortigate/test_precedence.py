@@ -11,7 +11,7 @@ from lab.fortigate import article
 from lab.fortigate.server import Server
 from tests.backends.fortigate.at_work import Work
 from tests.backends.fortigate.conftest import Office, Open, ours, step
-from tests.backends.fortigate.test_foresight import POLICY, VERSIONS, wishes
+from tests.backends.fortigate.test_foresight import POLICY, VERSIONS, deny, wishes
 from tests.contract.fortigate_subject import TOKEN, refs
 from tests.office import OLGA
 
@@ -190,3 +190,14 @@ async def test_more_names_for_larger_networks_than_can_be_asked_for_are_said(off
     cut, found = await told(office)
     assert "only the first ones were compared" in cut
     assert "policy 50 (accept-50), which accepts" in found
+
+
+async def test_a_device_that_does_not_take_the_question_for_accepting_policies_still_tells_what_denies(
+    office: Office,
+) -> None:
+    deny(office)
+    office.server.faults.arm("status", path="*/cmdb/firewall/address", options={"code": 400}, count=1)
+    [one] = (await office.target.precedence(wishes())).values()
+    assert "policy 50 (deny-50), which denies, stands before it and matches all" in one.hiding[0]
+    assert len(one.notes) == 1
+    assert "could not be asked about policies that come before" in one.notes[0]

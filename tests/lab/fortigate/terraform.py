@@ -1,7 +1,8 @@
 """What the vendor's Terraform provider sends and how it takes the answers, request by request.
 
 Read from fortinetdev/terraform-provider-fortios, release 1.25 (commit f4e824b); each method names the file that it
-follows. The provider cannot be run here: it is written in Go and comes from a registry of its own.
+follows. The provider cannot be run here: it is written in Go and comes from a registry of its own. Its logins with a
+name and a password are left out: the simulator knows API tokens only, as k8snet does.
 """
 
 from __future__ import annotations
