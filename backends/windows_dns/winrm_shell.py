@@ -39,15 +39,15 @@ class Clock(Protocol):
 
 
 class WinRmShell:
-    """Runs programs on one Windows server, one at a time. `system` is the server's name in app.yaml."""
+    """Runs programs on one Windows server, two at a time. `system` is the server's name in app.yaml."""
 
     def __init__(self, system: str, settings: WindowsDnsSettings, clock: Clock) -> None:
         self._system = system
         self._settings = settings
         self._clock = clock
         self._tickets = Tickets(settings, clock.monotonic)
-        # One thread: the client is not thread-safe, and the server counts the shells of an account.
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"winrm-{system}")
+        # Each conversation has a client of its own. No more threads: the server counts the shells of an account.
+        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"winrm-{system}")
 
     async def run(
         self,

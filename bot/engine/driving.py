@@ -48,16 +48,18 @@ async def drive(context: Context, operation_id: str) -> None:
     """
     run = context.env.new_id()
     ours_since = context.env.monotonic()
-    ours = await _leased(context, operation_id)
+    operation = (await context.journal.world()).operations[operation_id]
+    # An intent takes the right to drive with its record; whatever else comes first needs it before.
+    ours = isinstance(next_action(operation, run), Intend) or await _leased(context, operation_id)
     async with Meter(context) as meter:
         while ours:
-            operation = (await context.journal.world()).operations[operation_id]
             entries = await _perform(context, operation, run, ours_since + LEASE_S - LONGEST_CALL_S, meter)
             if not entries:
                 await context.journal.release(_lease(operation_id), context.instance)
                 return
             ours_since = context.env.monotonic()
             ours = await _write_down(context, operation, entries)
+            operation = (await context.journal.world()).operations[operation_id]
 
 
 async def _write_down(context: Context, operation: Operation, entries: Sequence[AnyEntry]) -> bool:
