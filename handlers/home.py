@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -59,6 +59,7 @@ class Homes:
             picture=picture,
             latest=(await self._engine.history())[:LATEST],
             notice=notice,
+            why_not=await self._refused(person, picture),
         )
         pictures = await self._pictures.blocks(scenes(picture))
         if routine and self._shown.get(person) == view(pictures=pictures):
@@ -126,6 +127,11 @@ class Homes:
         self._opened = {person: at for person, at in self._opened.items() if now - at <= LOOKING_S}
         self._shown = {person: view for person, view in self._shown.items() if person in self._opened}
         return list(self._opened)[-MOST_LOOKING:]
+
+    async def _refused(self, person: Person, picture: Overview) -> Mapping[str, str]:
+        """By incident, why this person's answer would not count."""
+        lasting = [cluster.incident for cluster in picture.clusters if cluster.incident is not None]
+        return {incident.id: await self._engine.why_not_answer(incident, person) for incident in lasting}
 
     async def _waiting(self, person: Person, picture: Overview) -> Sequence[Waiting]:
         """Changes that wait for a yes, each with why this person's would not count ("" when it would)."""

@@ -21,6 +21,7 @@ from bot.model.commands import Change, Check, Command, Drill, DryPlan, Expose
 from bot.model.diagnosis import Report
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
+from bot.model.incident import Incident
 from bot.model.journal import Asked
 from bot.model.operation import Operation
 from bot.model.people import Permission, Person, Profile, RoleName, barred, may, permissions, roles
@@ -174,6 +175,12 @@ class Engine:
         """Why this person's yes to a waiting change would not count now; "" when it would. Raises Unreachable."""
         assert operation.plan is not None
         refusal = await changing.objection(self.context, operation, operation.plan, actor)
+        return refusal.reason if refusal else ""
+
+    async def why_not_answer(self, incident: Incident, actor: Person) -> str:
+        """Why this person's answer to an incident would not count now; "" when it would. Raises Unreachable."""
+        cluster = incident.picture.cluster
+        refusal = may(await self.profile(actor), Permission.FAIL_OVER, self.context.grants, cluster)
         return refusal.reason if refusal else ""
 
     async def permissions(self, actor: Person) -> frozenset[Permission]:

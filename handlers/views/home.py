@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from bot.engine.overview import Overview
 from bot.model.operation import Operation
-from bot.model.people import Permission, RoleName, able_roles
+from bot.model.people import Permission, RoleName
 from bot.model.value import Value
 from bot.model.wording import listed, tr
 from handlers.drawing.overview import AVAILABILITY, path_name, signals_name
@@ -30,6 +30,7 @@ from handlers.views.operation import decision_buttons, fits
 
 BLOCKS_LIMIT = 100
 NO_PICTURES: Mapping[str, Block] = MappingProxyType({})
+NOBODY_REFUSED: Mapping[str, str] = MappingProxyType({})
 PLANS_SHOWN = 10
 
 
@@ -48,16 +49,18 @@ def home_view(
     latest: Sequence[Operation],
     notice: str = "",
     pictures: Mapping[str, Block] = NO_PICTURES,
+    why_not: Mapping[str, str] = NOBODY_REFUSED,
 ) -> Block:
     """Own roles, open incidents, what waits for a yes, what is exposed, how the gateways are, what happened last.
 
     `pictures` are image blocks under the names of `handlers.drawing.overview`; whatever is missing is in words anyway.
+    `why_not` tells by an incident's id why the viewer's answer to it would not count.
     """
     blocks: list[Block] = []
     if notice:
         blocks.append(section(f":information_source: {notice}"))
     blocks += [section(_roles(roles)), actions(*_own_buttons(permissions))]
-    blocks += _incidents(picture, permissions)
+    blocks += _incidents(picture, why_not)
     blocks += [_header(tr("Waiting for a yes")), *_waiting(waiting)]
     blocks += [_header(tr("Exposed namespaces")), *exposure_blocks(picture)]
     blocks += [pictures[AVAILABILITY]] if AVAILABILITY in pictures else []
@@ -74,19 +77,19 @@ def home_view(
     return _home(blocks)
 
 
-def _incidents(picture: Overview, permissions: frozenset[Permission]) -> Iterator[Block]:
+def _incidents(picture: Overview, why_not: Mapping[str, str]) -> Iterator[Block]:
     """As in the channel, with the buttons for those whose click would count."""
     for cluster in picture.clusters:
         if cluster.incident is None:
             continue
         yield _header(tr("The gateway of {cluster} needs an answer", cluster=cluster.name))
         _, blocks = incident_view(cluster.incident)
+        refusal = why_not.get(cluster.incident.id, "")
         for block in blocks:
-            if block["type"] != "actions" or Permission.FAIL_OVER in permissions:
+            if block["type"] != "actions" or not refusal:
                 yield block
             else:
-                able = listed(able_roles(Permission.FAIL_OVER))
-                yield context(escape(tr("Who may answer: the role {roles}.", roles=able)))
+                yield {"type": "context", "elements": [plain_text(refusal)]}
 
 
 def refused_view(why: str) -> Block:

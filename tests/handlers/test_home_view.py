@@ -40,6 +40,11 @@ async def story(name: str) -> tuple[Watched, Block]:
         waiting=[Waiting(operation=one, why_not=await engine.why_not(one, person)) for one in pending],
         picture=picture,
         latest=(await engine.history())[:5],
+        why_not={
+            cluster.incident.id: await engine.why_not_answer(cluster.incident, person)
+            for cluster in picture.clusters
+            if cluster.incident is not None
+        },
         pictures={name: image(f"F-{name}", one.alt) for name, one in scenes(picture).items()},
     )
 
