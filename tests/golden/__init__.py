@@ -50,5 +50,11 @@ def assert_golden(name: str, view: tuple[str, list[dict[str, Any]]]) -> None:
 
 
 def _steady(text: str) -> str:
-    """Digests cover more than what a message shows: whatever a plan learns to hold would change them."""
-    return re.sub(r"\b[0-9a-f]{12,64}\b", "<digest>", text)
+    """Without what changes when nothing that is said does.
+
+    Digests cover more than a message shows: whatever a plan learns to hold would change them. And a virtual clock goes
+    on by every sleep of anybody, so that moments and durations depend on how often somebody waits.
+    """
+    text = re.sub(r"\b[0-9a-f]{12,64}\b", "<digest>", text)
+    text = re.sub(r"(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}\b", "<time>", text)
+    return re.sub(r"(?<![0-9.])[0-9]+(\.[0-9]+)?( s\b| 秒)", "<seconds>", text)

@@ -1,12 +1,13 @@
 """Every state of an incident's message, block for block, and what is said below it."""
 
 import json
+import re
 
 import pytest
 
 from bot.engine.announcing import Outbox
 from bot.model.incident import Incident
-from handlers.views.incident import incident_view, said_below
+from handlers.views.incident import incident_view, said_below, timeline
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
 from tests.golden import assert_golden, in_every_language
 from tests.office import OLGA
@@ -89,3 +90,14 @@ async def test_what_is_said_below(name: str) -> None:
     incident = await story(name)
     said = [below for record in incident.records if (below := said_below(record, incident)) is not None]
     assert_golden(f"incident-{name}-below", ("\n".join(said), []))
+
+
+async def test_the_timeline_tells_every_station_with_its_seconds() -> None:
+    lines = timeline(await story("moved"))
+    stations = [re.fullmatch(r"[0-9:]{8} UTC  (.*?) \(\+([0-9.]+) s\)", line) for line in lines[1:-1]]
+    told = [(match[1].split(" by ")[0], float(match[2])) for match in stations if match is not None]
+    assert [what for what, _ in told] == ["detected", "asked", "clicked", "moved", "proven", "done"]
+    seconds = dict(told)
+    assert list(seconds.values()) == sorted(seconds.values())
+    assert seconds["clicked"] - seconds["asked"] >= 20  # so long olga thought
+    assert lines[-1] == f"{seconds['proven'] - seconds['clicked']:.1f} s from yes to proof"
