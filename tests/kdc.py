@@ -6,6 +6,7 @@ make clean && make .venv/.ready.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -83,14 +84,17 @@ class Kdc:
             self._configure()
             with (self.home / "kdc.log").open("w") as log:
                 process = subprocess.Popen(
-                    command, env=self._whole_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+                    command, env=self._whole_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True,
+                )  # fmt: skip
             try:
                 if self._serves(process):
                     yield
                     return
             finally:
-                process.terminate()
+                # The whole group: faketime stays in front of what it starts.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
                 process.wait(timeout=20)
         raise RuntimeError("krb5kdc did not start")
 
