@@ -123,9 +123,6 @@ class Engine:
 
     async def check(self, command: Check) -> Report:
         """Raises UserError, BackendErrors."""
-        for name, watch in self._watches.items():
-            if watch.facts is not None:
-                self.context.seen[name] = watch.facts
         return await checking.check(self.context, command)
 
     async def dry_plan(self, command: DryPlan | Drill, actor: Person = LOCAL) -> Plan:
