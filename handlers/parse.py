@@ -147,7 +147,8 @@ def _check(rest: str) -> Command:
     words = _without_reason("check", rest)
     if "office" in words:
         raise UserError(tr("`check` looks from every office. Type: {usage}", usage=_usage("check")))
-    return Check.model_validate({"name": words.pop("object"), **words})
+    name = words.pop("object").strip("\"'`")  # as names stand in texts that people copy from
+    return Check.model_validate({"name": name, **words})
 
 
 def _history(rest: str) -> Command:

@@ -49,7 +49,7 @@ async def test_two_people_press_at_once_and_it_is_applied_once(transport: str) -
         ("/k8snet expsoe default", "Did you mean expose?"),
         ("/k8snet check not-a-name", "is not a service name"),
         ("/k8snet expose default on nowhere", "There is no cluster nowhere"),
-        ("/k8snet check “redis-abc-gns.default”", "is not a service name"),
+        ("/k8snet check “redis-abc-gns.default”", "redis-abc-gns.default is broken"),
         ("/k8snet list", "Nothing is exposed."),
         ("/k8snet whoami", "Roles: operator"),
         ("/k8snet plan default", "+ route 10.68.0.0/16 via 172.16.1.106 on Test"),

@@ -61,6 +61,8 @@ async def answered(room: Chat, typed: str, contains: str) -> str:
         # What Slack's clients make of it: links, smart quotes' relatives, invisible and non-breaking characters.
         ("<http://redis-abc-gns.default|redis-abc-gns.default>", "✓ redis-abc-gns.default works"),
         ("<http://redis-abc-gns.default:6379>", "✓ redis-abc-gns.default:6379 works"),
+        ("“redis-abc-gns.default”", "✓ redis-abc-gns.default works"),
+        ("`redis-abc-gns.default:6379`", "✓ redis-abc-gns.default:6379 works"),
         ("redis‑abc‑gns.default", "✓ redis-abc-gns.default works"),
         ("\u00a0redis-abc-gns.default\u200b\u00a0", "✓ redis-abc-gns.default works"),
         # Refused, and why.
