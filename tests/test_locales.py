@@ -18,6 +18,7 @@ from bot.model.probes import ConnectOutcome, DnsOutcome
 from bot.model.resources import Kind
 from bot.model.wording import Catalogue, speaking, spoken, tr, tr_n
 from bot.model.words import WORDS
+from handlers.views.blocks import aligned
 
 ROOT = Path(__file__).parent.parent
 KEYWORDS = {"tr": None, "tr_n": (1, 2), "marked": None, "label": None}
@@ -79,3 +80,7 @@ def test_every_code_that_people_see_as_a_word_has_one() -> None:
     kinds = {entry.model_fields["kind"].default for entry in get_args(AnyEntry)}
     codes = {code for words in (HopName, State, Severity, Kind, DnsOutcome, ConnectOutcome) for code in get_args(words)}
     assert not (kinds | codes) - set(WORDS)
+
+
+def test_columns_are_aligned_by_the_places_that_characters_take() -> None:
+    assert aligned(["abcd", "命名", "一x"]) == ["abcd", "命名", "一x "]

@@ -12,8 +12,10 @@ import yaml
 
 from backends.kubernetes.reader import KubernetesReader
 from backends.kubernetes.settings import KubernetesSettings
+from bot.locales import catalogue
 from bot.model.errors import BackendError, Rejected, Unreachable
 from bot.model.facts import ClusterFacts
+from bot.model.wording import speaking
 from lab.cluster.access import READER_RULES, Account
 from lab.cluster.article import COREFILE, cluster, objects
 from lab.cluster.clock import HandClock
@@ -284,6 +286,11 @@ async def test_a_kubeconfig_that_cannot_be_used_is_rejected(tmp_path: Path, spoi
     path = tmp_path / "kubeconfig"
     spoil(path)
     assert f"cannot use the kubeconfig {path}" in await failure_of(path, Rejected)
+
+
+async def test_what_a_thread_of_the_client_library_says_is_said_in_the_callers_language(tmp_path: Path) -> None:
+    with speaking(catalogue("zh-CN")):
+        assert "无法使用" in await failure_of(tmp_path / "missing", Rejected)
 
 
 async def test_an_unknown_context_is_rejected(served: Running, tmp_path: Path) -> None:
