@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from bot.engine.context import Context
 from bot.engine.ports import PathOracle
 from bot.engine.verifying import knock
-from bot.model.canary import armed
+from bot.model.canary import KNOCKS, armed
 from bot.model.candidates import Candidate, NodeHealth, candidates, resolve
 from bot.model.doors import Door
 from bot.model.errors import BackendError, UserError
@@ -85,7 +85,11 @@ async def carries(context: Context, canary: Door | None, timeout_s: float) -> bo
     """Whether data reaches a canary; asked twice, because a single packet may be lost. None without a canary."""
     if canary is None:
         return None
-    return any([(await knock(context, [canary], timeout_s / 2))[0] for _ in range(2)])
+    for _ in range(2):
+        good, _ = await knock(context, [canary] * KNOCKS, timeout_s / 2)
+        if good:
+            return True
+    return False
 
 
 async def host_answers(context: Context, address: IPv4Address) -> tuple[bool | None, str]:

@@ -9,7 +9,7 @@ from bot.engine.context import Context
 from bot.engine.gateways import MOST_NODES, host_answers, on_link, proxy_healthy
 from bot.engine.ports import PathOracle, Target
 from bot.engine.verifying import knock
-from bot.model.canary import armed, canary_routes
+from bot.model.canary import KNOCKS, armed, canary_routes
 from bot.model.candidates import NodeHealth
 from bot.model.doors import Door
 from bot.model.errors import BackendError, Rejected
@@ -215,7 +215,7 @@ class Sampler:
             host_answers(self._context, node.internal_ip),
             proxy_healthy(self._context, node.internal_ip),
             self._ping(node.internal_ip),
-            self._knock(() if canary is None else (canary,)),
+            self._knock(() if canary is None else (canary,) * KNOCKS),
         )
         return _Look(Reading(*host), Reading(*proxy), ping, data)
 

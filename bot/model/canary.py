@@ -14,6 +14,9 @@ from bot.model.site import ClusterSite
 from bot.model.wording import tr
 
 MOST = 12  # routes; of a large cluster, enough nodes are candidates
+# A canary is knocked at so often at once: of the pods behind it one may just have died with the gateway, and until the
+# cluster notices, each connection meets one by chance.
+KNOCKS = 3
 
 
 def canary_name(node: str) -> str:
