@@ -64,7 +64,7 @@ async def test_every_line_gets_its_answer(transport: str, line: str, says: str) 
 async def test_a_check_offers_the_fix_and_the_fix_is_the_ordinary_flow(transport: str) -> None:
     async with chat(transport, self_confirm=True) as room:
         await room.slack.say("/k8snet check redis-abc-gns.default")
-        broken = await room.slack.until(contains="the namespace is not exposed")
+        broken = await room.slack.until(contains="is broken at the office DNS")
         assert "Expose default" in broken.buttons
         await room.slack.click("Expose default")
         await room.slack.until(contains="waits for a yes")
