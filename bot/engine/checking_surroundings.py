@@ -159,15 +159,15 @@ class Surroundings:
 
     async def neighbours(self) -> tuple[ConnectAnswer, ...]:
         """Whether other nodes answer: asked only in doubt."""
-        if self.known.facts is None:
+        nodes = self.known.facts.nodes if self.known.facts else ()
+        if not nodes:
             return await self._api_server()
-        nodes = self.known.facts.nodes
         others = [node.internal_ip for node in nodes if node.name != self.known.gateway and node.ready][:NEIGHBOURS]
         answers = await asyncio.gather(*(self._on_node(address, KUBELET_PORT, "kubelet") for address in others))
         return tuple(answer for answer in answers if answer is not None)
 
     async def _api_server(self) -> tuple[ConnectAnswer, ...]:
-        """Without the cluster's word, its API server itself, if it stands among the nodes."""
+        """Without the cluster's word on its nodes, its API server itself, if it stands among the nodes."""
         reader = self.context.clusters[self.cluster.name]
         server = reader.server() if isinstance(reader, HasServer) else None
         if server is None or server[0] == self.known.gateway_address:

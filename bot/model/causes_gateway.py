@@ -54,7 +54,7 @@ def _gateway_unknown(e: Evidence) -> Sequence[str]:
 def _segment_silent(e: Evidence) -> Sequence[str]:
     """Every node that was asked is silent: others beside the gateway that the cluster's API calls alive, or else the
     node that this API stands on."""
-    if _answers(e) is not False or e.gateway.kubelet is None or len(e.gateway.neighbours) < (2 if e.readable else 1):
+    if _answers(e) is not False or e.gateway.kubelet is None or len(e.gateway.neighbours) < (2 if e.nodes else 1):
         return ()
     if any(reply.outcome not in SILENT for reply in e.gateway.neighbours) or _carries(e):
         return ()
@@ -66,14 +66,16 @@ def _carries(e: Evidence) -> bool:
 
 
 def _given_up(e: Evidence) -> bool:
-    """The cluster itself has noticed (the node is not Ready, or its lease is overdue), or cannot be asked."""
+    """The cluster itself has noticed (the node is not Ready, or its lease is overdue, and not most others with it), or
+    cannot be asked."""
     behind = e.gateway.lease_behind_s
-    return e.gateway.node is None or not e.gateway.node.ready or (behind is not None and behind > STALE_S)
+    overdue = behind is not None and behind > STALE_S and not _leases_stale(e)
+    return e.gateway.node is None or not e.gateway.node.ready or overdue
 
 
 def _alone(e: Evidence) -> bool:
     """Without the cluster's word no other node is known that could be compared with."""
-    return not e.readable and not e.gateway.neighbours
+    return not e.nodes and not e.gateway.neighbours
 
 
 def _gateway_down(e: Evidence) -> Sequence[str]:
