@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.engine.context import Context
-from bot.engine.gateways import KUBELET_PORT
+from bot.engine.gateways import KUBELET_PORT, PROXY_HEALTH_PORT
 from bot.engine.ports import ClearsSessions
 from bot.model.commands import Failover
 from bot.model.errors import BackendError
@@ -53,7 +53,9 @@ async def _own_address(context: Context, facts: ClusterFacts) -> IPv4Address | N
     """Where our probes come from: they are nobody's connections. None when that cannot be told."""
     nodes = [node.internal_ip for node in facts.nodes if node.ready and node.internal_ip is not None][:ASKED_NODES]
     asking = [
-        asyncio.ensure_future(context.prober.connect(node, KUBELET_PORT, "TCP", "https", COUNT_S / 2)) for node in nodes
+        asyncio.ensure_future(context.prober.connect(node, port, "TCP", speak, COUNT_S / 2))
+        for node in nodes
+        for port, speak in ((KUBELET_PORT, "https"), (PROXY_HEALTH_PORT, "healthz"))
     ]
     try:
         for answered in asyncio.as_completed(asking):
