@@ -18,6 +18,7 @@ from bot.model.plan import AfterReturn, CarriesData, Question
 from bot.model.proof import checks_for
 from bot.model.samples import Reading, Track, exposure_subject
 from bot.model.site import ClusterSite
+from bot.model.world import World
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,10 @@ class Availability:
         self._facts: ClusterFacts | None = None
         self._turn = 0
         self._looked_at: float | None = None
-        self._known: frozenset[Exposure] = frozenset()
+        self._seen: tuple[object, ...] = ()
 
     async def run(self) -> None:
-        """Look while this bot leads: in every interval, and soon after something was exposed."""
+        """Look while this bot leads: in every interval, and soon after something has happened."""
         env = self._context.env
         while True:
             try:
@@ -49,13 +50,15 @@ class Availability:
             await env.sleep(min(SOON_S, self._cluster.availability_s))
 
     async def due(self) -> bool:
-        """Whether the interval has passed, or something is exposed that was not when it was last looked. Raises
-        BackendErrors of the journal.
-        """
+        """Whether the interval has passed, or something has happened since the last look. Raises BackendErrors."""
         if self._looked_at is None or self._context.env.monotonic() - self._looked_at >= self._cluster.availability_s:
             return True
-        exposures = (await self._context.journal.world()).intent(self._cluster.name).exposures
-        return not set(exposures) <= self._known
+        return self._situation(await self._context.journal.world()) != self._seen
+
+    def _situation(self, world: World) -> tuple[object, ...]:
+        """What makes the last look old: another exposure, another gateway, another state of an incident."""
+        intent, incident = world.intent(self._cluster.name), world.incident(self._cluster.name)
+        return intent, incident and (incident.id, incident.state, incident.picture.severity)
 
     async def leads(self) -> bool:
         """Whether this bot is the one that looks: takes or renews the lease."""
@@ -64,8 +67,9 @@ class Availability:
 
     async def tick(self) -> None:
         """Raises BackendErrors of the journal."""
-        intent = (await self._context.journal.world()).intent(self._cluster.name)
-        self._looked_at, self._known = self._context.env.monotonic(), frozenset(intent.exposures)
+        world = await self._context.journal.world()
+        intent = world.intent(self._cluster.name)
+        self._looked_at, self._seen = self._context.env.monotonic(), self._situation(world)
         if not intent.exposures:
             return
         facts = await self._refreshed()

@@ -74,7 +74,7 @@ async def measures(context: Context, watches: Mapping[str, GatewayWatch]) -> Mea
                     namespace=exposure.namespace,
                     office=exposure.office,
                     names=day.latest(subject, "names"),
-                    data=day.latest(subject, "data"),
+                    data=day.latest(subject, "reached"),
                 )
             )
     ended = (one for one in world.operations.values() if one.state in FINAL)

@@ -109,7 +109,7 @@ def _with_day(state: ExposureState, day: Day) -> ExposureState:
     return state.model_copy(
         update={
             "names": day.latest(subject, "names"),
-            "data": day.latest(subject, "data"),
+            "data": day.latest(subject, "reached"),
             "day": day.strip(subject, "exposure"),
         }
     )

@@ -23,15 +23,17 @@ TICKS = 24  # of a strip in words
 BAD_SHARE, DOUBTFUL_SHARE = 5 / 8, 1 / 8
 
 State = Literal["good", "doubtful", "bad", "unknown"]
-Family = Literal["data", "machine", "names", "exposure"]
+Family = Literal["data", "machine", "exposure", "names", "reached"]
 FAMILIES_OF_NODES: tuple[Family, ...] = ("data", "machine")
 Reading = bool | None
 _ORDER: tuple[State, ...] = ("unknown", "good", "doubtful", "bad")
 _FAMILIES: dict[Family, tuple[str, ...]] = {
     "data": ("service", "pod", "canary"),
     "machine": ("host", "ping", "proxy", "lease", "ready"),
-    "names": ("names",),
     "exposure": ("service", "names"),
+    # The last look of a minute alone, for what is so now.
+    "names": ("names-now",),
+    "reached": ("service-now",),
 }
 _FAMILIES_OF: dict[str, list[Family]] = {}
 for _family, _signals in _FAMILIES.items():
@@ -45,6 +47,14 @@ class Track:
 
     subject: str
     signal: str
+
+
+_NOW = frozenset({"names-now", "service-now"})
+
+
+def _now(track: Track) -> Track:
+    """The track that holds only the last look."""
+    return Track(track.subject, f"{track.signal}-now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,8 @@ class Minute:
 
     def noting(self, readings: Mapping[Track, Reading]) -> "Minute":
         new = {track: self.tallies.get(track, Tally()).plus(reading) for track, reading in readings.items()}
-        return Minute(self.at, {**self.tallies, **new})
+        now = {_now(track): Tally().plus(reading) for track, reading in readings.items() if _now(track).signal in _NOW}
+        return Minute(self.at, {**self.tallies, **new, **now})
 
 
 class Strip(Value):

@@ -8,7 +8,7 @@ from bot.engine.availability import Availability
 from bot.model.errors import Unreachable
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, Watched, watched
 from tests.memory_store import MemoryStore
-from tests.office import Company
+from tests.office import OLGA, Company
 
 
 async def looked(office: Watched, minutes: int) -> None:
@@ -84,6 +84,22 @@ async def test_what_was_just_exposed_is_looked_at_soon_and_everything_else_in_it
     assert not await availability.due()
     office.pass_time(60)
     assert await availability.due()
+
+
+async def test_a_gateway_in_trouble_is_a_reason_to_look_and_the_last_look_tells_what_is_so_now() -> None:
+    office = await watched()
+    await looking(office).tick()
+    office.company.wire.dead.add(ADDRESS[GATEWAY])
+    await office.rounds(5)
+    assert await looking(office).due()
+    await looking(office).tick()
+    (exposure,) = (await office.engine.overview()).exposures
+    assert (exposure.names, exposure.data) == ("bad", "bad")
+    await office.click(await office.asked(), OLGA)
+    assert await looking(office).due()
+    await looking(office).tick()
+    (exposure,) = (await office.engine.overview()).exposures
+    assert (exposure.names, exposure.data) == ("good", "good")
 
 
 async def test_others_see_a_look_at_once() -> None:
