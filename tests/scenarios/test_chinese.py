@@ -20,7 +20,7 @@ STAYS = re.compile(
     | \b(?:expose|unexpose|failover|drill|check|plan|history|status|list|audit|whoami|help)\b
     | (?<=failover\ )to\b | \bon\ qa\b | \bbecause\b   # the prepositions of a typed command
     | [\w*.]+(?:[-_./:@][\w*.-]+)+ | [@#]\w+            # names with hyphens or dots, addresses, people, channels
-    | [0-9.]+\ (?:ms|s|min|h)\b | \b[A-Z][a-z]{2}\ [0-9]+,\ [0-9]{4}\b
+    | [0-9.]+\ (?:ms|s|min|h)(?![a-z]) | \b[A-Z][a-z]{2}\ [0-9]+,\ [0-9]{4}\b
     | \b(?:viewer|developer|operator|oncall|admin)\b
     | \(\w+:\ [\w ./]+\) | HTTP/1\.1\ 200\ OK
     | \b(?:UTC|SOA|NXDOMAIN|DNS|TCP|UDP|API|CNI|VDOM|ECMP|Pod|Slack|ping|Windows|macOS|Linux|mDNS|StatefulSet|Ready)\b
