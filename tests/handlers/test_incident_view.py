@@ -2,10 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from backends.oncall.rotation import Rotation
+from backends.oncall.settings import RotationSettings
 from bot.engine.announcing import Outbox
+from bot.engine.engine import Engine
 from bot.model.incident import Incident
 from handlers.views.incident import incident_view, said_below, timeline
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched, watched_facts
@@ -14,12 +18,12 @@ from tests.office import OLGA
 
 STATES = (
     *("down", "degraded", "notice", "no-candidate", "snoozed", "planned", "escalated"),
-    *("withdrawn", "moved", "moved-back"),
+    *("withdrawn", "moved", "moved-back", "by-itself", "no-schedule"),
 )
 
 
 async def story(name: str) -> Incident:
-    office = await watched()
+    office = await watched(RULES.model_copy(update={"auto": name == "by-itself"}))
     match name:
         case "degraded":
             office.company.wire.not_forwarding.add(ADDRESS[GATEWAY])
@@ -28,6 +32,15 @@ async def story(name: str) -> Incident:
             office.company.cluster.now = watched_facts(node_02={"schedulable": False})
             await office.watch.sampler.refresh()
             await office.rounds(1)
+        case "by-itself":
+            await died(office)
+            await office.company.env.idle()
+        case "no-schedule":
+            settings = RotationSettings(url="http://127.0.0.1:1/nobody-listens-there")
+            rotations = {"qa": Rotation(settings, office.company.env.monotonic)}
+            office.engine = Engine(replace(office.engine.context, rotations=rotations))
+            await office.rounds(4)
+            await died(office)
         case "no-candidate":
             changes = {f"node_{name[-2:]}": {"ready": False} for name in ADDRESS if name != GATEWAY}
             office.company.cluster.now = watched_facts(**changes)

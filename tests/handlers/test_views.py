@@ -7,7 +7,7 @@ import pytest
 from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.choosing import Choice
 from bot.engine.engine import Engine
-from bot.model.commands import Check, DryPlan, Expose, Failover, Unexpose
+from bot.model.commands import Check, Drill, DryPlan, Expose, Failover, Unexpose
 from bot.model.errors import UserError
 from bot.model.operation import Operation
 from handlers.views import answers, form, history
@@ -62,6 +62,14 @@ async def story(name: str) -> Operation:
             return await now(
                 engine, await engine.request(Failover(node="node-03", reason="the fan rattles"), OLGA, "C1", "d2")
             )
+        case "drilled":
+            await changed(engine)
+            identifier = await engine.request(Drill(node="node-03", reason="we rehearse"), OLGA, "C1", "d2")
+            plan = (await now(engine, identifier)).plan
+            assert plan is not None
+            await engine.confirm(identifier, plan.digest, ADA)
+            await engine.context.env.idle()
+            return await now(engine, identifier)
         case "rolled-back":
             company.firewall.fail("apply", Fault.REJECT, 6)
             return await changed(engine)
@@ -100,7 +108,7 @@ async def story(name: str) -> Operation:
 
 
 STATES = (
-    *("awaiting", "moving", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
+    *("awaiting", "moving", "drilled", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
     *("nothing-to-do", "unplannable", "cancelled", "expired", "stale"),
 )
 
