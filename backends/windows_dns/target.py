@@ -1,6 +1,7 @@
 """A Windows DNS server as a target: conditional forwarders, compared and written inside one script on the server."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from bot.model.zones import ancestors, canonical_zone
 SETTLE_MARGIN_S = 5.0
 SETTLE_TICKS = mapping.ticks(SETTLE_MARGIN_S)
 LONGEST_SETTLE_TICKS = SETTLE_TICKS + mapping.ticks(IDLE_TIMEOUT_S)
+WELL_S = 300.0  # how long a server that could hold forwarders is believed to be able to
 HEARD_S = 5.0  # how long an answer still tells the server's clock: a shell for the question takes a second there
 _BATCH = scripts.MAX_PARAMETER_BYTES - 4_000  # characters of names in one request; the rest is ours
 _PATIENCE = 3  # how often to wait for the server's clock
@@ -55,6 +57,7 @@ class WindowsDns:
         self._clock = clock
         self._shell = WinRmShell(name, settings, clock)
         self._writing = asyncio.Lock()
+        self._well_until = -math.inf
         self._asking: _Question | None = None
         self._reading: set[asyncio.Task[list[Zone]]] = set()
         self._computer: str | None = None
@@ -92,14 +95,24 @@ class WindowsDns:
         """What the server's own settings, and the zones above the wished ones, mean for them."""
         names = [wish.key.name for wish in wishes]
         above = dict.fromkeys(ancestor for name in names for ancestor in ancestors(name))
-        zones, facts = await both(self._zones(above), self.server_facts())
-        prevented = mapping.prevented(facts, self._settings.storage)
+        zones, prevented = await both(self._zones(above), self._prevented())
         obstacles = (mapping.obstacle(zones, name, self._settings.delegating_zones) for name in names)
         warnings = (mapping.overshadowed(zones, name) for name in names)
         return Foresight(
             obstacles=(*prevented, *(text for text in obstacles if text)),
             warnings=tuple(f"{self._name}: {text}" for text in warnings if text),
         )
+
+    async def _prevented(self) -> Sequence[str]:
+        """Why no forwarder at all would work there. That all is well is believed for a while: only an administrator
+        changes it, and a question takes a shell. What is not well is asked again, because somebody may have mended it.
+        """
+        if self._clock.monotonic() < self._well_until:
+            return ()
+        prevented = tuple(mapping.prevented(await self.server_facts(), self._settings.storage))
+        if not prevented:
+            self._well_until = self._clock.monotonic() + WELL_S
+        return prevented
 
     def normalise(self, resource: Resource) -> Resource:
         if not isinstance(resource, Forwarder):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from backends.windows_dns.mapping import ServerFacts
+from backends.windows_dns.target import WELL_S
 from bot.engine.ports import Foresight
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, Forwarder, Key, Mark
@@ -58,6 +59,21 @@ async def test_what_is_asked_at_the_same_moment_takes_one_shell(dc: Office) -> N
         {},
         {KEY: target.normalise(WISH)},
     ]
+    await target.close()
+
+
+async def test_a_server_that_is_well_is_asked_again_after_a_while_and_one_that_is_not_at_once(dc: Office) -> None:
+    now = [0.0]
+    target = dc.target(clock=ManualClock(lambda: now[0], dc.server.clock.advance))
+    dc.server.settings.recursion = False
+    assert "recursion is switched off" in "".join((await target.foresee([WISH])).obstacles)
+    dc.server.settings.recursion = True
+    assert (await target.foresee([WISH])).obstacles == ()
+    dc.server.settings.recursion = False
+    now[0] = WELL_S - 1
+    assert (await target.foresee([WISH])).obstacles == ()
+    now[0] = WELL_S + 1
+    assert "recursion is switched off" in "".join((await target.foresee([WISH])).obstacles)
     await target.close()
 
 
