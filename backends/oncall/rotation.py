@@ -67,9 +67,11 @@ class Rotation:
         except TimeoutError:
             problem = tr("no answer within {seconds:g} s", seconds=self._settings.timeout_s)
             raise Unreachable(SYSTEM, problem) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except aiohttp.ClientConnectorCertificateError:
+            raise Unreachable(SYSTEM, tr("its certificate is not trusted; see rotation.ca_file in app.yaml")) from None
+        except (aiohttp.ClientError, OSError):
             # The text of an error may hold the URL, and a URL may hold what only its owner should know.
-            raise Unreachable(SYSTEM, tr("no connection ({error})", error=type(error).__name__)) from None
+            raise Unreachable(SYSTEM, tr("no connection")) from None
         try:
             return TypeAdapter(dict[str, Any]).validate_json(body)
         except ValidationError:
