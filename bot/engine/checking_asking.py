@@ -25,6 +25,7 @@ class Asking:
     def __init__(self, limits: CheckLimits, label: str = "", ahead: "Ahead | None" = None) -> None:
         """`label` is a word that no name of anybody has; `ahead` what is being asked already."""
         self.limits, self.label = limits, label
+        self.probe_s = limits.probe_s  # that a question to the wire may wait from now on
         self.unread: list[Unread] = []
         self._deadline = asyncio.get_running_loop().time() + limits.deadline_s
         self._ahead = ahead
@@ -33,6 +34,10 @@ class Asking:
     def guessing(self) -> "Asking":
         """One that asks the same ahead of time, on facts that may be out of date; nobody reads its notes."""
         return Asking(self.limits, self.label, self._ahead)
+
+    def hurry(self) -> None:
+        """Something is silent. What is asked from now on ends with it: a black hole costs one time-out, not two."""
+        self.probe_s = max(self.limits.probe_s - self.limits.doubt_s, self.limits.probe_s / 2)
 
     async def ask(
         self, system: str, what: Callable[[], str], question: Callable[[], Awaitable[Answer]], *key: Hashable

@@ -107,6 +107,7 @@ class One:
         try:
             await asyncio.wait({first}, timeout=self.limits.doubt_s)
             if not first.done():
+                self.around.asking.hurry()
                 second = asyncio.ensure_future(self._second())
             evidence = await first
             report = diagnose(evidence)

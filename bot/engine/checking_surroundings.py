@@ -44,7 +44,7 @@ class Surroundings:
         return await self.asking.ask(
             "probes",
             lambda: tr("{server} for {name}", server=server, name=name),
-            lambda: self.context.prober.dns(server, name, transport, self.asking.limits.probe_s),
+            lambda: self.context.prober.dns(server, name, transport, self.asking.probe_s),
             *("dns", server, name, transport),
         )
 
@@ -54,7 +54,7 @@ class Surroundings:
         return await self.asking.ask(
             "probes",
             lambda: tr("{address} port {port}", address=address, port=port),
-            lambda: self.context.prober.connect(address, port, protocol, speak, self.asking.limits.probe_s),
+            lambda: self.context.prober.connect(address, port, protocol, speak, self.asking.probe_s),
             *("connect", address, port, protocol, speak),
         )
 

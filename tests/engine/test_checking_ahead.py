@@ -10,6 +10,8 @@ from bot.engine.context import Context
 from bot.model.commands import Check
 from bot.model.diagnosis import Report
 from bot.model.facts import ClusterFacts
+from bot.model.probes import ConnectAnswer
+from bot.model.site import CheckLimits
 from tests.engine.test_change import change
 from tests.office import WEB, Company
 
@@ -106,3 +108,33 @@ async def test_a_service_that_is_gone_is_not_said_to_work() -> None:
     report, _ = await checked(context, cluster, wire)
     assert report.verdict == "failed"
     assert report.findings[0].code.startswith("K8SNET-NAME")
+
+
+class BlackHole(Listening):
+    """Swallows every connection until something is asked in doubt; notes how long each would have waited."""
+
+    def __init__(self, wire: Any) -> None:
+        super().__init__(wire)
+        self.waits: set[float] = set()
+        self.doubted = asyncio.Event()
+
+    async def connect(self, address: IPv4Address, port: int, protocol: Any, speak: str, timeout_s: float) -> Any:
+        if timeout_s < max({timeout_s, *self.waits}):
+            self.doubted.set()
+        self.waits.add(timeout_s)
+        await self.doubted.wait()
+        return ConnectAnswer(
+            address=address, port=port, protocol=protocol, outcome="timeout", spoke=speak, elapsed_ms=1000
+        )
+
+
+async def test_a_black_hole_costs_its_own_time_out_whatever_else_is_asked_because_of_it() -> None:
+    company = Company()
+    context, cluster, _ = await bot(company)
+    hole = BlackHole(company.wire)
+    object.__setattr__(context, "prober", hole)
+    cluster.may_tell.set()
+    limits = CheckLimits(deadline_s=8, facts_s=1, probe_s=1, doubt_s=0.25)
+    report = await check(context, Check(name="web-abc.default"), limits)
+    assert report.verdict == "failed"
+    assert hole.waits == {1, 0.75}, "what is asked in doubt ends together with what caused the doubt"
