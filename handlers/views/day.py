@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from bot.engine.overview import ClusterState, ExposureState
 from bot.model.samples import State, Strip, ticks
-from bot.model.wording import marked, tr
+from bot.model.wording import tr
 from handlers.drawing.path import state_word
-from handlers.drawing.strips import percent
+from handlers.drawing.strips import FAMILIES, percent
 from handlers.views.blocks import aligned
 
 # As in the pictures: the worse, the taller.
 BARS: dict[State, str] = {"unknown": "·", "good": "▁", "doubtful": "▄", "bad": "█"}
 NEARLY_A_DAY = 23 * 60  # a restart now and then does not change what one calls it
-FAMILIES = {"data": marked("data through it"), "machine": marked("machine")}
 
 
 def bar(strip: Strip) -> str:
@@ -25,7 +24,7 @@ def day_lines(cluster: ClusterState) -> Iterator[str]:
     if not cluster.days:
         return
     yield "  " + tr("last 24 hours, one character an hour (▁ good ▄ doubtful █ down · no data):")
-    names = aligned(f"{day.subject}, {tr(FAMILIES.get(day.family, day.family))}" for day in cluster.days)
+    names = aligned(f"{day.subject}, {tr(FAMILIES[day.family])}" for day in cluster.days)
     for name, day in zip(names, cluster.days, strict=True):
         yield f"    {name}  {bar(day)}  {percent(day.share)}"
 
