@@ -23,6 +23,7 @@ from bot.model.people import Grant, Person, RoleName
 from bot.model.site import CheckLimits, ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
 from bot.model.wording import Locale, speaking, tr, tr_n
+from bot.validation import described
 from handlers.settings import Address, ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
@@ -355,7 +356,7 @@ def _validated(tree: dict[Any, Any], path: Path, environ: Mapping[str, str]) -> 
     try:
         settings = Settings.model_validate(resolved)
     except ValidationError as error:
-        problems += _described(error, missing)
+        problems += described(error, missing)
     else:
         if not problems:
             return settings
@@ -394,19 +395,3 @@ def _secrets(tree: Any, where: str, base: Path, environ: Mapping[str, str], miss
         case _:
             return tree
     return SecretStr("")
-
-
-def _described(error: ValidationError, missing: Mapping[str, str]) -> list[str]:
-    """One line a problem. What is already known to be missing is not reported twice."""
-    lines = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        if where in missing:
-            continue
-        text = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            text = tr("there is no such setting; check the spelling")
-        if problem["type"] == "missing":
-            text = tr("is missing")
-        lines += text.splitlines() if not where else [f"{where}: {text}"]
-    return lines

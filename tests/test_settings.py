@@ -180,6 +180,9 @@ def test_mistakes_are_named_in_the_language_that_the_file_asks_for(tmp_path: Pat
     assert "有 2 个问题" in text
     assert "dns_servers.dc1.server.password: 环境中没有变量 WINRM_PASSWORD" in text
     assert "slack.signing_secret：缺失" in text
+    said = problems(tmp_path, {"locale": "zh-CN", "store": {"url": 7}, "clusters.qa.plan_lifetime_s": 0, "probes": 1})
+    assert "clusters.qa.plan_lifetime_s: 应大于或等于" in said
+    assert "Input" not in said
     assert spoken() == "en", "only what was said about the file is in its language"
 
 
