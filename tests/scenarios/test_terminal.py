@@ -67,6 +67,19 @@ async def test_a_plan_with_nothing_to_do_still_says_what_hides_a_policy(tmp_path
         assert said.count("policy 50 (no-clusters), which denies, stands before it") == 2
 
 
+async def test_drill_shows_what_would_move_and_moves_nothing(tmp_path: Path) -> None:
+    async with exposed(tmp_path, await exposed_office()) as office:
+        before = office.device.rows("router/static")
+        code, said = await k8snet("drill", "--to", "node-03", "--config", str(office.config), environ=office.environ)
+        assert code == 0, said
+        assert "~ route 10.68.0.0/16 via 172.16.1.107" in said
+        assert "A drill: the routes lead through k8s-qa-node-03 until data is proven to pass there" in said
+        assert office.device.rows("router/static") == before
+        code, said = await k8snet("drill", "--to", "node-02", "--config", str(office.config), environ=office.environ)
+        assert code == 2
+        assert "carries the routes already" in said
+
+
 async def test_check_says_what_is_broken_and_exits_with_1(office: Company) -> None:
     code, said = await in_office(office, "check", "redis-abc-gns.default", "--json")
     assert code == 1
