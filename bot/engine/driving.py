@@ -48,32 +48,36 @@ async def drive(context: Context, operation_id: str) -> None:
     """
     run = context.env.new_id()
     ours_since = context.env.monotonic()
-    operation = (await context.journal.world()).operations[operation_id]
+    operation: Operation | None = (await context.journal.world()).operations[operation_id]
+    assert operation is not None
     # An intent takes the right to drive with its record; whatever else comes first needs it before.
-    ours = isinstance(next_action(operation, run), Intend) or await _leased(context, operation_id)
+    if not isinstance(next_action(operation, run), Intend) and not await _leased(context, operation_id):
+        return
     async with Meter(context) as meter:
-        while ours:
+        while operation is not None:
             entries = await _perform(context, operation, run, ours_since + LEASE_S - LONGEST_CALL_S, meter)
             if not entries:
                 await context.journal.release(_lease(operation_id), context.instance)
                 return
             ours_since = context.env.monotonic()
-            ours = await _write_down(context, operation, entries)
-            operation = (await context.journal.world()).operations[operation_id]
+            operation = await _written_down(context, operation, entries)
 
 
-async def _write_down(context: Context, operation: Operation, entries: Sequence[AnyEntry]) -> bool:
-    """Whether this process may go on: every entry renews in one step what `_leased` asks for, or is not written."""
+async def _written_down(context: Context, operation: Operation, entries: Sequence[AnyEntry]) -> Operation | None:
+    """The operation with these entries, None when this process may not go on: every entry renews in one step what
+    `_leased` asks for, or is not written.
+    """
     holding = (name_hold(context), Hold(name=_lease(operation.id), owner=context.instance, ttl_s=LEASE_S))
     for entry in entries:
         try:
             written = await context.journal.commit(partial(_unless_overtaken, entry, operation), holding=holding)
         except TakenOver:
-            return False
+            return None
         if written is None:
-            return await _leased(context, operation.id)
-        operation = (await context.journal.world()).operations[operation.id]
-    return True
+            ours = await _leased(context, operation.id)
+            return (await context.journal.world()).operations[operation.id] if ours else None
+        operation = context.journal.known.operations[operation.id]
+    return operation
 
 
 def _unless_overtaken(entry: AnyEntry, seen: Operation, world: World) -> AnyEntry | None:

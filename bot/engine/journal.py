@@ -37,6 +37,11 @@ class Journal:
         self._changed = asyncio.Event()
         self._news: list[asyncio.Event] = []
 
+    @property
+    def known(self) -> World:
+        """The world with all that this instance has appended or read; another one may have gone on since."""
+        return self._world
+
     async def world(self) -> World:
         """Everything appended so far, by whatever instance. Do not keep it across an await: it grows."""
         async with self._lock:
