@@ -124,6 +124,7 @@ async def test_the_page_and_the_bot_speak_chinese_until_another_language_is_chos
     async with company(tmp_path, locale="zh-CN") as made, made.bot(), opened(made) as page:
         await expect(page.locator("#guide")).to_contain_text("第 1 步，共 5 步")
         await page.click("#guide-next")
+        await expect(page.locator("#composer")).to_have_value("/k8snet expose default because sprint 12")
         await page.press("#composer", "Enter")
         await says(page, "计划：等待确认")
         await expect(page.locator("#sidebar")).to_contain_text("频道")
