@@ -43,6 +43,18 @@ class Refused(Rejected):
         self.credentials = credentials
 
 
+def load_library() -> None:
+    """Load everything that is needed of the client, on the thread of the event loop, where all libraries are loaded.
+
+    Two threads that load libraries with common parts (`requests` here and below WinRM) meet them half loaded.
+    """
+    import urllib3.exceptions
+    from kubernetes import config
+    from kubernetes.client import ApiClient, Configuration
+
+    del urllib3, config, ApiClient, Configuration  # loaded; those who need them find them
+
+
 class Api:
     """One cluster's API server. Every method blocks: call it from a worker thread."""
 

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from ipaddress import IPv4Address
 from typing import Any
 
-from backends.kubernetes.api import Absent, Api, Read, Refused
+from backends.kubernetes.api import Absent, Api, Read, Refused, load_library
 from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Unreachable
@@ -94,6 +94,7 @@ class KubernetesReader:
     async def _connected(self, deadline: float) -> Api:
         """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
         if self._api is None:
+            load_library()
             loop = asyncio.get_running_loop()
             self._api = loop.run_in_executor(self._threads, copy_context().run, Api, self._cluster, self._settings)
         try:
