@@ -4,6 +4,7 @@
 is missing, fuzzy, or whose `{names}` differ.
 """
 
+from functools import cache
 from pathlib import Path
 
 from bot.model.wording import ENGLISH, Catalogue, Locale
@@ -11,8 +12,9 @@ from bot.model.wording import ENGLISH, Catalogue, Locale
 FOLDER = Path(__file__).parent
 
 
+@cache
 def catalogue(locale: Locale) -> Catalogue:
-    """The texts of a language; of English, none is needed."""
+    """The texts of a language, read once; of English, none is needed."""
     if locale == "en":
         return ENGLISH
     from babel.messages.pofile import read_po
