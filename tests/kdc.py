@@ -7,7 +7,6 @@ make clean && make .venv/.ready.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 REALM = "CORP.EXAMPLE"
 HOST = "localhost"  # what Kerberos calls a host cannot be an address
@@ -80,7 +81,7 @@ class Kdc:
         before = ["faketime", "-f", offset] if offset else []
         command = [*before, _find("krb5kdc"), "-n", "-r", REALM, "-P", str(self.home / "pid")]
         for _ in range(10):
-            self.port = _free_port()
+            self.port = free_port()
             self._configure()
             with (self.home / "kdc.log").open("w") as log:
                 process = subprocess.Popen(
@@ -141,15 +142,3 @@ def _find(name: str) -> str:
     found = shutil.which(name, path=_PATH)
     assert found, name
     return found
-
-
-def _free_port() -> int:
-    """Free for UDP and TCP, a moment ago."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            with suppress(OSError):  # somebody has its UDP twin
-                udp.bind(("127.0.0.1", port))
-                return port
-    raise RuntimeError("no port is free for both UDP and TCP")

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
+
 BINARY = shutil.which("redis-server")
 MISSING = "redis-server is not installed; to run these tests: apt-get install redis-server"
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
@@ -33,7 +35,7 @@ def running_redis(*options: str, directory: Path | None = None, loaded: bool = T
     with tempfile.TemporaryDirectory(prefix="k8snet-redis-") as temporary:
         home = directory or Path(temporary)
         for _ in range(10):  # somebody else may take the free port before the server does
-            port = _free_port()
+            port = free_port()
             process = _start(BINARY, port, home, options)
             try:
                 if _answers(process, port, loaded):
@@ -48,13 +50,6 @@ def running_redis(*options: str, directory: Path | None = None, loaded: bool = T
 def _start(binary: str, port: int, home: Path, options: tuple[str, ...]) -> "subprocess.Popen[bytes]":
     fixed = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(home), "--save", "", "--logfile", "log")
     return subprocess.Popen([binary, *fixed, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _answers(process: "subprocess.Popen[bytes]", port: int, loaded: bool) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from tests.ports import free_port
 
 BINARY = shutil.which("unbound") or shutil.which("unbound", path="/usr/sbin:/usr/local/sbin")
 SETUP = shutil.which("unbound-control-setup") or shutil.which("unbound-control-setup", path="/usr/sbin:/usr/local/sbin")
@@ -35,7 +36,7 @@ class UnboundServer:
     async def start(self) -> None:
         """Start and wait until it takes commands. On other ports than before when somebody took these meanwhile."""
         for _ in range(10):
-            self.dns_port, self.control_port = self.dns_port or _free_port(), self.control_port or _free_port()
+            self.dns_port, self.control_port = self.dns_port or free_port(), self.control_port or free_port()
             self.configuration.write_text(self._text())
             self._said = self._log()
             with (self.home / "log").open("ab") as log:
@@ -139,10 +140,3 @@ async def running_unbound(
             yield server
         finally:
             server.stop(kill=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

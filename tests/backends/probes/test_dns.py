@@ -16,6 +16,7 @@ from backends.probes.settings import ProbeSettings
 from bot.model.errors import Rejected
 from bot.model.probes import DnsAnswer, DnsTransport
 from tests.backends.probes.servers import LOOPBACK, closed_port, closing, serving
+from tests.ports import free_port
 
 LONG, SHORT = 30.0, 0.3
 NAME = "redis.default.svc.cluster.local"
@@ -46,7 +47,7 @@ async def dns_server(respond: Respond) -> AsyncIterator[int]:
             writer.write(len(wire).to_bytes(2, "big") + wire)
         await reader.read()
 
-    async with serving(serve) as port:
+    async with serving(serve, free_port()) as port:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: Udp(respond), local_addr=(str(LOOPBACK), port))
         try:
