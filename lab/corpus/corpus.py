@@ -38,7 +38,7 @@ def true_codes(*faults: Fault) -> frozenset[str]:
     """The codes of which a check of an office with these faults must name one first."""
     codes = {code for fault in faults for code in (fault.code, *fault.also)}
     if any(fault.part == "api" for fault in faults):
-        codes |= {fault.blind for fault in faults if fault.blind}
+        codes |= {code for fault in faults for code in fault.blind}
     if (joint := _TOGETHER.get(frozenset(fault.name for fault in faults))) is not None:
         codes.add(joint)
     return frozenset(codes)

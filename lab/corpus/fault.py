@@ -37,8 +37,8 @@ class Fault:
     """Codes that are as right: what it is called where another fault hides a part of it."""
     shows: tuple[str, ...] = ()
     """Codes that must be among the findings, too."""
-    blind: str = ""
-    """The code when the cluster's API is silent, too: what this fault then looks like from outside."""
+    blind: tuple[str, ...] = ()
+    """Codes when the cluster's API is silent, too: what this fault then looks like from outside."""
 
 
 def nothing(_: Office) -> None:
