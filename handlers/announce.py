@@ -1,6 +1,7 @@
 """The outbox' way into Slack: one message per operation, found again after a crash; one line per audit record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -21,7 +22,10 @@ EVENT = "k8snet_operation"
 AUDIT_EVENT = "k8snet_audit"
 INCIDENT_EVENT = "k8snet_incident"
 BELOW_EVENT = "k8snet_incident_note"
-SEARCHED_MESSAGES = 100
+PAGE = 100
+MOST_PAGES = 20  # conversations.history allows fifty calls a minute, also to a channel where a lot is said
+# Slack's clock dates messages, ours dates records; whoever's host is more than this off has other troubles.
+CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 class SlackAnnouncer:
@@ -36,7 +40,8 @@ class SlackAnnouncer:
         """Raises Unreachable, Rejected."""
         channel = operation.request.channel
         known = operation.message.id if operation.message else None
-        timestamp = known or await self._find(channel, thread, EVENT, {"operation": operation.id})
+        asked = operation.records[0].at
+        timestamp = known or await self._find(channel, thread, asked, EVENT, {"operation": operation.id})
         plan = operation.plan
         long = plan if plan is not None and operation.state == "awaiting" and not fits(plan) else None
         if timestamp is None:
@@ -54,13 +59,14 @@ class SlackAnnouncer:
         channel = incident.opened.channel
         known, upto = (incident.message.id, incident.message.upto) if incident.message else (None, 0)
         payload = {"incident": incident.id}
-        timestamp = await self._upsert(known, channel, None, INCIDENT_EVENT, payload, incident_view(incident))
+        began = incident.records[0].at
+        timestamp = await self._upsert(known, channel, None, began, INCIDENT_EVENT, payload, incident_view(incident))
         for record in incident.records:
             said = said_below(record, incident) if record.seq > upto else None
             if said is not None:
                 below = {"incident": incident.id, "record": record.seq}
                 view = said, [section(said)]
-                await self._upsert(None, channel, timestamp, BELOW_EVENT, below, view)
+                await self._upsert(None, channel, timestamp, record.at, BELOW_EVENT, below, view)
         return Message(channel=channel, id=timestamp, upto=incident.last_seq)
 
     async def _upsert(
@@ -68,12 +74,13 @@ class SlackAnnouncer:
         known: str | None,
         channel: str,
         thread: str | None,
+        since: datetime,
         event: str,
         payload: dict[str, Any],
         view: tuple[str, list[Block]],
     ) -> str:
         """The message with this metadata says this now; posted only if there is none yet. Answers its timestamp."""
-        timestamp = known or await self._find(channel, thread, event, payload)
+        timestamp = known or await self._find(channel, thread, since, event, payload)
         text, blocks = view
         content: dict[str, Any] = {"channel": channel, "text": text, "blocks": blocks}
         if timestamp is None:
@@ -113,14 +120,16 @@ class SlackAnnouncer:
         return ""
 
     async def _in_thread(self, channel: str, timestamp: str, name: str) -> bool:
-        replies = await self._write(
-            "conversations.replies", self._client.conversations_replies(channel=channel, ts=timestamp, limit=200)
-        )
-        return any(file.get("name") == name for reply in replies["messages"] for file in reply.get("files", ()))
+        async for reply in self._messages(channel, timestamp):
+            if any(file.get("name") == name for file in reply.get("files", ())):
+                return True
+        return False
 
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         """Raises Unreachable, Rejected."""
-        posted = await self._last_audited()
+        if not records:
+            return
+        posted = await self._last_audited(records[0].at)
         records = [record for record in records if record.seq > posted]
         if not records:
             return
@@ -139,14 +148,19 @@ class SlackAnnouncer:
 
     async def anchor(self) -> Anchor | None:
         """Raises Unreachable."""
-        payloads = [payload for _, payload in await self._payloads(self._audit_channel, AUDIT_EVENT)]
-        newest = max(payloads, key=lambda payload: int(payload["last"]), default=None)
+        newest = await self._newest_audit()
         return Anchor(seq=newest["last"], hash=newest["hash"]) if newest and "hash" in newest else None
 
-    async def _last_audited(self) -> int:
-        """The newest record that the audit channel has a line for: a crash may have hidden from us that we posted."""
-        payloads = await self._payloads(self._audit_channel, AUDIT_EVENT)
-        return max((int(payload.get("last", 0)) for _, payload in payloads), default=0)
+    async def _last_audited(self, since: datetime) -> int:
+        """The newest record with a line posted since then, or 0: a crash may have hidden from us that we posted."""
+        newest = await self._newest_audit(_ts(since))
+        return int(newest["last"]) if newest else 0
+
+    async def _newest_audit(self, oldest: str = "0") -> dict[str, Any] | None:
+        """What our newest message in the audit channel is about, though others may have written there since."""
+        async for _, payload in self._payloads(self._audit_channel, AUDIT_EVENT, oldest=oldest):
+            return payload
+        return None
 
     async def _post(self, content: dict[str, Any]) -> str:
         posting = self._client.chat_postMessage(unfurl_links=False, unfurl_media=False, **content)
@@ -159,22 +173,47 @@ class SlackAnnouncer:
             # The outbox comes back and looks for the message by its metadata before it posts again.
             raise Unreachable(SYSTEM, error.problem) from None
 
-    async def _find(self, channel: str, thread: str | None, event: str, wanted: dict[str, Any]) -> str | None:
-        """The message of ours with this metadata."""
-        payloads = await self._payloads(channel, event, thread)
-        return next((timestamp for timestamp, payload in payloads if payload == wanted), None)
+    async def _find(
+        self, channel: str, thread: str | None, since: datetime, event: str, wanted: dict[str, Any]
+    ) -> str | None:
+        """The message of ours with this metadata, posted since then at the earliest."""
+        async for timestamp, payload in self._payloads(channel, event, thread, _ts(since)):
+            if payload == wanted:
+                return timestamp
+        return None
 
-    async def _payloads(self, channel: str, event: str, thread: str | None = None) -> list[tuple[str, dict[str, Any]]]:
-        """Our messages with that metadata, of the channel or of a thread. A history we may not read counts as empty."""
-        where: dict[str, Any] = {"channel": channel, "limit": SEARCHED_MESSAGES, "include_all_metadata": True}
+    async def _payloads(
+        self, channel: str, event: str, thread: str | None = None, oldest: str = "0"
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Our messages with that metadata in a channel, newest first, or in a thread, oldest first.
+
+        A history that we may not read counts as empty.
+        """
         try:
-            if thread is None:
-                history = await call("conversations.history", self._client.conversations_history(**where))
-            else:
-                history = await call("conversations.replies", self._client.conversations_replies(ts=thread, **where))
+            async for message in self._messages(channel, thread, oldest):
+                metadata = message.get("metadata") or {}
+                if metadata.get("event_type") == event:
+                    yield str(message["ts"]), metadata["event_payload"]
         except Rejected:
-            return []
-        except OutcomeUnknown as error:
-            raise Unreachable(SYSTEM, error.problem) from None
-        found = ((str(message["ts"]), message.get("metadata") or {}) for message in history.get("messages", []))
-        return [(ts, metadata["event_payload"]) for ts, metadata in found if metadata.get("event_type") == event]
+            return
+
+    async def _messages(self, channel: str, thread: str | None, oldest: str = "0") -> AsyncIterator[dict[str, Any]]:
+        """Page by page, for as long as somebody reads on, but not for ever. Raises Unreachable, Rejected."""
+        where: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True, "oldest": oldest}
+        cursor = ""
+        for _ in range(MOST_PAGES):
+            more = {**where, **({"cursor": cursor} if cursor else {})}
+            if thread is None:
+                page = await self._write("conversations.history", self._client.conversations_history(**more))
+            else:
+                page = await self._write("conversations.replies", self._client.conversations_replies(ts=thread, **more))
+            for message in page.get("messages", []):
+                yield message
+            cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
+            if not cursor:
+                return
+
+
+def _ts(at: datetime) -> str:
+    """Slack's name for a moment, early enough for clocks that differ."""
+    return f"{(at - CLOCKS_DIFFER).timestamp():.6f}"

@@ -27,6 +27,7 @@ from handlers.views import answers, form
 log = logging.getLogger(__name__)
 
 COMMAND = "/k8snet"
+MOST_REMEMBERED = 1000
 Spawn = Callable[[Coroutine[None, None, None], str], None]
 Body = dict[str, Any]
 
@@ -46,6 +47,7 @@ class Listeners:
     ) -> None:
         self._engine, self._session, self._spawn = engine, session, spawn
         self._api_url = settings.api_url
+        self._heard: dict[str, None] = {}
         self._places = Places(client)
         pictures = Pictures(client, spawn)
         self._commands = Commands(engine, client, self._places, pictures)
@@ -67,6 +69,8 @@ class Listeners:
     async def command(self, ack: AsyncAck, body: Body) -> None:
         await ack()  # Slack waits three seconds, a firewall may take thirty
         line = parse.typed_line(body)
+        if not self._first(line.delivery):
+            return
         reply = url_reply(self._session, body.get("response_url"), self._api_url)
         if parse.clean(line.text):
             asked = Asked(actor=line.actor, channel=line.channel, delivery=line.delivery)
@@ -78,6 +82,8 @@ class Listeners:
     async def action(self, ack: AsyncAck, body: Body) -> None:
         await ack()
         click = parse.click(body)
+        if not self._first(click.delivery):
+            return
         reply = url_reply(self._session, body.get("response_url"), self._api_url)
         if not click.channel:  # on the Home tab: Slack gives no response URL there
             reply = HomeReply(self.homes, click.actor)
@@ -86,6 +92,9 @@ class Listeners:
     async def submission(self, ack: AsyncAck, body: Body) -> None:
         await ack()  # an empty answer closes the form
         sent = parse.submission(body)
+        if not self._first(sent.delivery):
+            return
+        self._engine.forget(sent.actor)  # as at a click
         reply = url_reply(self._session, sent.response_url, self._api_url)
         asked = Asked(actor=sent.actor, channel=sent.channel, delivery=sent.delivery)
         self._start(self._commands.obey(sent.text, asked, reply), reply, "form")
@@ -110,6 +119,18 @@ class Listeners:
 
     async def uninstalled(self) -> None:
         self.dismissed.set()
+
+    def _first(self, delivery: str) -> bool:
+        """Whether this was not heard before. The journal keeps a change from being asked for twice, also after a
+        restart; this keeps a question from being answered twice.
+        """
+        if delivery in self._heard:
+            log.info("heard twice, obeyed once")
+            return False
+        self._heard[delivery] = None
+        if len(self._heard) > MOST_REMEMBERED:
+            del self._heard[next(iter(self._heard))]
+        return True
 
     def _start(self, work: Coroutine[None, None, None], reply: Reply, name: str) -> None:
         self._spawn(self._guarded(work, reply), name)

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
 from bot.engine.context import Context
-from bot.model.errors import BackendError, Rejected
+from bot.model.errors import BackendError, Rejected, Unreachable
 from bot.model.incident import Incident
 from bot.model.journal import Announced, Audited, Record, Shown
 from bot.model.operation import Operation
@@ -53,7 +54,8 @@ class Outbox:
     async def flush(self) -> float:
         """Say everything that is due; answers after how many seconds something else will be, 0.0 for nothing known.
 
-        Raises Unreachable when the chat is away: nothing is lost, try later.
+        Raises Unreachable when the chat is away or lacks something: nothing is lost, try later. What one card lacks
+        (its file, say) keeps no other waiting, unless the chat asks for a pause.
         """
         world = await self._context.journal.world()
         due = list(world.unannounced())
@@ -62,10 +64,8 @@ class Outbox:
         for incident in alarms:
             await self._show_incident(incident)
         waits = [wait for operation in due if (wait := self._wait(operation)) > 0]
-        for operation in due:
-            if self._wait(operation) <= 0:
-                await self._show(operation)
-        await self._audit(backlog, dict(world.operations))
+        sayings = [partial(self._show, operation) for operation in due if self._wait(operation) <= 0]
+        await _each([*sayings, partial(self._audit, backlog, dict(world.operations))])
         return min(waits, default=0.0)
 
     def _wait(self, operation: Operation) -> float:
@@ -109,6 +109,20 @@ class Outbox:
             except Rejected as error:
                 log.error("the audit channel refuses records %s to %s: %s", batch[0].seq, batch[-1].seq, error)
             await self._context.journal.append(Audited(upto=batch[-1].seq))
+
+
+async def _each(sayings: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """One after the other. Raises the first Unreachable after the last of them, or at once one that asks to wait."""
+    lacking: Unreachable | None = None
+    for say in sayings:
+        try:
+            await say()
+        except Unreachable as error:
+            if error.retry_after_s:
+                raise
+            lacking = lacking or error
+    if lacking is not None:
+        raise lacking
 
 
 async def deliver(context: Context) -> None:

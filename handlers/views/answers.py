@@ -10,7 +10,18 @@ from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
 from bot.model.wording import listed, tr
 from handlers.views import lines
-from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
+from handlers.views.blocks import (
+    Block,
+    actions,
+    button,
+    context,
+    escape,
+    mention,
+    moment,
+    preformatted,
+    section,
+    visible,
+)
 from handlers.views.day import usable
 
 View = tuple[str, list[Block]]
@@ -45,7 +56,8 @@ def details_view(report: Report) -> View | None:
 
 def details_file(report: Report) -> tuple[str, str]:
     """Name and content of the file that holds long details."""
-    return "check.txt", "\n".join([*lines.verdict_lines(report), *lines.detail_lines(report, shortened=False), ""])
+    text = [*lines.verdict_lines(report), *lines.detail_lines(report, shortened=False), ""]
+    return "check.txt", "\n".join(map(visible, text))
 
 
 def _remedies(report: Report) -> list[tuple[str, Block]]:

@@ -23,6 +23,7 @@ from handlers.views.blocks import (
     preformatted,
     section,
     sendable,
+    visible,
 )
 
 ICONS = {
@@ -54,7 +55,9 @@ def plan_file(plan: Plan) -> tuple[str, str]:
         ),
         "",
     ]
-    return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join([*head, *lines.plan_lines(plan), ""])
+    return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join(
+        map(visible, [*head, *lines.plan_lines(plan), ""])
+    )
 
 
 def operation_view(operation: Operation, attached: str | None = None) -> tuple[str, list[Block]]:

@@ -20,6 +20,7 @@ from lab.slack.transcript import Transcript
 
 RETRIES = (0.0, 60.0, 300.0)
 USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
+AWAY = {"stale": -600, "duplicate": 1}  # seconds that a request's timestamp is away from now
 ANSWERED_INTERACTIONS = ("view_submission", "view_closed", "block_suggestion")
 
 
@@ -59,13 +60,20 @@ class Delivery:
         if self.request_url:
             fields = {key: str(value) for key, value in payload.items()}
             return await self.post("slash_commands", form(fields))
-        return await self.sockets.deliver("slash_commands", payload, accepts=True)
+        return await self.envelope("slash_commands", payload, accepts=True)
 
     async def interaction(self, payload: Json) -> Answer:
         if self.request_url:
             return await self.post("interactive", form({"payload": json.dumps(payload, ensure_ascii=False)}))
         accepts = payload["type"] in ANSWERED_INTERACTIONS
-        return await self.sockets.deliver("interactive", payload, accepts=accepts)
+        return await self.envelope("interactive", payload, accepts=accepts)
+
+    async def envelope(self, kind: str, payload: Json, *, accepts: bool) -> Answer:
+        fault = self.faults.next("delivery")
+        answer = await self.sockets.deliver(kind, payload, accepts=accepts)
+        if fault and fault.kind == "duplicate":
+            await self.sockets.deliver(kind, payload, accepts=accepts)
+        return answer
 
     def event(self, payload: Json) -> asyncio.Task[None]:
         """Deliver in the background, again and again as Slack does while nobody confirms it."""
@@ -101,10 +109,13 @@ class Delivery:
         answer = await self.attempt(kind, body, signed, redirects)
         if fault and fault.kind == "replay":
             await self.attempt(f"{kind} (replay)", body, signed, redirects)
+        if fault and fault.kind == "duplicate":
+            anew = {**signed, **self.signature_headers(body, fault.kind)}
+            await self.attempt(f"{kind} (duplicate)", body, anew, redirects)
         return answer
 
     def signature_headers(self, body: bytes, fault: str) -> dict[str, str]:
-        moment = int(self.clock.now()) - (600 if fault == "stale" else 0)
+        moment = int(self.clock.now()) + AWAY.get(fault, 0)
         timestamp = "yesterday" if fault == "non_numeric" else str(moment)
         secret = "not-the-secret" if fault == "bad_signature" else self.signing_secret
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature(secret, timestamp, body)}

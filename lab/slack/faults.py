@@ -9,7 +9,8 @@ API faults (`{"where": "api", "method": "chat.postMessage" or "*", ...}`), each 
     {"kind": "close_after"}                do it, then close the connection without an answer
     {"kind": "close_before"}               close the connection without doing it
 Socket faults (`{"where": "handshake", "status": 409, "times": 3}`): refuse the WebSocket with this status.
-HTTP delivery faults (`{"where": "delivery", "kind": ...}`): bad_signature, stale, non_numeric, replay.
+Delivery faults (`{"where": "delivery", "kind": ...}`): duplicate, the same command or click once more in an envelope or
+request of its own; over HTTP also bad_signature, stale, non_numeric, replay (the very same request).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ Kind = Literal[
     "stale",
     "non_numeric",
     "replay",
+    "duplicate",
 ]
 
 

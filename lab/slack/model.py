@@ -31,6 +31,9 @@ class User(Thing):
     is_restricted: bool = False
     is_ultra_restricted: bool = False
     is_stranger: bool = False
+    is_workflow_bot: bool = False
+    is_connector_bot: bool = False
+    is_invited_user: bool = False
     color: str = "4a154b"
     tz: str = "Etc/UTC"
     updated: int = 0

@@ -83,8 +83,8 @@ def user(one: User, *, email: bool = True) -> Json:
         "is_app_user": False,
         "updated": one.updated,
     }
-    if one.is_stranger:
-        body["is_stranger"] = True
+    seldom = ("is_stranger", "is_workflow_bot", "is_connector_bot", "is_invited_user")
+    body |= {flag: True for flag in seldom if getattr(one, flag)}
     if not one.deleted:
         body |= {
             "color": one.color,

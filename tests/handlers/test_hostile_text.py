@@ -22,7 +22,7 @@ from handlers.views.audit import audit_line
 from handlers.views.blocks import escape, sendable
 from handlers.views.home import Waiting, home_view, refused_view
 from handlers.views.incident import incident_view
-from handlers.views.operation import operation_view
+from handlers.views.operation import operation_view, plan_file
 from lab.slack.blocks import message_problems, view_problems
 from tests.handlers.test_incident_view import STATES as INCIDENT_STATES
 from tests.handlers.test_incident_view import story as incident_story
@@ -109,6 +109,8 @@ def test_a_change_cannot_be_told_wrongly(text: str) -> None:
         bad = spoilt(operation, text)
         harmless(*operation_view(bad))
         harmless(*operation_view(bad, text))
+        assert bad.plan is not None
+        assert not UNSEEN.search(plan_file(bad.plan)[1])
         harmless(*sendable(*history.history_view([bad] * 30, text)))
         world = {bad.id: bad}
         for record in bad.records:
@@ -155,6 +157,7 @@ def test_a_check_cannot_be_told_wrongly(text: str) -> None:
     command = Check(name=text[:1000])
     harmless(*sendable(*answers.report_view(report, command)))
     harmless(*sendable(*answers.report_view(report, command, whole=True)))
+    assert not UNSEEN.search(answers.details_file(report)[1])
     if (details := answers.details_view(report)) is not None:
         harmless(*sendable(*details))
 

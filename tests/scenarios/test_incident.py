@@ -62,6 +62,31 @@ async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> Non
         assert len(room.company.firewall.writes) == before + 2
 
 
+async def test_a_role_that_was_taken_away_a_moment_ago_answers_no_incident(transport: str) -> None:
+    """Also when Slack never tells us: each of the buttons asks again."""
+    async with exposed(transport) as room:
+        before = len(room.company.firewall.writes)
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        asked = await room.slack.until(contains="The gateway of qa is down")
+        await room.slack.say("/k8snet whoami", by="olga")
+        await room.slack.until(contains="Roles: operator, oncall", by="olga")
+        room.workspace.slack.workspace.group(people.ON_CALL).users.remove(people.OLGA)
+        for label in (f"Fail over to {NEXT}", "Snooze", "It's planned"):
+            seen = (await room.slack.last(by="olga")).seq
+            await room.slack.click(label, by="olga", ts=asked.ts)
+            await room.slack.until(contains="you need the role oncall or admin", by="olga", after=seen)
+        world = await room.engine.context.journal.world()
+        assert [incident.state for incident in world.incidents.values()] == ["open"]
+        assert not any(record.entry.kind == "incident-snoozed" for record in world.records)
+        assert len(room.company.firewall.writes) == before
+
+
+async def test_a_node_that_is_mistyped_gets_the_nearest_one() -> None:
+    async with exposed("socket") as room:
+        await room.slack.say("/k8snet failover to k8s-qa-nod-03", by="olga")
+        await room.slack.until(contains="Did you mean k8s-qa-node-03", by="olga")
+
+
 async def test_a_drill_is_asked_for_confirmed_and_told_with_what_people_noticed(transport: str) -> None:
     async with exposed(transport) as room:
         await room.slack.say(f"/k8snet drill to {NEXT} because we rehearse", by="olga")

@@ -2,8 +2,13 @@
 
 import pytest
 
+from bot.env import RealEnv
+from bot.model.people import Person
+from handlers.directory import BARRED
+from handlers.edge import slack_edge
 from lab.slack import people
-from tests.scenarios.chat import Chat, chat
+from lab.slack.model import TEAM
+from tests.scenarios.chat import Chat, chat, settings_for, workspace
 
 LOOKING = ("check redis-abc-gns.default", "plan default", "status", "list", "history", "audit", "whoami", "help")
 REFUSED = "You may not use k8snet: guests may not"
@@ -21,6 +26,19 @@ async def test_a_guest_gets_nothing_at_all(transport: str, line: str) -> None:
         refusal = await room.slack.until(contains=REFUSED, by="gus")
         assert refusal.ephemeral
         assert room.company.firewall.calls.total() == 0
+
+
+@pytest.mark.parametrize("flag", BARRED)
+async def test_whoever_slack_does_not_call_a_full_member_gets_nothing(flag: str) -> None:
+    """Deactivated people, workflows, connectors and other bots too, whatever groups they are in."""
+    async with workspace() as slack, slack_edge(settings_for(slack, "socket"), frozenset(), RealEnv()) as edge:
+        somebody = slack.slack.workspace.user("omar")
+        person = Person(team=TEAM, user=somebody.id)
+        assert (await edge.directory.profile(person)).refused is None
+        assert hasattr(somebody, flag)
+        setattr(somebody, flag, True)
+        edge.directory.forget(person)
+        assert (await edge.directory.profile(person)).refused == BARRED[flag]
 
 
 async def test_a_guest_gets_no_form_to_fill_in_either(transport: str) -> None:
@@ -102,6 +120,55 @@ async def test_somebody_who_has_just_left_is_refused_at_the_click(transport: str
         room.workspace.slack.workspace.user("omar").is_restricted = True  # no event: as if it had got lost
         await room.slack.click("Confirm")
         await room.slack.until(contains=REFUSED)
+        assert not room.company.firewall.writes
+
+
+async def test_a_guest_who_has_just_become_a_member_counts_at_the_click(transport: str) -> None:
+    async with chat(transport) as room:
+        await members(room, people.OPERATORS, "omar", "gus")
+        await room.slack.say("/k8snet expose default", by="dana")
+        await room.slack.until(contains="waits for a yes")
+        await room.slack.click("Confirm", by="gus")
+        await room.slack.until(contains=REFUSED, by="gus")
+        assert not room.company.firewall.writes
+        gus = room.workspace.slack.workspace.user("gus")
+        gus.is_restricted = gus.is_ultra_restricted = False  # no event: as if it had got lost
+        await room.slack.click("Confirm", by="gus")
+        done = await room.slack.until(contains="applied and proven")
+        assert "confirmed by @gus" in done.text
+
+
+async def test_a_button_that_asks_for_a_change_asks_anew_who_one_is(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.say("/k8snet check redis-abc-gns.default")
+        await room.slack.until(contains="is broken at the office DNS")
+        room.workspace.slack.workspace.group(people.OPERATORS).users.remove(people.OMAR)
+        await room.slack.click("Expose default")
+        await room.slack.until(contains="you need the role developer or operator or admin")
+        assert not (await room.engine.context.journal.world()).operations
+
+
+async def test_a_form_asks_anew_who_one_is_when_it_is_sent(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.say("/k8snet")
+        await room.slack.logged(kind="api", name="views.update")
+        room.workspace.slack.workspace.group(people.OPERATORS).users.remove(people.OMAR)
+        await room.slack.submit({"namespace": "default"})
+        await room.slack.until(contains="you need the role developer or operator or admin")
+        assert not (await room.engine.context.journal.world()).operations
+
+
+async def test_a_card_cannot_be_confirmed_once_its_channel_is_shared(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.say("/k8snet expose default", by="dana")
+        await room.slack.until(contains="waits for a yes")
+        channel = room.workspace.slack.workspace.state.channels[people.NET_OPS]
+        channel.is_ext_shared = True
+        channel.members.append(people.SAM)
+        for by in ("sam", "omar"):
+            await room.slack.click("Confirm", by=by)
+            refusal = await room.slack.until(contains="This channel is shared with another organisation", by=by)
+            assert refusal.ephemeral
         assert not room.company.firewall.writes
 
 

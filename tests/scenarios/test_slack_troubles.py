@@ -1,0 +1,179 @@
+"""Slack in a bad moment: answers lost in a busy channel, no files, limits, an outage, duplicates, forms left open."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+from lab.slack import people
+from lab.slack.driver import driving
+from tests.memory import Fault
+from tests.office import Company
+from tests.scenarios.chat import Chat, bot_in, chat, eventually, workspace
+from tests.scenarios.test_card import exposed, made_long
+
+MORE_THAN_A_PAGE = 120
+
+
+async def chatter(room: Chat, thread: str | None = None) -> None:
+    """People go on talking, more than one page of history."""
+    more = {"thread_ts": thread} if thread else {}
+    for number in range(MORE_THAN_A_PAGE):
+        await room.slack.say(f"about lunch, {number}", by="ada", **more)
+
+
+async def cards(room: Chat, containing: str = "expose default") -> int:
+    return sum(containing in message.text for message in await room.slack.messages())
+
+
+async def test_a_card_whose_post_got_no_answer_is_found_again_below_all_that_was_said_since(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="chat.postMessage", kind="close_after", times=1)
+        await room.slack.say("/k8snet expose default", by="dana")
+        await room.slack.until(contains="expose default")
+        await chatter(room)
+        await room.slack.until(contains="waits for a yes", timeout=20)
+        assert await cards(room) == 1
+
+
+async def test_a_plans_file_is_found_again_below_all_that_was_said_since(transport: str) -> None:
+    async with chat(transport) as room:
+        made_long(room)
+        await room.slack.fault(method="files.completeUploadExternal", kind="close_after", times=1)
+        await room.slack.say("/k8snet expose default", by="dana")
+        card = await room.slack.until(contains="expose default")
+        await chatter(room, card.ts)
+        await room.slack.until(contains="The whole plan is a file in the thread.", timeout=20)
+        thread = await room.slack.messages(thread=card.ts)
+        assert len([file for message in thread for file in message.raw.get("files", [])]) == 1
+
+
+async def test_without_files_a_long_plan_waits_and_keeps_nobody_else_waiting(transport: str) -> None:
+    async with chat(transport) as room:
+        made_long(room)
+        await room.slack.fault(method="files.getUploadURLExternal", kind="status", status=503, times=0)
+        await room.slack.say("/k8snet expose default", by="dana")
+        card = await room.slack.until(contains="expose default")
+        await room.slack.say("/k8snet expose monitoring", by="dana")
+        await room.slack.until(contains="expose monitoring")
+        await room.slack.until("k8snet-audit", contains="asked: expose monitoring")
+        assert "Confirm" not in card.buttons
+        await room.slack.http.delete("/lab/faults")
+        await room.slack.until(contains="expose default\nPlan: waits for a yes", timeout=20)
+
+
+async def test_what_happens_while_slack_asks_to_wait_is_one_update_after_the_wait(transport: str) -> None:
+    async with chat(transport) as room:
+        await exposed(room)
+        await room.slack.fault(method="chat.update", kind="ratelimited", retry_after=2, times=1)
+        await room.slack.click("Confirm")
+        await room.slack.until(contains="applied and proven")
+        updates = [
+            entry
+            for entry in await room.slack.transcript()
+            if entry["name"] == "chat.update" and entry["request"]["channel"] == people.NET_OPS
+        ]
+        [refused] = [n for n, entry in enumerate(updates) if entry["status"] == 429]
+        assert updates[refused + 1]["at"] - updates[refused]["at"] >= 2
+        world = await room.engine.context.journal.world()
+        [operation] = world.operations.values()
+        assert len(updates) - refused - 1 < len(operation.records)
+
+
+async def test_an_outage_in_the_middle_of_a_change_hides_nothing_in_the_end(transport: str) -> None:
+    async with chat(transport) as room:
+        await exposed(room)
+        room.company.firewall.fail("apply", Fault.HANG_BEFORE)
+        await room.slack.click("Confirm")
+        await room.company.firewall.hanging.wait()
+        await room.slack.fault(method="*", kind="status", status=503, times=0)
+        room.company.firewall.release()
+
+        async def over() -> bool:
+            world = await room.engine.context.journal.world()
+            return [operation.state for operation in world.operations.values()] == ["done"]
+
+        await eventually(over)
+        await room.slack.http.delete("/lab/faults")
+        done = await room.slack.until(contains="applied and proven", timeout=20)
+        assert done.buttons == []
+        assert await cards(room) == 1
+        await room.slack.until("k8snet-audit", contains="ended: done", timeout=20)
+
+
+async def test_what_slack_delivers_twice_counts_once(transport: str) -> None:
+    """As a payload of its own: another envelope, another signature."""
+    async with chat(transport) as room:
+        await room.slack.fault(where="delivery", kind="duplicate")
+        await room.slack.say("/k8snet check redis-abc-gns.default")
+        await room.slack.until(regex="^✗ redis-abc-gns.default is broken")
+        await room.slack.fault(where="delivery", kind="duplicate")
+        await room.slack.say("/k8snet expose default", by="dana")
+        await room.slack.until(contains="waits for a yes")
+        await room.slack.fault(where="delivery", kind="duplicate")
+        await room.slack.click("Confirm", by="omar")
+        await room.slack.until(contains="applied and proven")
+        assert await cards(room, "is broken at") == 1
+        assert await cards(room) == 1
+        assert len(room.company.firewall.writes) == 9
+        assert not [message for message in await room.slack.messages(by="omar") if message.ephemeral]
+
+
+async def test_a_form_outlives_the_bot_that_opened_it(transport: str) -> None:
+    company = Company()
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(workspace())
+        driver = await stack.enter_async_context(driving(slack.page_url))
+        async with bot_in(slack, company, transport):
+            await driver.say("/k8snet", by="dana")
+            await driver.logged(kind="api", name="views.update")
+        async with bot_in(slack, company, transport):
+            await driver.submit({"namespace": "default", "reason": "sprint 12"}, by="dana")
+            await driver.until(contains="expose default on qa because sprint 12\nPlan: waits for a yes")
+
+
+async def test_a_form_that_slack_does_not_open_any_more_says_what_to_type(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="views.open", kind="error", error="expired_trigger_id")
+        await room.slack.say("/k8snet", by="dana")
+        told = await room.slack.until(contains="The form took too long to open", by="dana")
+        assert told.ephemeral
+        assert "/k8snet expose" in told.text
+
+
+async def test_who_closes_the_form_early_hears_nothing_of_it(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="views.update", kind="error", error="not_found")
+        await room.slack.say("/k8snet", by="dana")
+        await room.slack.logged(kind="api", name="views.update")
+        await room.slack.say("/k8snet whoami", by="dana")
+        told = await room.slack.until(contains="You are", by="dana")
+        assert [message.ts for message in await room.slack.messages(by="dana") if message.ephemeral] == [told.ts]
+
+
+async def test_an_answer_that_comes_after_its_address_has_expired_disturbs_nobody() -> None:
+    async with chat() as room:
+        room.company.firewall.fail("read", Fault.HANG_BEFORE)
+        await room.slack.say("/k8snet plan default")
+        await room.company.firewall.hanging.wait()
+        await room.slack.advance(31 * 60)
+        room.company.firewall.release()
+        await room.slack.until("k8snet-audit", contains="asked: plan default")
+        await room.slack.say("/k8snet whoami")
+        await room.slack.until(contains="Roles: operator")
+
+
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("expsoe default", "expose"),
+        ("expose defualt", "default"),
+        ("plan defualt", "default"),
+        ("expose default on qaa", "qa"),
+        ("expose default from hqq", "hq"),
+        ("check redis-abc-gsn.default", "redis-abc-gns"),
+    ],
+)
+async def test_whatever_is_mistyped_gets_the_nearest_word(line: str, near: str) -> None:
+    async with chat() as room:
+        await room.slack.say(f"/k8snet {line}")
+        await room.slack.until(contains=f"Did you mean {near}")
