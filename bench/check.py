@@ -332,7 +332,7 @@ def main() -> int:
     figures |= asyncio.run(healthy(state, options.rounds))
     figures |= asyncio.run(black_holed(state))
     figures |= cold(state)
-    figures |= asyncio.run(loopback(options.services, max(3, options.rounds // 4)))
+    figures |= asyncio.run(loopback(options.services, max(3, options.rounds // 2)))
     figures |= memory_of(options.services)
     table = Table("what", "measured")
     for name, value in figures.items():
