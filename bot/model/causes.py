@@ -47,7 +47,9 @@ def diagnose(evidence: Evidence, brief: bool = False) -> Report:
     symptoms = [finding for row, finding in found if row.symptom]
     notes = [finding for _, finding in found if finding.verdict == "passed"]
     findings = (*causes, *doubts, *(() if causes else symptoms), *notes)
-    hops = tuple((hop, _hop_verdict(hop, evidence, [f for _, f in found])) for hop in _hops(evidence))
+    names_proven = bool(evidence.servers) and all(proven(evidence, server) for server in evidence.servers)
+    against = [finding for _, finding in found]
+    hops = tuple((hop, _hop_verdict(hop, evidence, against, names_proven)) for hop in _hops(evidence))
     verdict: Verdict = "undetermined"
     if causes or symptoms:
         verdict = "failed"
@@ -73,16 +75,15 @@ def _hops(e: Evidence) -> Sequence[HopName]:
     return HOPS if e.address is None else HOPS[1:]
 
 
-def _hop_verdict(hop: HopName, e: Evidence, findings: Sequence[Finding]) -> Verdict:
+def _hop_verdict(hop: HopName, e: Evidence, findings: Sequence[Finding], names_proven: bool) -> Verdict:
     of_hop = {finding.verdict for finding in findings if finding.hop == hop}
     for against in ("failed", "undetermined"):
         if against in of_hop:
             return "failed" if against == "failed" else "undetermined"
-    return "passed" if _proven(hop, e) else "undetermined"
+    return "passed" if _proven(hop, e, names_proven) else "undetermined"
 
 
-def _proven(hop: HopName, e: Evidence) -> bool:
-    names_proven = bool(e.servers) and all(proven(e, server) for server in e.servers)
+def _proven(hop: HopName, e: Evidence, names_proven: bool) -> bool:
     match hop:
         case "office DNS":
             return names_proven
