@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.engine.overview import ClusterState, Overview
 from bot.model.candidates import Candidate
-from bot.model.commands import COMMANDS, Drill, typed
+from bot.model.commands import COMMANDS, ClearDnsCache, Drill, typed
 from bot.model.diagnosis import Finding, Part, Report, Verdict
 from bot.model.facts import ClusterFacts
 from bot.model.journal import Cleared, Measured, Planned, Verified
@@ -164,6 +164,8 @@ def state_line(operation: Operation) -> str:
             return tr("Done: moved there and back, and proven both times")
         case "done":
             return tr_n("Done: {count} step applied and proven", "Done: {count} steps applied and proven", total)
+        case "rolled-back" if isinstance(operation.request.command, ClearDnsCache):
+            return tr("Not done; what a cache has forgotten comes back by itself")
         case "rolled-back":
             return tr("Not done: everything that was written was taken back")
         case "nothing-to-do":

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address
 
 from bot.model.commands import ClearDnsCache
+from handlers.views.lines import state_line
 from tests.engine.test_change import ask, change
 from tests.office import WEB, Company
 from tests.scenarios.chat import chat
@@ -71,6 +72,7 @@ async def test_a_server_that_does_not_obey_is_named_and_the_change_is_not_called
         failed = await change(office.engine, CLEAR, "d2")
         assert failed.state == "rolled-back"
         assert "dc2: the cache was not cleared" in failed.entries[-1].reason  # type: ignore[union-attr]
+        assert state_line(failed) == "Not done; what a cache has forgotten comes back by itself"
 
 
 async def test_nothing_is_cleared_for_a_namespace_that_is_not_exposed() -> None:
