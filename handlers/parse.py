@@ -2,28 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 from typing import Any
 
-from bot.model.commands import (
-    COMMANDS,
-    SPEC,
-    Audit,
-    Check,
-    ClearDnsCache,
-    Command,
-    Drill,
-    DryPlan,
-    Expose,
-    Failover,
-    Help,
-    History,
-    ListExposures,
-    Status,
-    Unexpose,
-    WhoAmI,
-    typed,
-)
+from bot.model.commands import COMMANDS, SPEC, TYPES, Command, Expose, Help, Unexpose, options, subject, typed
 from bot.model.errors import UserError
 from bot.model.people import Person
 from bot.model.suggest import suggestion
@@ -76,7 +57,9 @@ def command(text: str) -> Command:
                 commands=known,
             )
         )
-    return _BUILD[verb](rest)
+    if verb == "help":
+        return Help()
+    return TYPES[verb].model_validate(_words(verb, rest))  # type: ignore[return-value]  # these types are the commands
 
 
 def _usage(verb: str) -> str:
@@ -84,118 +67,39 @@ def _usage(verb: str) -> str:
 
 
 def _words(verb: str, rest: str) -> dict[str, str]:
-    """`<object> [from <office>] [on <cluster>] [because <reason>]` as a mapping of what is there."""
-    first = rest.split(maxsplit=1)
-    if not first or first[0] in ("from", "on", "because"):
-        raise UserError(tr("`{verb}` needs to know what. Type: {usage}", verb=verb, usage=_usage(verb)))
-    return {"object": first[0], **_options(verb, " ".join(first[1:]), {"from": "office", "on": "cluster"})}
+    """`[<subject>] [<preposition> <word>] … [because <reason>]` as a mapping of what is there, by field."""
+    field, prepositions = subject(verb), options(verb)
+    if rest and field is None and not prepositions:
+        raise UserError(tr("`{verb}` takes nothing after it.", verb=verb))
+    first, _, after = rest.partition(" ")
+    none = not first or first in {*prepositions, *dict(SPEC[verb].without), "because"}
+    if field is None or none:
+        if field is not None and TYPES[verb].model_fields[field].is_required():
+            raise UserError(tr("`{verb}` needs to know what. Type: {usage}", verb=verb, usage=_usage(verb)))
+        return _options(verb, rest, prepositions)
+    name = first.strip("\"'`")  # as names stand in texts that people copy from
+    return {field: name, **_options(verb, after, prepositions)}
 
 
-def _options(verb: str, rest: str, fields: dict[str, str]) -> dict[str, str]:
-    """`[<preposition> <word>] … [because <reason>]` as a mapping of what is there."""
+def _options(verb: str, rest: str, prepositions: dict[str, str]) -> dict[str, str]:
     head, because, reason = f" {rest} ".partition(" because ")
-    words = head.split()
     found: dict[str, str] = {}
+    words = head.split()
     while words:
         word = words.pop(0)
-        field = fields.get(word)
+        if word in (reasons := dict(SPEC[verb].without)):
+            raise UserError(tr(reasons[word], usage=_usage(verb)))
+        field = prepositions.get(word)
         if field is None or not words or field in found:
             raise UserError(tr("I do not understand {word!r} there. Type: {usage}", word=word[:40], usage=_usage(verb)))
         found[field] = words.pop(0)
-    if because:
-        if not reason.strip():
-            raise UserError(tr("`because` needs a reason after it. Type: {usage}", usage=_usage(verb)))
-        found["reason"] = reason.strip()
-    return found
-
-
-def _expose(rest: str) -> Command:
-    words = _words("expose", rest)
-    return Expose.model_validate({"namespace": words.pop("object"), **words})
-
-
-def _unexpose(rest: str) -> Command:
-    words = _words("unexpose", rest)
-    return Unexpose.model_validate({"namespace": words.pop("object"), **words})
-
-
-def _failover(rest: str) -> Command:
-    return Failover.model_validate(_options("failover", rest, {"to": "node", "on": "cluster"}))
-
-
-def _drill(rest: str) -> Command:
-    return Drill.model_validate(_options("drill", rest, {"to": "node", "on": "cluster"}))
-
-
-def _plan(rest: str) -> Command:
-    words = _without_reason("plan", rest)
-    return DryPlan.model_validate({"namespace": words.pop("object"), **words})
-
-
-def _clear_dns_cache(rest: str) -> Command:
-    words = _words("clear-dns-cache", rest)
-    if "office" in words:
-        raise UserError(
-            tr("Caches are cleared for every office. Type: {usage}", usage=tr(SPEC["clear-dns-cache"].usage))
-        )
-    return ClearDnsCache.model_validate({"namespace": words.pop("object"), **words})
-
-
-def _check(rest: str) -> Command:
-    if not rest or rest.split()[0] == "on":
-        return Check.model_validate(_unreasoned("check", _options("check", rest, {"on": "cluster"})))
-    words = _without_reason("check", rest)
-    if "office" in words:
-        raise UserError(tr("`check` looks from every office. Type: {usage}", usage=_usage("check")))
-    name = words.pop("object").strip("\"'`")  # as names stand in texts that people copy from
-    return Check.model_validate({"name": name, **words})
-
-
-def _history(rest: str) -> Command:
-    words = rest.split()
-    if len(words) > 1:
-        raise UserError(
-            tr("I do not understand {word!r} there. Type: {usage}", word=words[1][:40], usage=_usage("history"))
-        )
-    return History(namespace=words[0] if words else None)
-
-
-def _without_reason(verb: str, rest: str) -> dict[str, str]:
-    return _unreasoned(verb, _words(verb, rest))
-
-
-def _unreasoned(verb: str, words: dict[str, str]) -> dict[str, str]:
-    if "reason" in words:
+    if because and "because" not in prepositions:
         raise UserError(
             tr("`{verb}` changes nothing and takes no reason. Type: {usage}", verb=verb, usage=_usage(verb))
         )
-    return words
-
-
-def _plain(build: Callable[[], Command], verb: str) -> Callable[[str], Command]:
-    def parse(rest: str) -> Command:
-        if rest and verb != "help":
-            raise UserError(tr("`{verb}` takes nothing after it.", verb=verb))
-        return build()
-
-    return parse
-
-
-_BUILD: dict[str, Callable[[str], Command]] = {
-    "expose": _expose,
-    "unexpose": _unexpose,
-    "failover": _failover,
-    "drill": _drill,
-    "clear-dns-cache": _clear_dns_cache,
-    "check": _check,
-    "plan": _plan,
-    "status": _plain(Status, "status"),
-    "list": _plain(ListExposures, "list"),
-    "history": _history,
-    "audit": _plain(Audit, "audit"),
-    "whoami": _plain(WhoAmI, "whoami"),
-    "help": _plain(Help, "help"),
-}
+    if because and not reason.strip():
+        raise UserError(tr("`because` needs a reason after it. Type: {usage}", usage=_usage(verb)))
+    return {**found, "reason": reason.strip()} if because else found
 
 
 class Typed(Value):

@@ -1,6 +1,6 @@
 """The one registry of commands: grammar, permission, help. Slack, the terminal, help and the manifest all read it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -110,7 +110,10 @@ Command = Annotated[
 
 
 class CommandSpec(Value):
-    """How a command is typed and who may. `permission` None means everybody; `forms` are what `<what>` can be."""
+    """How a command is typed and who may. `permission` None means everybody; `forms` are what `<what>` can be.
+
+    `without` tells, by preposition, why an option that one might expect is not there.
+    """
 
     verb: str
     usage: str
@@ -118,6 +121,7 @@ class CommandSpec(Value):
     permission: Permission | None
     mutating: bool
     forms: tuple[tuple[str, str], ...] = ()
+    without: tuple[tuple[str, str], ...] = ()
 
 
 COMMANDS: tuple[CommandSpec, ...] = (
@@ -155,6 +159,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         summary=marked("make the office's DNS servers forget old answers; they ask the cluster anew"),
         permission=Permission.REQUEST,
         mutating=True,
+        without=(("from", marked("Caches are cleared for every office. Type: {usage}")),),
     ),
     CommandSpec(
         verb="check",
@@ -171,6 +176,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
             (marked("<namespace>"), marked("all its services")),
             (marked("(nothing)"), marked("everything that is exposed")),
         ),
+        without=(("from", marked("`check` looks from every office. Type: {usage}")),),
     ),
     CommandSpec(
         verb="plan",
@@ -214,17 +220,34 @@ COMMANDS: tuple[CommandSpec, ...] = (
 SPEC = {spec.verb: spec for spec in COMMANDS}
 
 
+# A command's class is its grammar: at most one of these fields is what stands behind the verb, and an option is there
+# exactly when its field is. A new option (`for 8h`) is a line here and a field, a new verb a class and its CommandSpec.
+SUBJECTS = ("namespace", "name")
+OPTIONS = (("to", "node"), ("from", "office"), ("on", "cluster"), ("because", "reason"))
+
+
+def _types() -> dict[str, type[Value]]:
+    types = get_args(get_args(Command)[0])
+    return {one.model_fields["verb"].default: one for one in types}
+
+
+TYPES = _types()
+
+
+def subject(verb: str) -> str | None:
+    """The field of what stands behind the verb, if anything does."""
+    return next((field for field in SUBJECTS if field in TYPES[verb].model_fields), None)
+
+
+def options(verb: str) -> dict[str, str]:
+    """By preposition, the field of what stands behind it."""
+    return {word: field for word, field in OPTIONS if field in TYPES[verb].model_fields}
+
+
 def typed(command: Command) -> str:
     """The command as one would type it, for audit lines and cards."""
     words: list[str] = [command.verb]
-    match command:
-        case Expose() | Unexpose() | ClearDnsCache() | DryPlan():
-            words.append(command.namespace)
-        case History(namespace=str() as namespace):
-            words.append(namespace)
-        case Check(name=str() as name) if name:
-            words.append(name)
-    for preposition, field in (("to", "node"), ("from", "office"), ("on", "cluster"), ("because", "reason")):
+    for preposition, field in (*(("", field) for field in SUBJECTS), *OPTIONS):
         if value := getattr(command, field, None):
-            words += [preposition, value]
+            words += [preposition, value] if preposition else [value]
     return " ".join(words)

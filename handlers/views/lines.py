@@ -491,13 +491,13 @@ def facts_lines(facts: ClusterFacts) -> list[str]:
 
 
 def help_lines(allowed: frozenset[Permission]) -> list[str]:
-    """One line for each command that needs no more than these permissions, and what can be put into it below."""
+    """How to type each command that needs no more than these permissions; below, what it does and what it takes."""
     lines = []
     for spec in COMMANDS:
         if spec.permission is None or spec.permission in allowed:
-            lines.append(tr("/k8snet {usage} – {summary}", usage=tr(spec.usage), summary=tr(spec.summary)))
+            lines += [f"/k8snet {tr(spec.usage)}", f"    {tr(spec.summary)}"]
             forms = zip(aligned(tr(form) for form, _ in spec.forms), spec.forms, strict=True)
-            lines += [f"    {form}  {tr(meaning)}" for form, (_, meaning) in forms]
+            lines += [f"      {form}  {tr(meaning)}" for form, (_, meaning) in forms]
     return lines
 
 

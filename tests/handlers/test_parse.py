@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from bot.model.commands import (
     COMMANDS,
+    SPEC,
+    TYPES,
     Audit,
     Check,
     DryPlan,
@@ -15,6 +17,8 @@ from bot.model.commands import (
     History,
     Status,
     Unexpose,
+    options,
+    subject,
     typed,
 )
 from bot.model.errors import UserError
@@ -38,6 +42,7 @@ from handlers import parse
             Expose(namespace="default", cluster="qa", reason="sprint 12 on monday"),
         ),
         ("unexpose default because “done”", Unexpose(namespace="default", reason='"done"')),
+        ("expose `default`", Expose(namespace="default")),
         ("plan default on qa", DryPlan(namespace="default", cluster="qa")),
         ("failover", Failover()),
         ("failover to node-03 on qa because of the fan", Failover(node="node-03", cluster="qa", reason="of the fan")),
@@ -71,6 +76,7 @@ def test_a_line_becomes_its_command(text: str, command: object) -> None:
         ("expose default because ", "needs a reason"),
         ("check redis.default because I say so", "takes no reason"),
         ("check redis.default from hq", "every office"),
+        ("clear-dns-cache default from hq", "every office"),
         ("status now", "takes nothing after it"),
         ("audit now", "takes nothing after it"),
         ("history default please", "I do not understand 'please'"),
@@ -99,6 +105,19 @@ labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True).fi
 def test_a_command_typed_out_parses_back_to_itself(namespace: str, office: str | None, cluster: str | None) -> None:
     command = Expose(namespace=namespace, office=office, cluster=cluster, reason="because")
     assert parse.command(typed(command)) == command
+
+
+@pytest.mark.parametrize("verb", SPEC)
+def test_whatever_a_command_can_hold_can_be_typed(verb: str) -> None:
+    fields = {field for field in (subject(verb), *options(verb).values()) if field is not None}
+    command = TYPES[verb].model_validate({field: f"some-{field}" for field in fields})
+    assert parse.command(typed(command)) == command
+    held = set(TYPES[verb].model_fields) - {"verb", "incident"}
+    assert held == fields, "a field that nobody can type"
+
+
+def test_the_registry_and_the_types_of_commands_are_the_same_verbs() -> None:
+    assert set(SPEC) == set(TYPES)
 
 
 def test_every_command_of_the_registry_can_be_parsed() -> None:

@@ -82,7 +82,7 @@ async def test_a_member_without_a_role_gets_help_and_whoami_only_and_hears_who_m
         await members(room, people.OPERATORS, "olga")
         await room.slack.say("/k8snet help")
         text = (await room.slack.until(contains="expose – for the role developer or operator or admin")).text
-        assert "/k8snet whoami – your roles here" in text
+        assert "/k8snet whoami\n    your roles here" in text
         assert "/k8snet expose" not in text
         await room.slack.say("/k8snet status")
         await room.slack.until(contains="To look you need the role")

@@ -53,6 +53,7 @@ async def test_without_files_a_long_plan_waits_and_keeps_nobody_else_waiting(tra
         await room.slack.fault(method="files.getUploadURLExternal", kind="status", status=503, times=0)
         await room.slack.say("/k8snet expose default", by="dana")
         card = await room.slack.until(contains="expose default")
+        await room.slack.logged(kind="api", name="files.getUploadURLExternal", status=503)
         await room.slack.say("/k8snet expose monitoring", by="dana")
         await room.slack.until(contains="expose monitoring")
         await room.slack.until("k8snet-audit", contains="asked: expose monitoring")
