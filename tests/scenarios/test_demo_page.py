@@ -25,6 +25,11 @@ SWITCHES = [
     "--disable-sync",
 ]
 PATIENCE_MS = 40_000
+STICKS_OUT = """
+[...document.querySelectorAll("#messages, #thread-messages, .modal-blocks, #sidebar, #network, dialog")]
+    .filter((one) => one.offsetParent !== null && one.scrollWidth > one.clientWidth + 1)
+    .map((one) => one.id || one.className)
+"""
 
 
 @pytest.fixture
@@ -56,9 +61,13 @@ async def opened(office: Company) -> AsyncIterator[Any]:
 
 
 async def picture(page: Any, name: str) -> None:
-    """Kept for people to look at where K8SNET_PICTURES names a folder."""
-    if folder := os.environ.get("K8SNET_PICTURES"):
-        await page.screenshot(path=f"{folder}/{name}.png")
+    """Nothing sticks out, on a desk and on a telephone; kept where K8SNET_PICTURES names a folder."""
+    for width, height in ((390, 844), (1280, 800)):
+        await page.set_viewport_size({"width": width, "height": height})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate(STICKS_OUT) == []
+        if folder := os.environ.get("K8SNET_PICTURES"):
+            await page.screenshot(path=f"{folder}/{name}-{width}.png")
 
 
 async def says(page: Any, text: str) -> None:
@@ -113,10 +122,78 @@ async def test_the_form_and_a_telephone(page: Any) -> None:
     await form.locator("select").first.select_option(label="default")
     await form.get_by_role("button", name="Show the plan").click()
     await says(page, "Plan: waits for a yes")
-    await page.set_viewport_size({"width": 390, "height": 800})
-    await picture(page, "7-telephone")
-    wide = await page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 390
+    await picture(page, "7-form-sent")
+
+
+async def tab_to(page: Any, selector: str) -> None:
+    for _ in range(80):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key never comes to {selector}")
+
+
+@pytest.mark.timeout(150)
+async def test_the_story_without_a_mouse(page: Any) -> None:
+    await tab_to(page, "#guide-skip")
+    await page.keyboard.press("Enter")
+    await tab_to(page, "#messages")
+    await page.keyboard.type("/k8")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#composer")).to_have_value("/k8snet ")
+    await page.keyboard.press("Enter")
+    form = page.locator("#modal")
+    await expect(form).to_contain_text("Namespace", timeout=PATIENCE_MS)
+    await page.keyboard.press("Escape")
+    await expect(form).to_be_hidden()
+    await expect(page.locator("#composer")).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("Enter")
+    await expect(form).to_contain_text("Namespace", timeout=PATIENCE_MS)
+    await tab_to(page, "#modal select")
+    await page.keyboard.type("def")
+    await tab_to(page, "#modal input[type=text]")
+    await page.keyboard.type("sprint 12")
+    await tab_to(page, "#modal-submit")
+    await page.keyboard.press("Enter")
+    await says(page, "expose default on qa because sprint 12")
+    await says(page, "Plan: waits for a yes")
+    await tab_to(page, "#persona")
+    await page.keyboard.type("ada")
+    await expect(page.locator("#persona")).to_have_value("ada")
+    dialog = page.locator("#confirm")
+    for answer in ("Escape", "Enter"):
+        await tab_to(page, "#messages [data-action-id=confirm]")
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_contain_text("Apply this plan?")
+        await page.keyboard.press(answer)
+        await expect(dialog).to_be_hidden()
+    await says(page, "Done: 10 steps applied and proven")
+    await tab_to(page, "#messages")
+    await page.keyboard.type("/k8snet check redis-abc-gns.default")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".thread-link:not(.quiet)")).to_have_text("1 reply", timeout=PATIENCE_MS)
+    await tab_to(page, ".thread-link:not(.quiet)")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#thread-composer")).to_be_focused()
+    await expect(page.locator("#thread-messages")).to_contain_text("What was asked:")
+    await picture(page, "9-thread")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#thread")).to_be_hidden()
+    await expect(page.locator(".thread-link:not(.quiet)")).to_be_focused()
+
+
+@pytest.mark.timeout(120)
+async def test_who_speaks_sees_the_answer_below_pictures_that_come_late(page: Any) -> None:
+    await page.click("#guide-skip")
+    await page.fill("#composer", "/k8snet status")
+    await page.press("#composer", "Enter")
+    drawn = page.locator("#messages .block.image img")
+    await expect(drawn.last).to_be_visible(timeout=PATIENCE_MS)
+    await page.fill("#composer", "/k8snet whoami")
+    await page.press("#composer", "Enter")
+    await expect(page.get_by_text("Roles: operator")).to_be_in_viewport(timeout=PATIENCE_MS)
+    await picture(page, "10-status")
 
 
 @pytest.mark.timeout(120)

@@ -54,7 +54,7 @@ function image(one) {
 function input(block, act) {
   const id = act.id(block, block.element);
   return [
-    el("label", { for: id }, textNodes(block.label), block.optional ? el("small", {}, tr(" (optional)")) : null),
+    el("label", { for: id, id: `${id}-label` }, textNodes(block.label), block.optional ? el("small", {}, tr(" (optional)")) : null),
     control(block, block.element, act),
     block.hint ? el("small", { class: "hint" }, textNodes(block.hint)) : null,
     el("div", { class: "problem", "data-problem": block.block_id, role: "alert" }),

@@ -6,6 +6,7 @@ import { byId, el, fill, stableId } from "./dom.js";
 export function composer(form, field, send, commands = () => []) {
   const list = form.querySelector("ul");
   const history = [];
+  if (list) field.setAttribute("aria-controls", list.id);
   let place = 0;
   let marked = -1;
 
@@ -28,6 +29,7 @@ export function composer(form, field, send, commands = () => []) {
     const matches = found();
     marked = Math.min(marked, matches.length - 1);
     list.hidden = matches.length === 0;
+    field.setAttribute("aria-expanded", String(!list.hidden));
     fill(
       list,
       matches.map((one, index) =>

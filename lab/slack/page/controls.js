@@ -57,9 +57,14 @@ function select(block, element, act) {
     "select",
     { id: act.id(block, element), onchange: (event) => changed(block, element, act, event.target.value || null) },
     el("option", { value: "", selected: !chosen }, textOf(element.placeholder) || tr("Choose…")),
-    options(element).map((one) => el("option", { value: one.value, selected: one.value === chosen }, textOf(one.text))),
+    (element.options ?? []).map((one) => choice(one, chosen)),
+    (element.option_groups ?? []).map((group) =>
+      el("optgroup", { label: textOf(group.label) }, group.options.map((one) => choice(one, chosen))),
+    ),
   );
 }
+
+const choice = (one, chosen) => el("option", { value: one.value, selected: one.value === chosen }, textOf(one.text));
 
 function overflow(block, element, act) {
   return el(
@@ -93,7 +98,7 @@ function ticks(block, element, act, type, change, isOn) {
   const id = act.id(block, element);
   return el(
     "div",
-    { class: "ticks", id, role: type === "radio" ? "radiogroup" : "group" },
+    { class: "ticks", id, role: type === "radio" ? "radiogroup" : "group", "aria-labelledby": `${id}-label` },
     options(element).map((one) =>
       el(
         "label",

@@ -86,6 +86,12 @@ const page = {
     here.thread = ts;
     drawThread().then(() => byId("thread-composer").focus());
   },
+  closeThread() {
+    const link = byId(stableId("thread", here.thread));
+    here.thread = null;
+    drawThread();
+    (link ?? byId("composer")).focus();
+  },
 };
 
 // drawing ------------------------------------------------------------------------------------------------------------
@@ -242,13 +248,18 @@ async function go(id) {
   here.thread = null;
   here.unread.delete(id);
   localStorage.setItem("room", id);
-  document.body.classList.remove("with-menu");
+  showMenu(false);
   byId("messages").replaceChildren();
   drawSidebar();
   await redraw();
   byId("messages").scrollTop = id === HOME ? 0 : byId("messages").scrollHeight;
   if (id === HOME) await post("home", { as: here.me });
   else byId("composer").focus();
+}
+
+function showMenu(shown) {
+  document.body.classList.toggle("with-menu", shown);
+  byId("menu").setAttribute("aria-expanded", String(shown));
 }
 
 async function become(name) {
@@ -286,6 +297,7 @@ function listen() {
 
 function wire() {
   const say = async (text, more) => {
+    byId(more ? "thread-messages" : "messages").follow = true; // whoever speaks wants to see the answer
     const answer = await post("say", { as: here.me, channel: room().id, text, ...more });
     byId("composer-problem").textContent = answer.ok || answer.line ? "" : (REFUSED[answer.error]?.() ?? heard(answer.error));
   };
@@ -294,14 +306,11 @@ function wire() {
   byId("persona").addEventListener("change", (event) => become(event.target.value));
   byId("language").value = spoken();
   byId("language").addEventListener("change", (event) => choose(event.target.value));
-  byId("menu").addEventListener("click", () => document.body.classList.toggle("with-menu"));
+  byId("menu").addEventListener("click", () => showMenu(!document.body.classList.contains("with-menu")));
   byId("network-toggle").addEventListener("click", () => document.body.classList.toggle("with-network"));
   byId("inspector-toggle").addEventListener("click", toggleInspector);
   byId("inspector-close").addEventListener("click", toggleInspector);
-  byId("thread-close").addEventListener("click", () => {
-    here.thread = null;
-    drawThread();
-  });
+  byId("thread-close").addEventListener("click", page.closeThread);
   byId("spoken-toggle").addEventListener("click", (event) => {
     here.spoken = !here.spoken;
     event.target.setAttribute("aria-pressed", String(here.spoken));
@@ -315,10 +324,7 @@ function wire() {
       byId("composer").value = "/";
       byId("composer").dispatchEvent(new Event("input"));
     }
-    if (event.key === "Escape" && here.thread) {
-      here.thread = null;
-      drawThread();
-    }
+    if (event.key === "Escape" && here.thread && !document.querySelector("dialog[open]")) page.closeThread();
   });
 }
 

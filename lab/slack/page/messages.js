@@ -17,9 +17,23 @@ function avatar(person) {
   return node;
 }
 
+/** A list is followed while its end is in sight, also when a picture in it takes its place later. */
+function follow(list) {
+  if (list.follow !== undefined) return;
+  list.follow = true;
+  list.addEventListener("scroll", () => {
+    list.follow = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  });
+  list.addEventListener("load", () => toEnd(list), true);
+}
+
+function toEnd(list) {
+  if (list.follow) list.scrollTop = list.scrollHeight;
+}
+
 /** Give `list` these messages. `page` supplies act(message), person(id), spoken, openThread, react. */
 export function drawMessages(list, messages, page, { inThread = false } = {}) {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  follow(list);
   const old = new Map([...list.children].map((node) => [node.dataset.ts, node]));
   let previous = null;
   const nodes = messages.map((message) => {
@@ -35,7 +49,7 @@ export function drawMessages(list, messages, page, { inThread = false } = {}) {
   const active = document.activeElement?.id;
   list.replaceChildren(...nodes);
   if (active && !document.activeElement?.id) document.getElementById(active)?.focus();
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  toEnd(list);
 }
 
 function draw(message, page, follows, inThread) {

@@ -27,10 +27,17 @@ export function drawModal(stack, page) {
     return;
   }
   const version = JSON.stringify([view.id, view.hash, page.version({ ts: "modal" })]);
-  if (box.dataset.view !== version) build(box, view, stack.length, page);
+  const same = box.dataset.view === version;
+  if (!same) build(box, view, stack.length, page);
   box.dataset.view = version;
   if (!box.open) box.showModal();
+  if (!same) first(box)?.focus();
 }
+
+/** Where typing begins: the first field, or the button that goes on. */
+const first = (box) =>
+  box.querySelector(".modal-blocks :is(input:checked, input:not([type=radio]), select, textarea, button)") ??
+  box.querySelector("#modal-submit, #modal-close");
 
 function build(box, view, depth, page) {
   const inputs = page.inputsOf(view.id);

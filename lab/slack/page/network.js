@@ -53,6 +53,7 @@ function draw(picture) {
 /** A dot from box to box; it ends green where it arrived, red where it got lost. */
 function travel(drawing, packet) {
   const origin = drawing.getBoundingClientRect();
+  if (!origin.width) return; // nobody sees it
   const stops = packet.path
     .map((id) => drawing.querySelector(`[data-node="${CSS.escape(id)}"]`))
     .filter(Boolean)

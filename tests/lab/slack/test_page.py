@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -173,6 +175,41 @@ async def test_check_40_text_is_formatted_where_it_should_be_and_nowhere_else(
     await expect(message.locator(".markdown .heading")).to_have_text("Title")
     await expect(message.locator(".markdown li b")).to_have_text("strong")
     await expect(message.locator(".markdown td")).to_have_text(["1", "2"])
+
+
+SAID = sorted((Path(__file__).parents[2] / "golden").glob("[!f]*.json"))  # but forms: they are modals
+
+
+async def test_check_40_whatever_the_bot_says_is_drawn_and_nothing_sticks_out(
+    lab: Running, client: AsyncWebClient, visit: Open
+) -> None:
+    count = 0
+    for file in SAID:
+        blocks = [block for block in json.loads(file.read_text())["blocks"] if block["type"] != "image"]
+        for block in blocks:
+            block.pop("block_id", None)
+        if blocks:
+            await client.chat_postMessage(channel=NET_OPS, text=file.stem, blocks=blocks)
+        count += len(blocks)
+    assert count > 100
+    page = await visit(lab)
+    await expect(shown(page).locator(".block")).to_have_count(count)
+    await expect(shown(page).locator(".block > em")).to_have_count(0)
+    for width in (1280, 390):
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+        assert await page.evaluate("document.querySelector('#messages').scrollWidth <= innerWidth")
+
+
+async def test_check_39_a_select_shows_its_groups(lab: Running, client: AsyncWebClient, visit: Open) -> None:
+    def option(name: str) -> dict[str, Any]:
+        return {"text": {"type": "plain_text", "text": name}, "value": name}
+
+    groups = [{"label": {"type": "plain_text", "text": name}, "options": [option("default")]} for name in ("qa", "eu")]
+    element = {"type": "static_select", "action_id": "it", "option_groups": groups}
+    await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions(element)])
+    page = await visit(lab)
+    assert await shown(page).locator("optgroup").evaluate_all("all => all.map((one) => one.label)") == ["qa", "eu"]
 
 
 async def test_check_41_changes_appear_by_themselves(lab: Running, client: AsyncWebClient, visit: Open) -> None:
