@@ -17,7 +17,7 @@ from bot.model.diff import Difference, Place, diff
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
-from bot.model.move import clearing
+from bot.model.move import clearing, missed_first, routes_as_in
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
@@ -83,6 +83,7 @@ async def make_plan(
         _impact(context, cluster, world, command, wanted, facts, impact) if moving else _nothing(),
     )
     steps = _with_rows(difference.steps, rows)
+    steps = routes_as_in(approved.steps, steps) if approved else missed_first(steps, after, facts)
     addresses = (*(placed.resource for placed in wanted), *concerned.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
     return Plan(

@@ -1,7 +1,8 @@
 """Moving the routes to another node: what must be true on the wire afterwards, and what a person should know before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address
+from typing import cast
 
 from bot.model.desired import zone_of
 from bot.model.doors import Door
@@ -10,7 +11,9 @@ from bot.model.intent import ClusterIntent
 from bot.model.plan import Forwards, ReachesOne
 from bot.model.probes import OpenSessions
 from bot.model.protocols import spoken_on
+from bot.model.resources import Route
 from bot.model.site import Site
+from bot.model.steps import Step
 from bot.model.wording import tr
 
 DOORS = 3  # a program that is down must not decide, and three are not down at once
@@ -24,6 +27,38 @@ def move_checks(
     Nothing that lives only on the old gateway is asked: it may be gone, and that is no fault of the new one.
     """
     return (*_data(old, new, intent, facts), *_names(site, intent, facts, operation))
+
+
+def missed_first(steps: Sequence[Step], intent: ClusterIntent, facts: ClusterFacts) -> tuple[Step, ...]:
+    """The same steps, the routes among them in the order in which people miss them.
+
+    First the ways to what is exposed, then to other services, then to addresses that nothing is known of: routes are
+    written one after another, and with hundreds of them the last one waits for seconds.
+    """
+    exposed = {exposure.namespace for exposure in intent.exposures}
+    used: tuple[set[IPv4Address], set[IPv4Address]] = (set(), set())
+    for service in facts.services:
+        own = (service.cluster_ip, *(endpoint.address for endpoint in service.ready_endpoints))
+        used[service.namespace not in exposed].update(address for address in own if address is not None)
+
+    def place(route: Route) -> int:
+        return next((rank for rank, some in enumerate(used) if any(one in route.destination for one in some)), 2)
+
+    return _with_routes_by(place, steps)
+
+
+def routes_as_in(approved: Sequence[Step], steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The same steps, the routes in the order that somebody said yes to: pods come and go in between."""
+    order = {step.after.key: number for number, step in enumerate(approved) if isinstance(step.after, Route)}
+    return _with_routes_by(lambda route: order.get(route.key, len(approved)), steps)
+
+
+def _with_routes_by(place: Callable[[Route], int], steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Routes change places with routes only: what depends on what stays as it is."""
+    routes = iter(
+        sorted((one for one in steps if isinstance(one.after, Route)), key=lambda one: place(cast(Route, one.after)))
+    )
+    return tuple(next(routes) if isinstance(one.after, Route) else one for one in steps)
 
 
 def move_warnings(new: str, facts: ClusterFacts) -> tuple[str, ...]:

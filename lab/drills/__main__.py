@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lab.drills.drill import ASK_BAR_S, Result, drill
+from lab.drills.drill import ASK_BAR_S, OUTAGE_BAR_S, Result, drill
 from lab.drills.scenarios import SCENARIOS
 from lab.network.kernel_requirements import missing
 
@@ -29,7 +29,7 @@ async def run(wanted: list[str]) -> int:
         return 2
     print(f"asked: from the failure to the call (bar {ASK_BAR_S:g} s)")
     print("proven: from the click, or from the message where nobody is asked (bar 3 s; 200 routes or a drill: 10 s)")
-    print("outage: of new connections after that (bar 1 s; 200 routes: 10 s)")
+    print(f"outage: of new connections after that (bar {OUTAGE_BAR_S:g} s)")
     print(
         "names: after that, until dc1 answered every question again (half of the cluster DNS may die with the node)\n"
     )

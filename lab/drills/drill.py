@@ -13,7 +13,7 @@ from lab.slack.driver import ChatError, Seen
 ON_CALL = "olga"
 WARM_UP_S, SETTLE_S = 8.0, 3.0
 MENTION = "@net-oncall"
-ASK_BAR_S = 15.0
+ASK_BAR_S, OUTAGE_BAR_S = 15.0, 1.0
 ITSELF = "Nobody was asked"
 INCIDENT = "version 1"
 
@@ -86,7 +86,7 @@ async def _measured(
     bars = (
         ("asked", asked or 0.0, ASK_BAR_S),
         ("proven", proven, scenario.proof_bar_s),
-        ("outage", outage, scenario.outage_bar_s),
+        ("outage", outage, OUTAGE_BAR_S),
     )
     late = [f"{what} after {is_:.1f} s, the bar is {bar:g} s" for what, is_, bar in bars if is_ > bar]
     problem = "; ".join(filter(None, (problem, *late)))

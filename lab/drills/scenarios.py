@@ -23,8 +23,7 @@ class Scenario:
     `moved`: the bot moves by itself and says so · `drilled`: on-call gives the command `drill`.
 
     `patience_s` is how long the drill waits for a message, or for its absence. `cluster` are settings of the cluster,
-    `never` is a node that must not be offered, `proof_bar_s` and `outage_bar_s` how long each may take
-    after the click.
+    `never` is a node that must not be offered, `proof_bar_s` how long it may take from the click to the proof.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Scenario:
     canaries: bool = False
     never: str = ""
     proof_bar_s: float = 3.0
-    outage_bar_s: float = 1.0
 
 
 async def _loss(company: Company, share: float, seconds: float, pause_s: float, times: int) -> None:
@@ -78,7 +76,6 @@ SCENARIOS = (
         "asked",
         cluster={"kubernetes": {"pod_networks": MANY}},
         proof_bar_s=10.0,
-        outage_bar_s=10.0,  # the routes are written one after the other: the last network waits for all
     ),
     Scenario(
         "gateway killed, next one sick",
