@@ -274,8 +274,11 @@ async def _facts(config: Path, cluster: str | None, as_json: bool) -> int:
 
 
 def _print(what: Any) -> None:
+    """What others wrote may hold orders for a terminal, or hide what it says: only JSON keeps it as it is."""
+    from handlers.views.blocks import visible
+
     if isinstance(what, list):
-        typer.echo("\n".join(what))
+        typer.echo("\n".join(map(visible, what)))
     else:
         typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
 

@@ -91,13 +91,17 @@ class Listeners:
 
     async def submission(self, ack: AsyncAck, body: Body) -> None:
         await ack()  # an empty answer closes the form
-        sent = parse.submission(body)
-        if not self._first(sent.delivery):
+        if not self._first(body["trigger_id"]):
             return
+        urls = [entry["response_url"] for entry in body.get("response_urls", ())]
+        reply = url_reply(self._session, next(iter(urls), None), self._api_url)
+        self._start(self._sent(body, reply), reply, "form")
+
+    async def _sent(self, body: Body, reply: Reply) -> None:
+        sent = parse.submission(body)
         self._engine.forget(sent.actor)  # as at a click
-        reply = url_reply(self._session, sent.response_url, self._api_url)
         asked = Asked(actor=sent.actor, channel=sent.channel, delivery=sent.delivery)
-        self._start(self._commands.obey(sent.text, asked, reply), reply, "form")
+        await self._commands.obey(sent.text, asked, reply)
 
     async def home_opened(self, body: Body) -> None:
         event = body["event"]

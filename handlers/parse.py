@@ -122,13 +122,12 @@ class Click(Value):
 
 
 class Submission(Value):
-    """A form that was sent, as the line one would have typed. `response_url` is "" when Slack gave none."""
+    """A form that was sent, as the line one would have typed."""
 
     actor: Person
     channel: str
     text: str
     delivery: str
-    response_url: str
 
 
 def typed_line(body: dict[str, Any]) -> Typed:
@@ -142,20 +141,23 @@ def typed_line(body: dict[str, Any]) -> Typed:
 
 
 def submission(body: dict[str, Any]) -> Submission:
-    """The form of handlers/views/form.py. What its fields hold is judged like anything that was typed."""
+    """The form of handlers/views/form.py. What its fields hold is judged like anything that was typed.
+
+    Raises UserError for a form that some other version of the bot has opened.
+    """
     fields = form.sent(body["view"]["state"]["values"])
+    change = {"expose": Expose, "unexpose": Unexpose}.get(fields.get("what", ""))
+    if change is None or not {"namespace", "channel"} <= fields.keys():
+        raise UserError(tr("This form is of another version of k8snet; nothing was asked for. Type `/k8snet` again."))
     cluster, _, namespace = fields["namespace"].partition("/")
-    change = {"expose": Expose, "unexpose": Unexpose}[fields["what"]]
     wish = change(
         namespace=namespace, cluster=cluster, office=fields.get("office"), reason=clean(fields.get("reason", ""))
     )
-    urls = [entry["response_url"] for entry in body.get("response_urls", [])]
     return Submission(
         actor=_actor(body),
         channel=fields["channel"],
         text=typed(wish),
         delivery=body["trigger_id"],
-        response_url=urls[0] if urls else "",
     )
 
 

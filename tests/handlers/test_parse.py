@@ -135,3 +135,9 @@ def test_the_clickers_own_workspace_counts() -> None:
         "actions": [{"action_id": "confirm", "value": "op.digest"}],
     }
     assert str(parse.click(body).actor) == "T9/U9"
+
+
+def test_a_form_of_another_version_is_a_sentence() -> None:
+    body = {"user": {"id": "U9", "team_id": "T9"}, "view": {"state": {"values": {}}}, "trigger_id": "1.2.3"}
+    with pytest.raises(UserError, match="another version"):
+        parse.submission(body)

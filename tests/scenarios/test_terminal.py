@@ -12,6 +12,7 @@ import pytest
 from bench.offices import exposed_office
 from lab.company import Company, company
 from lab.corpus.office import office as exposed
+from lab.slack.driver import driving
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,6 +51,16 @@ async def test_plan_shows_every_step_and_changes_nothing(office: Company) -> Non
     assert "+ route 10.68.0.0/16 via 172.16.1.106 on Test (row 1000)" in said
     assert "+ forwarder default.svc.cluster.local → 10.68.0.2" in said
     assert office.firewall.device.to_json()["vdoms"] == before["vdoms"]
+
+
+async def test_nobody_gives_orders_to_the_terminal(office: Company) -> None:
+    async with office.bot(), driving(office.slack.page_url) as slack:
+        await slack.say("/k8snet expose default because \x1b[31mred \x9b2J")
+        await slack.until(contains="waits for a yes")
+    code, said = await in_office(office, "history")
+    assert code == 0
+    assert "because [31mred 2J" in said
+    assert not {"\x1b", "\x9b"} & set(said)
 
 
 async def test_a_plan_with_nothing_to_do_still_says_what_hides_a_policy(tmp_path: Path) -> None:
