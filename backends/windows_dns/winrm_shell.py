@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # How long the server keeps a shell that nobody asks for anything: a process whose shell we could not close ends then,
 # and until then the shell occupies one of the account's few places.
 IDLE_TIMEOUT_S = 120
+CONVERSATIONS = 2  # at a time; each has a client of its own, and the server counts the shells of an account
 
 
 class StillRunning(OutcomeUnknown):
@@ -39,15 +40,14 @@ class Clock(Protocol):
 
 
 class WinRmShell:
-    """Runs programs on one Windows server, two at a time. `system` is the server's name in app.yaml."""
+    """Runs programs on one Windows server, CONVERSATIONS at a time. `system` is the server's name in app.yaml."""
 
     def __init__(self, system: str, settings: WindowsDnsSettings, clock: Clock) -> None:
         self._system = system
         self._settings = settings
         self._clock = clock
         self._tickets = Tickets(settings, clock.monotonic)
-        # Each conversation has a client of its own. No more threads: the server counts the shells of an account.
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"winrm-{system}")
+        self._executor = ThreadPoolExecutor(max_workers=CONVERSATIONS, thread_name_prefix=f"winrm-{system}")
 
     async def run(
         self,

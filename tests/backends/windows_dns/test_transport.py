@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from backends.windows_dns.settings import WindowsDnsSettings
-from backends.windows_dns.winrm_shell import Clock, WinRmShell
+from backends.windows_dns.winrm_shell import CONVERSATIONS, Clock, WinRmShell
 from bot.model.errors import Rejected, Unreachable
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 from tests.backends.windows_dns.settings_for_tests import PASSWORD, USER, loopback
@@ -164,22 +164,24 @@ async def test_no_listener_holds_a_call_beyond_its_deadline(behaviour: Behaviour
 
 
 async def test_a_call_that_never_got_its_turn_has_sent_nothing() -> None:
-    clock, asked = ManualClock(), asyncio.Event()
+    clock, asked = ManualClock(), asyncio.Semaphore(0)
 
     async def waits(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        assert not asked.is_set()
-        asked.set()
+        asked.release()
         await reader.read()
 
     async with listener(waits) as endpoint:
         shell = WinRmShell("office-dns", loopback(endpoint), clock)
-        calls = [asyncio.create_task(shell.run("x", [], {}, timeout_s=DEADLINE_S, writes=True)) for _ in range(2)]
-        await asked.wait()
+        many = range(CONVERSATIONS + 1)
+        calls = [asyncio.create_task(shell.run("x", [], {}, timeout_s=DEADLINE_S, writes=True)) for _ in many]
+        for _ in range(CONVERSATIONS):
+            await asked.acquire()
         clock.expire()
         for call in calls:
             with pytest.raises(Unreachable, match="no result within"):
                 await call
         await shell.close()
+    assert asked.locked(), "more conversations at once than there may be"
 
 
 async def test_a_cancelled_call_hangs_up_at_once() -> None:
