@@ -14,11 +14,11 @@ from tests.scenarios.test_card import exposed, made_long
 MORE_THAN_A_PAGE = 120
 
 
-async def chatter(room: Chat, thread: str | None = None) -> None:
+async def chatter(room: Chat, channel: str = "net-ops", thread: str | None = None) -> None:
     """People go on talking, more than one page of history."""
     more = {"thread_ts": thread} if thread else {}
     for number in range(MORE_THAN_A_PAGE):
-        await room.slack.say(f"about lunch, {number}", by="ada", **more)
+        await room.slack.say(f"about lunch, {number}", by="ada", channel=channel, **more)
 
 
 async def cards(room: Chat, containing: str = "expose default") -> int:
@@ -41,10 +41,36 @@ async def test_a_plans_file_is_found_again_below_all_that_was_said_since(transpo
         await room.slack.fault(method="files.completeUploadExternal", kind="close_after", times=1)
         await room.slack.say("/k8snet expose default", by="dana")
         card = await room.slack.until(contains="expose default")
-        await chatter(room, card.ts)
+        await chatter(room, thread=card.ts)
         await room.slack.until(contains="The whole plan is a file in the thread.", timeout=20)
         thread = await room.slack.messages(thread=card.ts)
         assert len([file for message in thread for file in message.raw.get("files", [])]) == 1
+
+
+async def test_an_audit_line_whose_post_got_no_answer_is_found_again_below_all_that_was_said_since(
+    transport: str,
+) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="chat.postMessage", kind="close_after", times=1)
+        await room.slack.say("/k8snet whoami")
+        await room.slack.until("k8snet-audit", contains="sealed up to #1 by", by="ada")
+        await chatter(room, "k8snet-audit")
+        await room.slack.say("/k8snet help")
+        await room.slack.until("k8snet-audit", contains="asked: help", by="ada", timeout=20)
+        told = [message.text for message in await room.slack.messages("k8snet-audit", by="ada")]
+        assert sum("asked: whoami" in text for text in told) == 1
+
+
+async def test_an_event_that_did_not_arrive_is_believed_when_it_comes_again() -> None:
+    async with chat("http") as room:
+        await room.slack.say("/k8snet whoami", by="dana")
+        await room.slack.until(contains="Roles: developer", by="dana")
+        await room.slack.fault(where="delivery", kind="bad_signature")
+        await room.slack.post("group", None, group="net-operators", users=["omar", "dana"])
+        assert (await room.slack.logged(kind="http", name="events_api"))["status"] == 401
+        await room.slack.logged(kind="http", name="events_api", status=200)
+        await room.slack.say("/k8snet whoami", by="dana")
+        await room.slack.until(contains="Roles: developer, operator", by="dana")
 
 
 async def test_without_files_a_long_plan_waits_and_keeps_nobody_else_waiting(transport: str) -> None:
