@@ -40,7 +40,7 @@ from backends.probes.dns_line import OUTSTANDING
 from bench.check_loopback import DOMAIN, address_of, answering, bare, context_for
 from bench.offices import engine_for, exposed_office, served_office
 from bot.app import terminal
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.ports import PathOracle

@@ -22,7 +22,7 @@ from typing import cast
 from backends.probes.prober import NetworkProber
 from backends.probes.settings import ProbeSettings
 from bot.app import terminal
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.ports import Target

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.corpus_case import LIMITS, Case, Result, Said, impossible
 from bench.offices import engine_for
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.engine.engine import Engine
 from bot.model.commands import Check
 from bot.model.errors import UserError

@@ -5,7 +5,7 @@ python -m bench.findings
 
 from pathlib import Path
 
-from bot.model.causes_page import page
+from bot.model.causes.page import page
 
 PAGE = Path(__file__).parent.parent / "docs/findings.md"
 

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Sequence
 from typing import TypeVar
 
-from bot.engine import answering, auditing, changing, checking, choosing, planning
+from bot.engine import answering, auditing, changing, choosing, planning
 from bot.engine.announcing import deliver
 from bot.engine.auditing import AuditReport
 from bot.engine.availability import Availability
+from bot.engine.checking.check import check
 from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
@@ -123,7 +124,7 @@ class Engine:
 
     async def check(self, command: Check) -> Report:
         """Raises UserError, BackendErrors."""
-        return await checking.check(self.context, command)
+        return await check(self.context, command)
 
     async def dry_plan(self, command: DryPlan | Drill, actor: Person = LOCAL) -> Plan:
         """What expose, or a drill, would do now. Raises UserError, BackendErrors."""

@@ -8,7 +8,7 @@ import pytest
 from bench.corpus_case import Case, Result, cases
 from bench.corpus_simulated import run
 from bench.offices import exposed_office
-from bot.model.causes import CAUSES
+from bot.model.causes.table import CAUSES
 from lab.corpus.corpus import SINGLES, pairs
 from lab.corpus.faults_doubts import UNMADE
 from lab.corpus.office import State

@@ -5,9 +5,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from bot.engine.checking import check
-from bot.engine.checking_known import known
-from bot.engine.checking_one import MISSED, attempts
+from bot.engine.checking.check import check
+from bot.engine.checking.known import known
+from bot.engine.checking.one import MISSED, attempts
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.model.commands import Check, Expose

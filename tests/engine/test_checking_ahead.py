@@ -5,7 +5,7 @@ from collections import Counter
 from ipaddress import IPv4Address
 from typing import Any
 
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.engine.context import Context
 from bot.model.commands import Check
 from bot.model.diagnosis import Report

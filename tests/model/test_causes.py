@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.findings import PAGE
-from bot.model.causes import CAUSES, diagnose
-from bot.model.causes_known import KNOWN
-from bot.model.causes_page import page
+from bot.model.causes.known import KNOWN
+from bot.model.causes.page import page
+from bot.model.causes.table import CAUSES, diagnose
 from bot.model.diagnosis import Evidence, Report
 
 FOLDER = Path(__file__).parent.parent / "cases/diagnose"

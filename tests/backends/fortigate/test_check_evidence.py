@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.model.commands import Check, Expose
 from bot.model.diagnosis import Report
 from bot.model.site import CheckLimits

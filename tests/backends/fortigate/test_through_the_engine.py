@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.checking import check
+from bot.engine.checking.check import check
 from bot.model.commands import Check, Expose, Unexpose
 from bot.model.operation import Operation
 from bot.model.site import CheckLimits, Site

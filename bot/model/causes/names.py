@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import ANSWERED, proven
+from bot.model.causes.row import Row
+from bot.model.causes.signals import ANSWERED, proven
 from bot.model.describe import dns_line
 from bot.model.diagnosis import Evidence
 from bot.model.suggest import suggestion

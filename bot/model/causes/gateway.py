@@ -6,8 +6,8 @@ only when the firewall's own word clears the way to the gateway (see `tested`): 
 
 from collections.abc import Sequence
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import ANSWERED, SILENT, Tested, lines, namespace_closed, tested
+from bot.model.causes.row import Row
+from bot.model.causes.signals import ANSWERED, SILENT, Tested, lines, namespace_closed, tested
 from bot.model.describe import connection_line
 from bot.model.diagnosis import Evidence, Place
 from bot.model.wording import listed, marked, tr

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import allowed, cut_off, leads_to_nodes, lines, proven, route_for
-from bot.model.causes_traffic import conclusive
+from bot.model.causes.row import Row
+from bot.model.causes.signals import allowed, cut_off, leads_to_nodes, lines, proven, route_for
+from bot.model.causes.traffic import conclusive
 from bot.model.describe import policy_line, route_line, traffic_lines
 from bot.model.diagnosis import Evidence, Unread
 from bot.model.wording import marked, tr

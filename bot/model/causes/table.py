@@ -7,15 +7,15 @@ the firewall's own word where the wire cannot speak for the office, proves it: a
 
 from collections.abc import Sequence
 
-from bot.model.causes_dns import DNS, DNS_SYMPTOMS
-from bot.model.causes_doubt import DOUBTS
-from bot.model.causes_firewall import DRIFT, FIREWALL
-from bot.model.causes_gateway import GATEWAY, GATEWAY_NOTES
-from bot.model.causes_names import NAMES
-from bot.model.causes_row import Row
-from bot.model.causes_service import SERVICE, SERVICE_SYMPTOMS
-from bot.model.causes_signals import allowed, direct_works, proven, route_right, spoke, tested
-from bot.model.causes_traffic import TRAFFIC_SYMPTOMS
+from bot.model.causes.dns import DNS, DNS_SYMPTOMS
+from bot.model.causes.doubt import DOUBTS
+from bot.model.causes.firewall import DRIFT, FIREWALL
+from bot.model.causes.gateway import GATEWAY, GATEWAY_NOTES
+from bot.model.causes.names import NAMES
+from bot.model.causes.row import Row
+from bot.model.causes.service import SERVICE, SERVICE_SYMPTOMS
+from bot.model.causes.signals import allowed, direct_works, proven, route_right, spoke, tested
+from bot.model.causes.traffic import TRAFFIC_SYMPTOMS
 from bot.model.describe import connection_line, dns_line, policy_line, route_line
 from bot.model.diagnosis import HOPS, Evidence, Finding, HopName, Report, Verdict
 from bot.model.wording import listed, tr

@@ -1,14 +1,14 @@
 """The table of causes as a page for people: docs/findings.md is exactly this. Pure."""
 
-from bot.model.causes import CAUSES
-from bot.model.causes_known import KNOWN, KnownFault
-from bot.model.causes_row import Row
+from bot.model.causes.known import KNOWN, KnownFault
+from bot.model.causes.row import Row
+from bot.model.causes.table import CAUSES
 from bot.model.diagnosis import HOPS
 
 _HEAD = """\
 # What a check can find
 
-<!-- Made by `python -m bench.findings` from the table in bot/model/causes*.py; edit that. -->
+<!-- Made by `python -m bench.findings` from the table in bot/model/causes/; edit that. -->
 
 `/k8snet check` answers with findings. Each has a code that never changes its meaning, so that it can be searched for.
 A verdict is one of three: **failed** (✗), **undetermined** (?, with the reason why it cannot be told), **passed** (✓).

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address
 
-from bot.engine.checking_asking import Asking
-from bot.engine.checking_known import Known
-from bot.engine.checking_samples import Planned, planned
+from bot.engine.checking.asking import Asking
+from bot.engine.checking.known import Known
+from bot.engine.checking.samples import Planned, planned
 from bot.engine.context import Context
 from bot.engine.ports import HasServer, PathOracle, Target, TrafficOracle
 from bot.model.desired import Placed, desired

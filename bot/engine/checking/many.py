@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from bot.engine.checking_asking import all_of
-from bot.engine.checking_one import One, Shared, Subject
-from bot.engine.checking_surroundings import Surroundings
-from bot.model.causes import diagnose
+from bot.engine.checking.asking import all_of
+from bot.engine.checking.one import One, Shared, Subject
+from bot.engine.checking.surroundings import Surroundings
+from bot.model.causes.table import diagnose
 from bot.model.diagnosis import DnsEvidence, Report
 from bot.model.facts import Protocol, Service
 from bot.model.probes import PolicyAnswer, RouteAnswer

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bot.engine.checking_asking import Ahead, Asking
-from bot.engine.checking_known import Known, known
-from bot.engine.checking_many import Many
-from bot.engine.checking_one import One, Subject, cancelled
-from bot.engine.checking_surroundings import Surroundings
+from bot.engine.checking.asking import Ahead, Asking
+from bot.engine.checking.known import Known, known
+from bot.engine.checking.many import Many
+from bot.engine.checking.one import One, Subject, cancelled
+from bot.engine.checking.surroundings import Surroundings
 from bot.engine.context import Context
 from bot.model import names
-from bot.model.causes_many import together
+from bot.model.causes.many import together
 from bot.model.commands import Check
 from bot.model.diagnosis import Report
 from bot.model.errors import BackendError, UserError

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import (
+from bot.model.causes.row import Row
+from bot.model.causes.signals import (
     ANSWERED,
     allowed,
     cut_off,

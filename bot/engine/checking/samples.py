@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Literal
 
-from bot.model.causes_signals import place_of
+from bot.model.causes.signals import place_of
 from bot.model.diagnosis import Place
 from bot.model.facts import ClusterFacts, Endpoint, Service, ServicePort
 from bot.model.protocols import spoken_on

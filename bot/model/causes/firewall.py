@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import denied, forbidden, held, leads_to_nodes, proven
+from bot.model.causes.row import Row
+from bot.model.causes.signals import denied, forbidden, held, leads_to_nodes, proven
 from bot.model.describe import held_line, policy_line, route_line
 from bot.model.diagnosis import Evidence, Held
 from bot.model.probes import PolicyAnswer, RouteAnswer

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import SILENT, Tested, lines, namespace_closed, tested
+from bot.model.causes.row import Row
+from bot.model.causes.signals import SILENT, Tested, lines, namespace_closed, tested
 from bot.model.diagnosis import Evidence
 from bot.model.probes import ConnectAnswer
 from bot.model.wording import marked

@@ -8,11 +8,11 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
-from bot.engine.checking_asking import all_of
-from bot.engine.checking_known import DNS_PORT
-from bot.engine.checking_surroundings import Surroundings
-from bot.model.causes import diagnose
-from bot.model.causes_signals import forbidden
+from bot.engine.checking.asking import all_of
+from bot.engine.checking.known import DNS_PORT
+from bot.engine.checking.surroundings import Surroundings
+from bot.model.causes.signals import forbidden
+from bot.model.causes.table import diagnose
 from bot.model.desired import Placed, zone_of
 from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
 from bot.model.facts import Service, ServicePort

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.model.causes_row import Row
-from bot.model.causes_signals import SILENT, allowed, lines, tested
+from bot.model.causes.row import Row
+from bot.model.causes.signals import SILENT, allowed, lines, tested
 from bot.model.describe import traffic_lines
 from bot.model.diagnosis import Evidence, Traffic
 from bot.model.wording import marked
