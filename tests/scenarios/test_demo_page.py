@@ -86,6 +86,12 @@ async def test_the_story_by_clicking(page: Any) -> None:
     await page.click("#guide-next")
     await expect(page.locator("#persona")).to_have_value("omar")
     await picture(page, "2-plan")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await expect(page.get_by_role("button", name="Confirm", exact=True).last).to_be_in_viewport()
+    confirm = await page.get_by_role("button", name="Confirm", exact=True).last.bounding_box()
+    words = await guide.bounding_box()
+    assert confirm["y"] + confirm["height"] <= words["y"], "the tour's words cover the button they speak of"
+    await page.set_viewport_size({"width": 1280, "height": 800})
     await page.get_by_role("button", name="Confirm", exact=True).last.click()
     await page.locator("#confirm").get_by_role("button", name="Confirm").click()
     await says(page, "Done: 10 steps applied and proven")

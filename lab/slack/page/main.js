@@ -7,7 +7,7 @@ import { composer, confirmed } from "./composer.js";
 import { byId, el, fill, stableId } from "./dom.js";
 import { startGuide } from "./guide.js";
 import { toggleInspector } from "./inspector.js";
-import { drawMessages } from "./messages.js";
+import { drawMessages, follow } from "./messages.js";
 import { drawModal, given } from "./modal.js";
 import { useDirectory, useEmoji } from "./mrkdwn.js";
 import { refreshNetwork } from "./network.js";
@@ -297,7 +297,7 @@ function listen() {
 
 function wire() {
   const say = async (text, more) => {
-    byId(more ? "thread-messages" : "messages").follow = true; // whoever speaks wants to see the answer
+    follow(byId(more ? "thread-messages" : "messages")); // whoever speaks wants to see the answer
     const answer = await post("say", { as: here.me, channel: room().id, text, ...more });
     byId("composer-problem").textContent = answer.ok || answer.line ? "" : (REFUSED[answer.error]?.() ?? heard(answer.error));
   };

@@ -17,14 +17,24 @@ function avatar(person) {
   return node;
 }
 
-/** A list is followed while its end is in sight, also when a picture in it takes its place later. */
-function follow(list) {
-  if (list.follow !== undefined) return;
+const watched = new WeakSet();
+
+/** Go to the list's end, and stay there for as long as it is in sight: also when pictures or windows change size. */
+export function follow(list) {
   list.follow = true;
+  if (watched.has(list)) return;
+  watched.add(list);
+  const size = () => `${list.clientWidth}x${list.clientHeight}`;
+  let known = size();
   list.addEventListener("scroll", () => {
+    if (size() !== known) return; // it was the window that moved
     list.follow = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
   });
   list.addEventListener("load", () => toEnd(list), true);
+  new ResizeObserver(() => {
+    known = size();
+    toEnd(list);
+  }).observe(list);
 }
 
 function toEnd(list) {
@@ -33,7 +43,7 @@ function toEnd(list) {
 
 /** Give `list` these messages. `page` supplies act(message), person(id), spoken, openThread, react. */
 export function drawMessages(list, messages, page, { inThread = false } = {}) {
-  follow(list);
+  if (!watched.has(list)) follow(list);
   const old = new Map([...list.children].map((node) => [node.dataset.ts, node]));
   let previous = null;
   const nodes = messages.map((message) => {
