@@ -15,7 +15,7 @@ from bot.engine.checking.check import check
 from bot.engine.engine import Engine
 from bot.model.commands import Check
 from bot.model.errors import UserError
-from handlers.views.lines import report_lines
+from handlers.lines.check import report_lines
 from lab.corpus.ground import Impossible
 from lab.corpus.office import Office, State, office
 

@@ -179,11 +179,11 @@ async def _check(name: str, config: Path, cluster: str | None, as_json: bool) ->
     from bot.app import terminal
     from bot.model.commands import Check
     from bot.settings import load
-    from handlers.views import lines
+    from handlers.lines.check import report_lines
 
     async with terminal(load(config)) as engine:
         report = await engine.check(Check(name=name, cluster=cluster))
-    _print(report.model_dump(mode="json") if as_json else lines.report_lines(report))
+    _print(report.model_dump(mode="json") if as_json else report_lines(report))
     return 0 if report.verdict == "passed" else 1
 
 
@@ -191,12 +191,12 @@ async def _plan(namespace: str, config: Path, cluster: str | None, as_json: bool
     from bot.app import terminal
     from bot.model.commands import DryPlan
     from bot.settings import load
-    from handlers.views import lines
+    from handlers.lines.plan import plan_lines, warning_lines
 
     async with terminal(load(config)) as engine:
         made = await engine.dry_plan(DryPlan(namespace=namespace, cluster=cluster))
-    nothing = [tr("Nothing to do: it is so already."), *lines.warning_lines(made)]
-    _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made) if made.steps else nothing)
+    nothing = [tr("Nothing to do: it is so already."), *warning_lines(made)]
+    _print(made.model_dump(mode="json") if as_json else plan_lines(made) if made.steps else nothing)
     return 0
 
 
@@ -204,22 +204,22 @@ async def _drill(to: str | None, config: Path, cluster: str | None, as_json: boo
     from bot.app import terminal
     from bot.model.commands import Drill
     from bot.settings import load
-    from handlers.views import lines
+    from handlers.lines.plan import plan_lines
 
     async with terminal(load(config)) as engine:
         made = await engine.dry_plan(Drill(node=to, cluster=cluster))
-    _print(made.model_dump(mode="json") if as_json else lines.plan_lines(made))
+    _print(made.model_dump(mode="json") if as_json else plan_lines(made))
     return 0
 
 
 async def _status(config: Path, as_json: bool, file: Path | None) -> int:
     from bot.app import terminal
     from bot.settings import load
-    from handlers.views import lines
+    from handlers.lines.overview import overview_lines
 
     async with terminal(load(config)) as engine:
         picture = await engine.overview()
-    _print(picture.model_dump(mode="json") if as_json else lines.overview_lines(picture))
+    _print(picture.model_dump(mode="json") if as_json else overview_lines(picture))
     if file is not None:
         _draw(picture, file)
     return 1 if any(cluster.problem for cluster in picture.clusters) else 0
@@ -265,11 +265,11 @@ async def _audit(config: Path, as_json: bool) -> int:
 async def _facts(config: Path, cluster: str | None, as_json: bool) -> int:
     from bot.app import terminal
     from bot.settings import load
-    from handlers.views import lines
+    from handlers.lines.facts import facts_lines
 
     async with terminal(load(config)) as engine:
         known = await engine.facts(cluster)
-    _print(known.model_dump(mode="json") if as_json else lines.facts_lines(known))
+    _print(known.model_dump(mode="json") if as_json else facts_lines(known))
     return 0
 
 

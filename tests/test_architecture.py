@@ -24,7 +24,7 @@ def test_a_command_of_the_terminal_loads_no_library_before_it_is_needed() -> Non
     heavy = {"aiohttp", "babel", "dns", "httpcore", "httpx", "kubernetes", "redis", "slack_bolt", "slack_sdk", "winrm"}
     program = """if True:
         import sys
-        import bot.__main__, bot.app, bot.settings, handlers.views.lines
+        import bot.__main__, bot.app, bot.settings, handlers.lines.overview
         import backends.fortigate.target, backends.kubernetes.reader, backends.oncall.rotation
         import backends.probes.prober, backends.store, backends.unbound.target, backends.windows_dns.target
         print(*{name.partition(".")[0] for name in sys.modules})

@@ -9,7 +9,11 @@ from bot.model.diagnosis import Report
 from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
 from bot.model.wording import listed, tr
-from handlers.views import lines
+from handlers.lines.check import MARKS, answer_lines, detail_lines, path_line, vantage_line, verdict_lines
+from handlers.lines.day import usable
+from handlers.lines.help import elsewhere_lines, help_lines
+from handlers.lines.overview import exposure_lines, overview_lines
+from handlers.lines.plan import plan_lines
 from handlers.views.blocks import (
     Block,
     actions,
@@ -22,7 +26,6 @@ from handlers.views.blocks import (
     section,
     visible,
 )
-from handlers.views.day import usable
 
 View = tuple[str, list[Block]]
 DETAILS_LIMIT = 3500  # characters of a message in a thread; more becomes a file
@@ -34,21 +37,21 @@ def report_view(report: Report, command: Check, whole: bool = False) -> View:
 
     `whole`, for where there is no thread: with everything that `details_view` says.
     """
-    text = lines.detail_lines(report) if whole else lines.answer_lines(report)
+    text = detail_lines(report) if whole else answer_lines(report)
     remedies = _remedies(report)
     blocks = [
-        section(f"{lines.MARKS[report.verdict]} *{escape(report.summary)}*"),
-        section(escape(lines.path_line(report))),
+        section(f"{MARKS[report.verdict]} *{escape(report.summary)}*"),
+        section(escape(path_line(report))),
         *preformatted(text),
         *([context(escape(said))] if (said := _beside(report, remedies, whole)) else []),
         actions(*(block for _, block in remedies), button(tr("Check again"), "check", typed(command))),
     ]
-    return escape("\n".join([*lines.verdict_lines(report), *text])), blocks
+    return escape("\n".join([*verdict_lines(report), *text])), blocks
 
 
 def details_view(report: Report) -> View | None:
     """What goes into the answer's thread; None when it is too long for a message: then see `details_file`."""
-    text = lines.detail_lines(report)
+    text = detail_lines(report)
     if sum(len(line) + 1 for line in text) > DETAILS_LIMIT:
         return None
     return escape("\n".join(text)), preformatted(text)
@@ -56,7 +59,7 @@ def details_view(report: Report) -> View | None:
 
 def details_file(report: Report) -> tuple[str, str]:
     """Name and content of the file that holds long details."""
-    text = [*lines.verdict_lines(report), *lines.detail_lines(report, shortened=False), ""]
+    text = [*verdict_lines(report), *detail_lines(report, shortened=False), ""]
     return "check.txt", "\n".join(map(visible, text))
 
 
@@ -80,7 +83,7 @@ def _beside(report: Report, remedies: Sequence[tuple[str, Block]], whole: bool) 
     """What must not be missed without opening the thread, and who may press what changes something."""
     said = []
     if report.in_office is False and not whole:
-        said.append(lines.vantage_line(report))
+        said.append(vantage_line(report))
     for verb, block in remedies:
         permission = SPEC[verb].permission
         assert permission is not None  # nobody changes anything without
@@ -98,7 +101,7 @@ def checking_view(command: Check) -> View:
 
 def plan_view(plan: Plan) -> View:
     """A dry plan: no buttons, nothing to confirm."""
-    text = lines.plan_lines(plan)
+    text = plan_lines(plan)
     head = tr("*{command}* would do this; nothing is changed:", command=escape(typed(plan.command)))
     if not plan.steps:
         head = tr("*{command}* would change nothing: it is so already.", command=escape(typed(plan.command)))
@@ -106,7 +109,7 @@ def plan_view(plan: Plan) -> View:
 
 
 def overview_view(picture: Overview) -> View:
-    text = lines.overview_lines(picture)
+    text = overview_lines(picture)
     return escape("\n".join(text)), [section(tr("*Status*")), *preformatted(text)]
 
 
@@ -116,7 +119,7 @@ def pictures_view(blocks: Sequence[Block]) -> View:
 
 
 def exposures_view(picture: Overview) -> View:
-    text = lines.exposure_lines(picture)
+    text = exposure_lines(picture)
     return escape("\n".join(text)), [section(tr("*Exposed namespaces*")), *exposure_blocks(picture)]
 
 
@@ -143,7 +146,7 @@ def _exposure(state: ExposureState) -> str:
 
 def help_view(allowed: frozenset[Permission]) -> View:
     """The commands that this person may give, then who may give the others."""
-    text, rest = lines.help_lines(allowed), lines.elsewhere_lines(allowed)
+    text, rest = help_lines(allowed), elsewhere_lines(allowed)
     blocks = [section(tr("*What I can do for you*  (`/k8snet` alone opens a form)")), *preformatted(text)]
     if rest:
         blocks += [section(tr("*Not for you*")), *preformatted(rest)]

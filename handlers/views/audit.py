@@ -32,9 +32,9 @@ from bot.model.journal import (
 from bot.model.operation import Operation
 from bot.model.wording import clauses, tr
 from bot.model.words import word
-from handlers.views import lines
+from handlers.lines.change import clearing_problem
+from handlers.lines.plan import step_line
 from handlers.views.blocks import escape
-from handlers.views.lines import step_line
 
 
 def audit_line(record: Record, operations: Mapping[str, Operation]) -> str:
@@ -132,7 +132,7 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
 
 
 def _kept(entry: Cleared) -> str:
-    return f"; {lines.clearing_problem(entry)}" if lines.clearing_problem(entry) else ""
+    return f"; {clearing_problem(entry)}" if clearing_problem(entry) else ""
 
 
 def _result(operation: Operation | None, direction: Direction, result: StepResult) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.engine.auditing import AuditReport
 from bot.model.operation import Operation
 from bot.model.wording import tr
-from handlers.views import lines
+from handlers.lines.change import state_line, title
 from handlers.views.answers import View
 from handlers.views.blocks import context, escape, mention, moment, preformatted, section
 
@@ -27,7 +27,7 @@ def history_view(operations: Sequence[Operation], namespace: str | None) -> View
 def paragraph(operation: Operation) -> str:
     """One change in mrkdwn: what, how it stands, when, by whom."""
     yes = tr(" · yes by {person}", person=mention(operation.confirmed_by)) if operation.confirmed_by else ""
-    return f"*{escape(lines.title(operation))}* · {escape(lines.state_line(operation))}\n" + tr(
+    return f"*{escape(title(operation))}* · {escape(state_line(operation))}\n" + tr(
         "{moment} · asked by {person}{yes} · change {change}",
         moment=moment(operation.records[0].at),
         person=mention(operation.request.actor),
@@ -48,10 +48,10 @@ def _told(operation: Operation) -> list[str]:
     """When and what, then by whom and how it stands."""
     yes = tr(", yes by {person}", person=operation.confirmed_by) if operation.confirmed_by else ""
     return [
-        f"{operation.records[0].at:%Y-%m-%d %H:%M} UTC  {lines.title(operation)}",
+        f"{operation.records[0].at:%Y-%m-%d %H:%M} UTC  {title(operation)}",
         tr(
             "    {state} · asked by {person}{yes} · change {change}",
-            state=lines.state_line(operation),
+            state=state_line(operation),
             person=operation.request.actor,
             yes=yes,
             change=operation.id,

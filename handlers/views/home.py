@@ -9,7 +9,10 @@ from bot.model.people import Permission, RoleName
 from bot.model.value import Value
 from bot.model.wording import listed, tr
 from handlers.drawing.overview import AVAILABILITY, path_name, signals_name
-from handlers.views import lines
+from handlers.lines.change import title
+from handlers.lines.incident import past_line
+from handlers.lines.overview import cluster_lines
+from handlers.lines.plan import plan_lines, plan_summary
 from handlers.views.answers import exposure_blocks
 from handlers.views.blocks import (
     Block,
@@ -25,7 +28,6 @@ from handlers.views.blocks import (
 )
 from handlers.views.history import paragraph
 from handlers.views.incident import incident_view
-from handlers.views.incident_lines import past_line
 from handlers.views.operation import decision_buttons, fits
 
 BLOCKS_LIMIT = 100
@@ -68,7 +70,7 @@ def home_view(
     for cluster in picture.clusters:
         names = (path_name(cluster), signals_name(cluster))
         blocks += [pictures[name] for name in names if name in pictures]
-    blocks += preformatted(lines.cluster_lines(picture))
+    blocks += preformatted(cluster_lines(picture))
     if picture.past:
         blocks += [_header(tr("Last incidents")), *preformatted([past_line(incident) for incident in picture.past])]
     blocks += [_header(tr("Last changes")), *(section(paragraph(operation)) for operation in latest)]
@@ -115,8 +117,8 @@ def _waiting(waiting: Sequence[Waiting]) -> Iterator[Block]:
     for one in waiting[:PLANS_SHOWN]:
         operation, plan = one.operation, one.operation.plan
         assert plan is not None
-        yield section(f"*{escape(lines.title(operation))}*")
-        yield from preformatted(lines.plan_lines(plan) if fits(plan) else lines.plan_summary(plan))
+        yield section(f"*{escape(title(operation))}*")
+        yield from preformatted(plan_lines(plan) if fits(plan) else plan_summary(plan))
         until = tr("until {moment}", moment=moment(plan.expires_at))
         yield context(
             tr(

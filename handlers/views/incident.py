@@ -21,6 +21,8 @@ from bot.model.people import ITSELF
 from bot.model.picture import Picture
 from bot.model.wording import listed, marked, tr, tr_n
 from bot.model.words import word
+from handlers.lines.overview import candidate_line
+from handlers.lines.plan import step_line
 from handlers.views.blocks import (
     TEXT_LIMIT,
     Block,
@@ -34,7 +36,6 @@ from handlers.views.blocks import (
     preformatted,
     section,
 )
-from handlers.views.lines import candidate_line, step_line
 
 View = tuple[str, list[Block]]
 BUTTONS = 3

@@ -9,7 +9,8 @@ from bot.model.journal import Cancelled, Confirmed, Stale
 from bot.model.operation import Operation
 from bot.model.plan import Plan
 from bot.model.wording import listed, tr, tr_n
-from handlers.views import lines
+from handlers.lines.change import proof_lines, reason_line, state_line, step_marks, title
+from handlers.lines.plan import plan_lines, plan_summary, step_line
 from handlers.views.blocks import (
     Block,
     actions,
@@ -41,7 +42,7 @@ FITS = 3000  # characters of a list that a message shows whole
 
 def fits(plan: Plan) -> bool:
     """Whether a card shows the plan whole. If not, nobody may say yes before the thread has it whole."""
-    return sum(len(line) + 1 for line in lines.plan_lines(plan)) <= FITS
+    return sum(len(line) + 1 for line in plan_lines(plan)) <= FITS
 
 
 def plan_file(plan: Plan) -> tuple[str, str]:
@@ -55,9 +56,7 @@ def plan_file(plan: Plan) -> tuple[str, str]:
         ),
         "",
     ]
-    return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join(
-        map(visible, [*head, *lines.plan_lines(plan), ""])
-    )
+    return f"plan-{plan.operation}-{plan.digest[:12]}.txt", "\n".join(map(visible, [*head, *plan_lines(plan), ""]))
 
 
 def operation_view(operation: Operation, attached: str | None = None) -> tuple[str, list[Block]]:
@@ -70,18 +69,18 @@ def operation_view(operation: Operation, attached: str | None = None) -> tuple[s
 
 
 def _text(operation: Operation) -> str:
-    parts = [f"{lines.title(operation)}: {lines.state_line(operation)}", lines.reason_line(operation)]
+    parts = [f"{title(operation)}: {state_line(operation)}", reason_line(operation)]
     if operation.plan is not None and operation.state == "awaiting":
         parts += _plan_lines(operation.plan)
     else:
-        parts += lines.proof_lines(operation)
+        parts += proof_lines(operation)
     return escape("\n".join(clip_lines([part for part in parts if part], FITS)))
 
 
 def _blocks(operation: Operation, attached: str | None) -> Iterator[Block]:
     icon = ICONS.get(operation.state, OTHER_ICON)
-    yield section(f"{icon} *{escape(lines.title(operation))}*\n{escape(lines.state_line(operation))}")
-    reason = lines.reason_line(operation)
+    yield section(f"{icon} *{escape(title(operation))}*\n{escape(state_line(operation))}")
+    reason = reason_line(operation)
     if reason:
         yield from preformatted(clip_lines(reason.splitlines(), FITS))
     if operation.plan is not None and operation.plan.steps:
@@ -97,20 +96,20 @@ def _plan_blocks(operation: Operation, plan: Plan) -> Iterator[Block]:
     if operation.state in ("cancelled", "expired", "stale"):
         return
     yield from preformatted(_progress_lines(operation, plan))
-    proof = sorted(lines.proof_lines(operation), key=lambda line: line.startswith("✓"))
+    proof = sorted(proof_lines(operation), key=lambda line: line.startswith("✓"))
     if proof:
         yield from preformatted(clip_lines(proof, FITS))
 
 
 def _plan_lines(plan: Plan) -> list[str]:
     """The plan whole, or what it comes to."""
-    return lines.plan_lines(plan) if fits(plan) else clip_lines(lines.plan_summary(plan), FITS)
+    return plan_lines(plan) if fits(plan) else clip_lines(plan_summary(plan), FITS)
 
 
 def _progress_lines(operation: Operation, plan: Plan) -> Sequence[str]:
     """Every step with its mark; of a long plan, those that are under way or did not go well come first."""
-    marks = lines.step_marks(operation)
-    steps = [f"{mark} {step.target}: {lines.step_line(step)}" for mark, step in zip(marks, plan.steps, strict=True)]
+    marks = step_marks(operation)
+    steps = [f"{mark} {step.target}: {step_line(step)}" for mark, step in zip(marks, plan.steps, strict=True)]
     if sum(map(len, steps)) > FITS:
         steps.sort(key=lambda line: line[0] in "✓·↶")
     return clip_lines(steps, FITS)

@@ -173,7 +173,7 @@ def test_a_shortened_name_keeps_both_ends(text: str, most: int) -> None:
 
 
 def test_nobody_loads_the_drawing_library_who_does_not_draw() -> None:
-    code = "import sys, bot.__main__, bot.app, handlers.edge, handlers.views.lines; sys.exit('PIL' in sys.modules)"
+    code = "import sys, bot.__main__, bot.app, handlers.edge, handlers.lines.overview; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

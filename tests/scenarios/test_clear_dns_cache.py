@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 from bot.model.commands import ClearDnsCache
-from handlers.views.lines import state_line
+from handlers.lines.change import state_line
 from tests.engine.test_change import ask, change
 from tests.office import WEB, Company
 from tests.scenarios.chat import chat

@@ -3,7 +3,7 @@
 from bot.model.incident import Incident
 from bot.model.wording import tr
 from bot.model.words import word
-from handlers.views.day import duration
+from handlers.lines.day import duration
 
 
 def open_line(incident: Incident) -> str:

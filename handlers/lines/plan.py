@@ -1,0 +1,116 @@
+"""A plan in plain words: what opens, every step, what was found, warnings."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from bot.model.plan import Flow, Plan
+from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy, Resource, Route
+from bot.model.steps import Step
+from bot.model.wording import tr, tr_n
+from bot.model.words import key_line, word
+from handlers.views.blocks import clip
+
+SUMMARY_LINE = 200
+SIGNS = {"create": "+", "change": "~", "remove": "−"}
+
+
+def resource_line(resource: Resource) -> str:
+    """What a resource does, on one line."""
+    match resource:
+        case Address():
+            return tr("address {name} = {network}", name=resource.name, network=resource.network)
+        case AddressGroup():
+            return tr("address group {name} = {members}", name=resource.name, members=", ".join(resource.members))
+        case Route():
+            row = tr(" (row {row})", row=resource.row) if resource.row else ""
+            return tr(
+                "route {destination} via {gateway} on {device}{row}",
+                destination=resource.destination,
+                gateway=resource.gateway,
+                device=resource.device,
+                row=row,
+            )
+        case Policy():
+            row = tr(" (row {row})", row=resource.row) if resource.row else ""
+            return tr(
+                "policy {name}: {sources} ({entering}) → {destinations} ({leaving}), {services}, {action}{row}",
+                name=resource.name,
+                sources=", ".join(resource.sources),
+                entering=", ".join(resource.source_interfaces),
+                destinations=", ".join(resource.destinations),
+                leaving=", ".join(resource.destination_interfaces),
+                services=", ".join(resource.services),
+                action=word(resource.action),
+                row=row,
+            )
+        case Cache():
+            return tr("cache of every name: emptied")
+        case Forwarder():
+            return tr("forwarder {zone} → {masters}", zone=resource.zone, masters=", ".join(map(str, resource.masters)))
+
+
+def step_line(step: Step) -> str:
+    """`+ route 10.68.0.0/16 via 172.16.1.106 on Test` and for changes the way it was."""
+    shown = step.after or step.before
+    assert shown is not None
+    was = tr("  (was: {resource})", resource=resource_line(step.before)) if step.before and step.after else ""
+    sign = SIGNS["change"] if isinstance(shown, Cache) else SIGNS[step.verb]
+    return f"{sign} {resource_line(shown)}{was}"
+
+
+def steps_by_target(plan: Plan) -> Iterator[tuple[str, list[str]]]:
+    """Step lines under the name of the device they are written to, in the order they are taken."""
+    current: tuple[str, list[str]] | None = None
+    for step in plan.steps:
+        if current is None or current[0] != step.target:
+            if current is not None:
+                yield current
+            current = (step.target, [])
+        current[1].append(step_line(step))
+    if current is not None:
+        yield current
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """A plan, whole: what opens, every step, what was found, warnings, and how it will be proven."""
+    lines = [tr("opens   {flow}", flow=flow_line(flow)) for flow in plan.opens]
+    lines += [tr("closes  {flow}", flow=flow_line(flow)) for flow in plan.closes]
+    for target, steps in steps_by_target(plan):
+        lines += [tr("on {target}:", target=target), *(f"  {line}" for line in steps)]
+    lines += [
+        tr("= {key} on {target} (found, made by hand, left alone)", key=key_line(found.key), target=found.target)
+        for found in plan.found
+    ]
+    lines += warning_lines(plan)
+    if plan.checks:
+        lines.append(
+            tr_n(
+                "Proven afterwards by {count} check on the wire.",
+                "Proven afterwards by {count} checks on the wire.",
+                len(plan.checks),
+            )
+        )
+    return lines
+
+
+def warning_lines(plan: Plan) -> list[str]:
+    """What the person who decides should know; of a plan with nothing to do, what else has come to be wrong."""
+    return [f"! {warning}" for warning in plan.warnings]
+
+
+def plan_summary(plan: Plan) -> list[str]:
+    """What a long plan comes to: what opens, how many things of each kind change where, warnings."""
+    lines = [tr("opens   {flow}", flow=flow_line(flow)) for flow in plan.opens]
+    lines += [tr("closes  {flow}", flow=flow_line(flow)) for flow in plan.closes]
+    counts = Counter((step.target, SIGNS[step.verb], step.key.kind) for step in plan.steps)
+    lines += [
+        tr("on {target}: {sign} {count} × {kind}", target=target, sign=sign, count=count, kind=word(kind))
+        for (target, sign, kind), count in counts.items()
+    ]
+    lines += warning_lines(plan)
+    lines = [clip(line, SUMMARY_LINE) for line in lines]
+    return [*lines, tr("{count} lines in all: see the file in the thread.", count=len(plan_lines(plan)))]
+
+
+def flow_line(flow: Flow) -> str:
+    return f"{flow.source} → {flow.destination}: {', '.join(flow.services)}"
