@@ -78,9 +78,7 @@ class Breaking:
             "winrm": Switch("Let WinRM hang on dc1", lambda: bool(self._windows.faults.rules), self.winrm),
             "deny": Switch("Put a deny policy on top", self._quarantined, self.deny),
             "edit": Switch("Somebody edits a route by hand", self._hand_edited, self.edit),
-            "fortigate": Switch(
-                "Let the firewall answer 500", lambda: bool(self._firewall.faults.armed), self.fortigate
-            ),
+            "fortigate": Switch("Let the firewall answer 500", self._answers_500, self.fortigate),
         }
         if self.slack is not None:
             found["slack"] = Switch("Slack is down", self._slack_down, self.slack_down)

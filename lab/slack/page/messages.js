@@ -19,26 +19,26 @@ function avatar(person) {
 
 const watched = new WeakSet();
 
-/** Go to the list's end, and stay there for as long as it is in sight: also when pictures or windows change size. */
+/** Go to the list's end, and stay there until somebody scrolls away: also when pictures or windows change size. */
 export function follow(list) {
   list.follow = true;
   if (watched.has(list)) return;
   watched.add(list);
-  const size = () => `${list.clientWidth}x${list.clientHeight}`;
-  let known = size();
+  for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    list.addEventListener(name, () => { list.byHand = true; }, { passive: true });
+  }
   list.addEventListener("scroll", () => {
-    if (size() !== known) return; // it was the window that moved
-    list.follow = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+    if (atEnd || list.byHand) list.follow = atEnd; // a layout that moved has nothing to say about what people want
   });
   list.addEventListener("load", () => toEnd(list), true);
-  new ResizeObserver(() => {
-    known = size();
-    toEnd(list);
-  }).observe(list);
+  new ResizeObserver(() => toEnd(list)).observe(list);
 }
 
 function toEnd(list) {
-  if (list.follow) list.scrollTop = list.scrollHeight;
+  if (!list.follow) return;
+  list.byHand = false;
+  list.scrollTop = list.scrollHeight;
 }
 
 /** Give `list` these messages. `page` supplies act(message), person(id), spoken, openThread, react. */
