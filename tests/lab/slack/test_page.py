@@ -433,3 +433,24 @@ async def test_check_45_nobody_else_can_reach_the_workspace(lab: Running, slack:
     assert borrowed.status_code == 403
     page = await slack.http.get("/")
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+async def test_the_end_stays_in_sight_until_somebody_scrolls_away(
+    lab: Running, client: AsyncWebClient, visit: Open
+) -> None:
+    for number in range(40):
+        await client.chat_postMessage(channel=NET_OPS, text=f"message {number}")
+    page = await visit(lab)
+    last = page.get_by_text("message 39", exact=True)
+    await expect(last).to_be_in_viewport()
+    # The layout gains height twice while the scroll events of the first change are still on their way.
+    await page.set_viewport_size({"width": 390, "height": 500})
+    await page.evaluate("document.querySelector('#messages').style.paddingBottom = '300px'")
+    await page.evaluate("document.querySelector('#messages').style.paddingBottom = '0'")
+    await expect(last).to_be_in_viewport()
+    await page.hover("#messages")
+    await page.mouse.wheel(0, -2000)
+    await expect(last).not_to_be_in_viewport()
+    await client.chat_postMessage(channel=NET_OPS, text="message 40")
+    await expect(page.get_by_text("message 40", exact=True)).to_be_attached()
+    await expect(page.get_by_text("message 40", exact=True)).not_to_be_in_viewport()
