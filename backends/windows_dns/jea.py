@@ -19,9 +19,8 @@ from pypsrp.wsman import WSMan
 from backends.windows_dns.faults import ACCESS_DENIED, NO_SUCH_RESOURCE, TIMED_OUT, Failure, shell_fault
 from backends.windows_dns.line import Line
 from backends.windows_dns.scripts import Operation
-from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.settings import IDLE_TIMEOUT_S, WindowsDnsSettings
 from backends.windows_dns.tickets import Tickets
-from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 from backends.windows_dns.wsman import (
     CLEANUP_S,
     LONGEST_WAIT_S,

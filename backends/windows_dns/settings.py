@@ -20,6 +20,10 @@ Storage = Literal["file", "domain", "forest", "legacy", "custom"]
 _EXAMPLE = "https://dc1.corp.example:5986/wsman"
 _PLAIN_PORT, _TLS_PORT = 5985, 5986
 
+# How long the server keeps a shell that nobody asks for anything: a process whose shell we could not close ends then,
+# and until then the shell occupies one of the account's few places.
+IDLE_TIMEOUT_S = 120
+
 
 class ForwarderDefaults(Value):
     """What a new forwarder is made with when the exposure says nothing else."""

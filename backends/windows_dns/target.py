@@ -10,9 +10,9 @@ from typing import Any
 from backends.windows_dns import mapping, scripts
 from backends.windows_dns.faults import Failure, dns_fault
 from backends.windows_dns.names import canonical_forwarder
-from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.settings import IDLE_TIMEOUT_S, WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
-from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S, Clock, StillRunning, WinRmShell
+from backends.windows_dns.winrm_shell import Clock, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Foresight, Outcome
 from bot.engine.side_by_side import both

@@ -19,16 +19,12 @@ if TYPE_CHECKING:
     from backends.windows_dns.line import Line
     from backends.windows_dns.wsman import Conversation, Output
 
-
-# How long the server keeps a shell that nobody asks for anything: a process whose shell we could not close ends then,
-# and until then the shell occupies one of the account's few places.
-IDLE_TIMEOUT_S = 120
 CONVERSATIONS = 2  # at a time; each has a client of its own, and the server counts the shells of an account
 
 
 class StillRunning(OutcomeUnknown):
     """The outcome is unknown, and the server has not confirmed that the process ended: it may go on until its shell
-    has been idle for `IDLE_TIMEOUT_S`."""
+    has been idle for `settings.IDLE_TIMEOUT_S`."""
 
 
 class Clock(Protocol):

@@ -30,9 +30,8 @@ from backends.windows_dns.login import (
     explain_login,
     require_credssp,
 )
-from backends.windows_dns.settings import WindowsDnsSettings
+from backends.windows_dns.settings import IDLE_TIMEOUT_S, WindowsDnsSettings
 from backends.windows_dns.tickets import Tickets
-from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
 from bot.model.wording import tr
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from backends.windows_dns.winrm_shell import IDLE_TIMEOUT_S
+from backends.windows_dns.settings import IDLE_TIMEOUT_S
 from backends.windows_dns.wsman import CLEANUP_S
 from bot.model.errors import Rejected, Unreachable
 from lab.windows_dns import Zone
