@@ -1,7 +1,6 @@
 """The composition root: the only file that names concrete classes."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -28,8 +27,6 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from handlers.metrics import Metrics
-
-log = logging.getLogger(__name__)
 
 
 class NoChat:

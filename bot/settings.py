@@ -31,7 +31,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,79}$")]
 POLICY_NAME_LIMIT = 35  # FortiOS, firewall/policy
 Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,35}$")]
-ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,35}$")]
 
 
 def _person(text: Any) -> Any:

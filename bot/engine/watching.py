@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 LEASE_ROUNDS = 5  # a leader that is silent for so many rounds is no leader any more
 REFRESH_S = 5.0
-RETRY_S = 1.0
 MOST_LEVELS = 3
 WORDS: dict[Signal, str] = {
     "service": marked("data to a service address through it"),

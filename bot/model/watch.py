@@ -95,10 +95,6 @@ class Watch:
         """When this signal was first bad in the window."""
         return self.since[SIGNALS.index(signal)]
 
-    def failing(self) -> tuple[Signal, ...]:
-        """The signals that count against the gateway now."""
-        return tuple(s for index, s in enumerate(SIGNALS) if _failing(self.rules, index, self.bad[index]))
-
 
 def step(watch: Watch, seen: Round) -> Watch:
     """The watch after one more round."""

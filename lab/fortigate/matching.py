@@ -12,7 +12,6 @@ from lab.fortigate.attributes import MOMENT_FORMAT, Row
 from lab.fortigate.packets import ICMP, SCTP, TCP, UDP, Packet
 from lab.fortigate.tables.service import port_ranges
 
-ANYWHERE = (0, 0xFFFFFFFF)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 NamedRows = Mapping[str, Row]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from lab.fortigate.attributes import Row
-from lab.fortigate.matching import Addresses, named, network
+from lab.fortigate.matching import Addresses, network
 
 NO_GATEWAY = IPv4Address(0)
 BLACKHOLE_INTERFACE = "Null"
@@ -27,7 +27,6 @@ class Route:
     distance: int = 0
     priority: int = 0
     vrf: int = 0
-    sequence: int | None = None
 
     @property
     def blackhole(self) -> bool:
@@ -144,7 +143,6 @@ def _routes_of(row: Row, addresses: Addresses) -> Iterator[Route]:
             row.get("distance", 10),
             row.get("priority", 1),
             row.get("vrf", 0) if isinstance(row.get("vrf", 0), int) else 0,
-            row.get("seq-num"),
         )
 
 
@@ -167,13 +165,3 @@ def _index(routes: Collection[Route]) -> list[tuple[int, dict[int, list[Route]]]
         shift = 32 - route.network.prefixlen
         index[shift].setdefault(int(route.network.network_address) >> shift, []).append(route)
     return sorted(index.items())
-
-
-def routing_table(tables: Tables, links: Links = Links()) -> RoutingTable:
-    """The routing table that a configuration gives, without its policies."""
-    addresses = Addresses(
-        named(tables.get("firewall/address", ())),
-        named(tables.get("firewall/addrgrp", ())),
-        named(tables.get("system/interface", ())),
-    )
-    return RoutingTable(tables, addresses, links)

@@ -22,7 +22,6 @@ from typing import Any
 
 from lab.network import kernel_firewall_apply, kernel_layout, kernel_proxy
 from lab.network.kernel_firewall import TABLE, Program
-from lab.network.kernel_firewall_apply import PolicyCounters
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_layout import ARTICLE_PODS, FIREWALL, Pod
 from lab.network.kernel_proxy import NodeRules, Object
@@ -191,10 +190,6 @@ class KernelNetwork:
         async with asyncio.timeout(within), self._news:
             await self._news.wait_for(lambda: all(wanted(ruleset) for ruleset in self._rulesets.values()))
 
-    def node_rules(self, node: str) -> NodeRules:
-        """How a node treats packets now."""
-        return self._rules[node]
-
     async def change_node(self, node: str, **changes: Any) -> None:
         """Change fields of a node's `NodeRules`, e.g. ``masquerade=False``, ``loss=0.3``, ``running=False``."""
         rules = replace(self._rules[node], **changes)
@@ -216,10 +211,6 @@ class KernelNetwork:
         return await kernel_firewall_apply.apply(
             self._run_firewall, tables, now or datetime.now().astimezone(), failed_monitors=failed_monitors
         )
-
-    async def firewall_counters(self) -> dict[int, PolicyCounters]:
-        """What each policy let through or stopped so far; 0 is the implicit deny."""
-        return await kernel_firewall_apply.counters(self._run_firewall)
 
     async def _run_firewall(self, argv: Sequence[str], stdin: str) -> "subprocess.CompletedProcess[str]":
         return await self.sandbox.run(FIREWALL, argv, stdin=stdin)

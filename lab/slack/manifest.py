@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,6 @@ class Manifest:
     events: tuple[str, ...] = EVENTS
     home_tab: bool = True
     messages_tab: bool = True
-    shortcuts: tuple[Json, ...] = field(default_factory=tuple)
 
     @classmethod
     def from_json(cls, data: Json) -> Manifest:
@@ -80,7 +79,6 @@ class Manifest:
             events=tuple(settings.get("event_subscriptions", {}).get("bot_events", [])),
             home_tab=home.get("home_tab_enabled", False),
             messages_tab=home.get("messages_tab_enabled", True),
-            shortcuts=tuple(features.get("shortcuts", [])),
         )
 
     @classmethod

@@ -24,8 +24,6 @@ from .server import Server
 from .state import State
 from .wsman.endpoint import Endpoint
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
 
 class Control:
     def __init__(self, server: Server, endpoint: Endpoint) -> None:

@@ -48,7 +48,6 @@ class Subject(ABC):
 
 
 PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
-SERVICES = Address(name="k8snet-qa-services", network=IPv4Network("10.69.0.0/16"))
 GROUP = AddressGroup(name="k8snet-qa-default", members=("dns-server", "test-servers"))
 ROUTE = Route(destination=IPv4Network("10.68.0.0/16"), gateway=IPv4Address("172.16.1.67"), device="Test", distance=10)
 POLICY = Policy(

@@ -25,7 +25,6 @@ from bot.model.watch import Reading, Round
 
 NOW = datetime(2026, 3, 2, 9, 7, 30, tzinfo=UTC)
 HOST, PROXY = Track("node-02", "host"), Track("node-02", "proxy")
-readings = st.sampled_from([True, False, None])
 tracks = st.builds(Track, st.text(max_size=20), st.sampled_from(["service", "pod", "host", "proxy", "lease", "ready"]))
 minutes = st.builds(
     Minute,

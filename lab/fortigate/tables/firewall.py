@@ -26,7 +26,6 @@ from lab.fortigate.table import Rows, Rule, Table, Unique
 
 ADDRESS = "firewall/address"
 GROUP = "firewall/addrgrp"
-POLICY = "firewall/policy"
 INTERFACE = "system/interface"
 ZONE = "system/zone"
 

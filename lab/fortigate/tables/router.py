@@ -7,7 +7,6 @@ from lab.fortigate.attributes import Attribute, Kind, Row, child_table, number, 
 from lab.fortigate.errors import ConfigError
 from lab.fortigate.table import Rows, Table, Unique
 
-ROUTE = "router/static"
 _ANY = "0.0.0.0 0.0.0.0"
 
 

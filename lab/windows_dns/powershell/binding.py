@@ -7,7 +7,7 @@ A switch never takes the following word, which is the trap of `-UseRecursion $tr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .conversion import convert, parameter_boolean, to_text, truth
@@ -275,7 +275,3 @@ def _validate(command: str, parameter: Parameter, converted: Any, given: Any) ->
 def with_common(parameters: Sequence[Parameter], should_process: bool = False) -> tuple[Parameter, ...]:
     """The parameters plus those that every cmdlet has."""
     return (*parameters, *COMMON, *(SHOULD_PROCESS if should_process else ()))
-
-
-def optional(parameter: Parameter) -> Parameter:
-    return replace(parameter, mandatory=False)

@@ -7,7 +7,6 @@ import pytest
 from backends.fortigate.wishes import canonical, objections
 from bot.model.resources import Address, AddressGroup, Forwarder, Mark, Policy, Resource, Route
 
-MARK = Mark(cluster="qa", operation="o", fingerprint="0" * 8)
 ADDRESS = Address(name="pods", network=IPv4Network("10.68.0.0/16"))
 GROUP = AddressGroup(name="g", members=("a",))
 ROUTE = Route(destination=IPv4Network("10.68.0.0/16"), gateway=IPv4Address("172.16.1.7"), device="port3", row=1000)

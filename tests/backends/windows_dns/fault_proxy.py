@@ -29,7 +29,6 @@ class Fault:
         return f"{self.answer}, request {('lost', 'carried out', 'carried out twice')[self.reaches]}"
 
 
-STATUSES = ("401", "403", "429", "500", "503")
 FAULTS = (
     *(Fault(reaches, answer) for reaches in (0, 1) for answer in ("reset", "silence", "garbage", "500", "503")),
     *(Fault(0, answer) for answer in ("401", "403", "429")),

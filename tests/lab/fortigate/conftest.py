@@ -16,7 +16,7 @@ from lab.fortigate.device import Device
 from lab.fortigate.server import Server, running
 
 TOKEN = "lab-token-of-the-tests"
-CMDB, MONITOR = "/api/v2/cmdb/", "/api/v2/monitor/"
+CMDB = "/api/v2/cmdb/"
 MONDAY_NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC
 
 

@@ -267,12 +267,5 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _same_network(one: Any, other: Any) -> bool:
-    try:
-        return _network(one) == _network(other)
-    except (AttributeError, ValueError):
-        return False
-
-
 def _network(text: str) -> IPv4Network:
     return IPv4Network("/".join(text.split()), strict=False)

@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 REDIS_POD, LOCAL_POD = "172.20.4.222", "172.20.3.21"
-GATEWAY, REDIS_NODE, OTHER_NODE = "k8s-qa-node-02", "k8s-qa-node-03", "k8s-qa-node-04"
+GATEWAY, OTHER_NODE = "k8s-qa-node-02", "k8s-qa-node-04"
 HOST_RESOLVER = Path("/etc/resolv.conf").read_text() if Path("/etc/resolv.conf").exists() else ""
 SILENCE = 1.5
 """Seconds after which an unanswered probe counts as lost; answers come in milliseconds."""
