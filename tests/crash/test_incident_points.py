@@ -6,15 +6,14 @@ from bot.engine.announcing import Outbox
 from bot.engine.presence import claim_name
 from bot.model.errors import BotError
 from tests.crash.test_every_point import Dead, Reaper, mortal_engine
-from tests.engine.watched import ADDRESS, GATEWAY, NEXT, Watched, watched
+from tests.engine.watched import ADDRESS, NEXT, Watched, dead, watched
 from tests.office import ADA, OLGA
 
 
 async def asked() -> Watched:
     """A dead gateway, and on-call has been told."""
     office = await watched()
-    office.company.wire.dead.add(ADDRESS[GATEWAY])
-    await office.rounds(5)
+    await dead(office)
     await Outbox(office.engine.context).flush()
     return office
 

@@ -5,12 +5,11 @@ import pytest
 from bot.model.commands import Drill, Failover
 from bot.model.journal import Measured, Verified
 from bot.model.operation import Operation
-from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, watched
+from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, RULES, Watched, watched
 from tests.memory import Fault
 from tests.office import ADA, DANA, OLGA
 
 DRILL = Drill(node="node-03", reason="we rehearse")
-HOST = ADDRESS[GATEWAY]
 
 
 async def asked(office: Watched, command: Drill | Failover = DRILL, delivery: str = "d1") -> Operation:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from backends.oncall.rotation import Rotation
 from backends.oncall.settings import RotationSettings
 from lab.oncall.server import Schedule, serving
-from tests.engine.watched import ADDRESS, GATEWAY, RULES, Watched, watched, watched_facts
+from tests.engine.watched import RULES, Watched, dead, watched, watched_facts
 
 TOKEN = "the-token"
 
@@ -28,11 +28,6 @@ async def office_with(schedule: Schedule) -> Watched:
     office.engine = type(office.engine)(context)
     await office.rounds(4)
     return office
-
-
-async def dead(office: Watched) -> None:
-    office.company.wire.dead.add(ADDRESS[GATEWAY])
-    await office.rounds(5)
 
 
 async def test_the_one_who_is_on_call_now_is_called() -> None:

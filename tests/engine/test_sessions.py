@@ -6,15 +6,10 @@ from bot.model.commands import Failover
 from bot.model.journal import Cleared
 from tests.engine.test_drill import asked as requested
 from tests.engine.test_drill import drilled
-from tests.engine.watched import ADDRESS, GATEWAY, NEXT, Watched, watched
+from tests.engine.watched import ADDRESS, NEXT, dead, watched
 from tests.office import ADA, BOT, OLGA
 
 SERVICES, PODS = IPv4Network("10.68.0.0/16"), IPv4Network("172.20.0.0/16")
-
-
-async def dead(office: Watched) -> None:
-    office.company.wire.dead.add(ADDRESS[GATEWAY])
-    await office.rounds(5)
 
 
 def cleared(operation) -> list[Cleared]:

@@ -17,6 +17,7 @@ from tests.office import DANA, OMAR, Company, cluster_facts
 RULES = WatchSite(channel="C0NETOPS01", oncall=("S0ONCALL01",), fallback=("S0NETOPER1",))
 GATEWAY, NEXT = "k8s-qa-node-02", "k8s-qa-node-03"
 ADDRESS = {f"k8s-qa-node-{number:02}": IPv4Address(f"172.16.1.{104 + number}") for number in range(2, 7)}
+HOST = ADDRESS[GATEWAY]
 ROUTES = [Key(kind="route", name=name) for name in ("10.68.0.0/16", "172.20.0.0/16")]
 
 
@@ -121,3 +122,9 @@ async def watched(rules: WatchSite = RULES, **cluster: object) -> Watched:
     await made.expose()
     await made.rounds(4)
     return made
+
+
+async def dead(office: Watched, rounds: int = 5) -> None:
+    """The gateway's machine dies, and is looked at so often."""
+    office.company.wire.dead.add(HOST)
+    await office.rounds(rounds)
