@@ -52,9 +52,7 @@ class Rotation:
         if self._settings.token is not None:
             token = self._settings.token.get_secret_value()
             headers["Authorization"] = f"Token token={token}" if pagerduty else f"Bearer {token}"
-        trust: ssl.SSLContext | bool = True
-        if self._settings.ca_file is not None:
-            trust = ssl.create_default_context(cafile=str(self._settings.ca_file))
+        trust = self._trust()
         try:
             async with (
                 asyncio.timeout(self._settings.timeout_s),
@@ -63,7 +61,11 @@ class Rotation:
             ):
                 if answer.status != 200:
                     raise Rejected(SYSTEM, tr("it answered with status {status}", status=answer.status))
-                body = await answer.content.read(MOST_BYTES)
+                body = bytearray()
+                async for piece in answer.content.iter_any():  # in as many pieces as it comes
+                    body += piece
+                    if len(body) > MOST_BYTES:
+                        raise Rejected(SYSTEM, tr("its answer is longer than {most} KiB", most=MOST_BYTES // 1024))
         except TimeoutError:
             problem = tr("no answer within {seconds:g} s", seconds=self._settings.timeout_s)
             raise Unreachable(SYSTEM, problem) from None
@@ -73,9 +75,21 @@ class Rotation:
             # The text of an error may hold the URL, and a URL may hold what only its owner should know.
             raise Unreachable(SYSTEM, tr("no connection")) from None
         try:
-            return TypeAdapter(dict[str, Any]).validate_json(body)
+            return TypeAdapter(dict[str, Any]).validate_json(bytes(body))
         except ValidationError:
             raise Rejected(SYSTEM, tr("its answer is no JSON object")) from None
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Whose certificate is believed; True: the system's authorities."""
+        ca_file = self._settings.ca_file
+        if ca_file is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=str(ca_file))
+        except OSError as error:  # SSLError is one
+            why = tr("it holds no certificate in PEM form") if isinstance(error, ssl.SSLError) else error.strerror
+            text = tr("the CA file {ca_file} (rotation.ca_file) cannot be used: {why}", ca_file=ca_file, why=why)
+            raise Rejected(SYSTEM, text) from None
 
     def _read(self, answer: Any) -> tuple[str, ...]:
         try:

@@ -1,17 +1,25 @@
 """Where to ask who is on call."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.model.secrets import Secret
 from bot.model.value import Value
 from bot.model.wording import tr
 
 ChatId = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]{2,}$")]
+
+
+def _token(secret: Secret) -> Secret:
+    """Refused here: the HTTP library would refuse the header in the middle of an incident."""
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", secret.get_secret_value()):
+        raise ValueError(tr("the token is empty or has blanks, line ends or non-ASCII characters in it"))
+    return secret
 
 
 class RotationSettings(Value):
@@ -21,7 +29,9 @@ class RotationSettings(Value):
     format: Literal["plain", "pagerduty"] = Field(
         default="plain", description='plain: {"on_call": ["U0OLGA0001"]}; pagerduty: their /oncalls.'
     )
-    token: Secret | None = Field(default=None, description="Sent as Authorization, from {env: NAME} or {file: PATH}.")
+    token: Annotated[Secret, AfterValidator(_token)] | None = Field(
+        default=None, description="Sent as Authorization, from {env: NAME} or {file: PATH}."
+    )
     people: Mapping[str, ChatId] = Field(
         default={}, description="pagerduty: their user id -> Slack user or group. Who is missing cannot be called."
     )

@@ -8,14 +8,16 @@ entries with `escalation_level` and `user`), `GET /plain` answers `{"on_call": [
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Literal
 
 from aiohttp import web
 
-Temper = Literal["well", "hangs", "garbage", "breaks", "empty", "redirects"]
+Temper = Literal["well", "hangs", "garbage", "breaks", "empty", "redirects", "in pieces", "endless"]
 
 
 @dataclass
@@ -45,14 +47,15 @@ class Schedule:
             for level, users in self.levels.items()
             for user in users
         ]
-        return await self._answer({"oncalls": entries, "limit": 25, "offset": 0, "more": False, "total": None})
+        body = {"oncalls": entries, "limit": 25, "offset": 0, "more": False, "total": None}
+        return await self._answer(request, body)
 
     async def plain(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response({}, status=401)
-        return await self._answer({"on_call": self.levels.get(1, [])})
+        return await self._answer(request, {"on_call": self.levels.get(1, [])})
 
-    async def _answer(self, body: object) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, body: object) -> web.StreamResponse:
         self.asked += 1
         match self.temper:
             case "hangs":
@@ -65,11 +68,26 @@ class Schedule:
                 return web.json_response({})
             case "redirects":
                 raise web.HTTPFound("/elsewhere")
+            case "in pieces":
+                return await _streamed(request, (bytes([byte]) for byte in json.dumps(body).encode()))
+            case "endless":
+                return await _streamed(request, repeat(b" " * 65536))
         return web.json_response(body)
 
     def release(self) -> None:
         """Let whoever hangs go."""
         self._released.set()
+
+
+async def _streamed(request: web.Request, pieces: Iterable[bytes]) -> web.StreamResponse:
+    """Each piece in a segment of its own, as far as anybody listens."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)
+    return response
 
 
 @asynccontextmanager

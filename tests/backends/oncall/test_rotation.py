@@ -1,6 +1,7 @@
 """The rotation over a real socket: who is on call, and what becomes of a schedule that does not behave."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -73,6 +74,7 @@ async def test_an_answer_counts_for_a_while_and_then_is_asked_for_again(schedule
         ("breaks", Rejected, "it answered with status 500"),
         ("empty", Rejected, "does not have the form"),
         ("redirects", Rejected, "it answered with status 302"),
+        ("endless", Rejected, "its answer is longer than 256 KiB"),
     ],
 )
 async def test_a_schedule_that_does_not_behave_is_an_error_in_words(
@@ -81,6 +83,21 @@ async def test_a_schedule_that_does_not_behave_is_an_error_in_words(
     schedule.temper = temper
     with pytest.raises(error, match=says):
         await plain(schedule).on_call()
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end(schedule: Schedule) -> None:
+    schedule.temper = "in pieces"
+    assert await plain(schedule).on_call() == ("U0OLGA0001",)
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("no certificate", "no certificate in PEM form")])
+async def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, why: str) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if text is not None:
+        ca_file.write_text(text)
+    settings = {"url": "https://schedule.example/plain", "ca_file": ca_file}
+    with pytest.raises(Rejected, match=f"{ca_file}.*{why}"):
+        await Rotation(RotationSettings.model_validate(settings), Clock()).on_call()
 
 
 async def test_nobody_on_call_is_an_error_too(schedule: Schedule) -> None:
@@ -114,8 +131,9 @@ async def test_ids_that_are_none_of_the_chat_are_refused(schedule: Schedule) -> 
         ({"url": "http://schedule.example/x"}, "must begin with https://"),
         ({"url": "https://me:pw@schedule.example/x"}, "must not hold a password"),
         ({"url": "https://api.pagerduty.com/oncalls", "format": "pagerduty"}, "needs people"),
+        ({"url": "https://schedule.example/x", "token": SecretStr("two\nlines")}, "token is empty or has blanks"),
     ],
 )
-def test_settings_that_would_leak_or_call_nobody_are_refused(changes: dict[str, str], says: str) -> None:
+def test_settings_that_would_leak_or_call_nobody_are_refused(changes: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         RotationSettings.model_validate(changes)
