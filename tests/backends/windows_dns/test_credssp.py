@@ -1,8 +1,6 @@
 """Login by CredSSP: TLS inside HTTP, NTLM inside that, and the password for the server to pass on inside that."""
 
 import base64
-import logging
-import re
 
 import pytest
 from pydantic import SecretStr
@@ -11,6 +9,7 @@ from backends.windows_dns.target import WindowsDns
 from bot.model.errors import Rejected
 from tests.backends.windows_dns.clock import DEADLINE_S
 from tests.backends.windows_dns.fault_proxy import Action
+from tests.backends.windows_dns.logged import assert_nothing_tells, requests_of_one_call
 from tests.backends.windows_dns.simulated import DOMAIN_USER, KEY, LOCAL_USER, PASSWORD, WISH, Office, office, step
 from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 
@@ -75,32 +74,11 @@ async def test_a_sealed_write_through_trouble(kind: str, action: Action) -> None
 async def test_the_number_of_requests_of_one_call(caplog: pytest.LogCaptureFixture) -> None:
     """Five legs of the handshake in the answers with 401, its end with the first message or, sealed, before it."""
     async with office(auth_credssp=True) as dc:
-        counts = {}
-        for scheme in ("http", "https"):
-            caplog.clear()
-            door = target(dc, scheme)
-            with caplog.at_level(logging.DEBUG, "urllib3.connectionpool"):
-                await door._shell.run("cmd.exe", [], {}, timeout_s=DEADLINE_S, writes=False)
-            await door.close()
-            counts[scheme] = sum('"POST /wsman' in record.getMessage() for record in caplog.records)
+        counts = {scheme: await requests_of_one_call(target(dc, scheme), caplog) for scheme in ("http", "https")}
     assert counts == {"http": 11, "https": 10}
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong but secret"])
 async def test_no_log_and_no_error_holds_the_password(password: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    said = ""
     async with office(auth_credssp=True) as dc:
-        door = target(dc, password=SecretStr(password))
-        try:
-            await door.read([KEY])
-        except Rejected as refused:
-            said = repr(refused) + str(refused.__cause__)
-        await door.close()
-    said += caplog.text
-    readable = said.encode() + b"".join(
-        base64.b64decode(blob) for blob in re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", said) if len(blob) % 4 == 0
-    )
-    assert "step input" not in said  # the tokens themselves
-    for form in ("utf-8", "utf-16-le"):
-        assert password.encode(form) not in readable
+        await assert_nothing_tells(password, target(dc, password=SecretStr(password)), caplog)

@@ -13,18 +13,12 @@ from bot.model.errors import Rejected, Unreachable
 from lab.windows_dns import Zone
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
 from tests.backends.windows_dns.fault_proxy import ACTIONS, FAULTS, Action, Fault, FaultProxy
-from tests.backends.windows_dns.simulated import KEY, OTHER, PASSWORD, WISH, ZONE, Login, Office, office, step
+from tests.backends.windows_dns.simulated import KEY, OTHER, PASSWORD, WISH, ZONE, Login, Office, step
 from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 
 WRITE_LIMIT_S = 20
 Result = TypeVar("Result")
 MADE = Zone(name=ZONE, masters=["10.68.0.10"], timeout=3)
-
-
-@pytest.fixture
-async def dc() -> AsyncIterator[Office]:
-    async with office() as started:
-        yield started
 
 
 @pytest.fixture

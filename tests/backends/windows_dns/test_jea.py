@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,10 +22,9 @@ ACTIONS = ("Create", "Receive", "Command", "Delete")
 
 
 @pytest.fixture
-async def dc() -> AsyncIterator[Office]:
-    async with office() as started:
-        install(started)
-        yield started
+async def dc(dc: Office) -> Office:
+    install(dc)
+    return dc
 
 
 async def test_an_account_without_any_rights_changes_forwarders_through_the_endpoint_only(dc: Office) -> None:
