@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
 from bot.engine.context import Context
 from bot.engine.ports import Stored
 from bot.model.errors import BackendError, BrokenJournal
-from bot.model.journal import GENESIS, Anchor, Record, Sealed
+from bot.model.journal import GENESIS, Anchor, unsealed
 from bot.model.operation import Operation
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -65,12 +63,11 @@ def chain(stored: Sequence[Stored]) -> tuple[list[str], str]:
     hashes = [GENESIS]
     for number, one in enumerate(stored, 1):
         try:
-            sealed = Sealed.model_validate_json(one.body)
-        except ValidationError:
+            record = unsealed(one.seq, one.at, one.body)
+        except ValueError:
             return hashes, tr("record {number} cannot be read", number=number)
-        if one.seq != number or sealed.previous != hashes[-1]:
+        if record.seq != number or record.previous != hashes[-1]:
             return hashes, tr("record {number} does not follow record {previous}", number=number, previous=number - 1)
-        record = Record(seq=one.seq, at=one.at, entry=sealed.entry, previous=sealed.previous)
         hashes.append(record.hash)
     return hashes, ""
 

@@ -5,11 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
-from pydantic import ValidationError
-
 from bot.engine.ports import Hold, Store, Stored
 from bot.model.errors import BrokenJournal, OutcomeUnknown, Unreachable
-from bot.model.journal import AnyEntry, Event, Record, Sealed
+from bot.model.journal import AnyEntry, Event, Record, Sealed, unsealed
 from bot.model.wording import tr
 from bot.model.world import World
 
@@ -128,15 +126,14 @@ class Journal:
 
     def _add(self, stored: Stored) -> Record:
         try:
-            sealed = Sealed.model_validate_json(stored.body)
-        except ValidationError:
+            record = unsealed(stored.seq, stored.at, stored.body)
+        except ValueError:
             raise BrokenJournal(
                 tr(
                     "Record {seq} of the journal cannot be read: it was damaged, or written by a newer k8snet.",
                     seq=stored.seq,
                 )
             ) from None
-        record = Record(seq=stored.seq, at=stored.at, entry=sealed.entry, previous=sealed.previous)
         self._world.add(record)
         self._changed.set()
         for event in self._news:

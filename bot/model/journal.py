@@ -4,6 +4,7 @@ It is the only state there is. What exists (operations, intents, ownership, lock
 its records, so nothing can be written "also" and nothing can be lost beside it.
 """
 
+import json
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -331,14 +332,28 @@ class Anchor(Value):
     hash: str
 
 
-class Record(Value):
-    """An entry at its place. `hash` covers entry, place, the store's time and, through `previous`, all before."""
+class Place(Value):
+    """What a record's hash covers besides its entry."""
 
     seq: int
     at: datetime
-    entry: Entry
     previous: str
 
-    @property
-    def hash(self) -> str:
-        return digest(self)
+
+class Record(Place):
+    """An entry at its place. `hash` covers entry, place, the store's time and, through `previous`, all before."""
+
+    entry: Entry
+    hash: str
+
+
+def unsealed(seq: int, at: datetime, body: str) -> Record:
+    """The record that stands there, from the text of a `Sealed`. Raises ValueError for any other text.
+
+    Its hash is that of the entry as it was written: a version that knows a field more reads a default there, which
+    whoever wrote the record did not seal.
+    """
+    sealed = Sealed.model_validate_json(body)
+    place = Place(seq=seq, at=at, previous=sealed.previous)
+    written = {**place.model_dump(mode="json"), "entry": json.loads(body)["entry"]}
+    return Record(seq=seq, at=at, previous=sealed.previous, entry=sealed.entry, hash=digest(written))

@@ -6,7 +6,7 @@ from bot.engine.announcing import Outbox
 from bot.engine.journal import STREAM
 from bot.engine.ports import Stored
 from bot.model.commands import Expose
-from bot.model.journal import Record, Sealed
+from bot.model.journal import Sealed, unsealed
 from tests.office import DANA, OMAR, Company
 
 
@@ -29,9 +29,8 @@ def resealed(log: list[Stored]) -> list[Stored]:
     head = "0" * 64
     for one in log:
         sealed = Sealed.model_validate_json(one.body).model_copy(update={"previous": head})
-        record = Record(seq=one.seq, at=one.at, entry=sealed.entry, previous=head)
-        head = record.hash
         made.append(one.model_copy(update={"body": sealed.model_dump_json()}))
+        head = unsealed(one.seq, one.at, made[-1].body).hash
     return made
 
 

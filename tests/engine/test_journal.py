@@ -1,5 +1,7 @@
 """The journal: no decision on an old world, without the right to it, or on a record that somebody touched."""
 
+import hashlib
+import json
 from datetime import timedelta
 
 import pytest
@@ -101,3 +103,21 @@ async def test_whoever_lost_its_lease_writes_nothing_and_is_told() -> None:
     with pytest.raises(TakenOver):
         await one.commit(lambda _: asked("too late again"), holding=[hold])
     assert answers(await one.world()) == ["one", "other"]
+
+
+async def test_a_journal_of_a_version_that_knew_fewer_fields_is_as_whole_as_ever() -> None:
+    company = await a_history()
+    log, head = company.contents.streams[STREAM], "0" * 64
+    for place, one in enumerate(log):
+        sealed = {**json.loads(one.body), "previous": head}
+        entry = sealed["entry"]
+        entry.get("command", {}).pop("reason", None)
+        entry.get("plan", {}).get("command", {}).pop("reason", None)
+        log[place] = one.model_copy(update={"body": json.dumps(sealed)})
+        covered = {"at": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "entry": entry, "previous": head, "seq": one.seq}
+        text = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        head = hashlib.sha256(text.encode()).hexdigest()
+    engine = company.engine()
+    world = await engine.context.journal.world()
+    assert (world.head, [operation.state for operation in world.operations.values()]) == (head, ["done"])
+    assert (await engine.audit()).problem == ""

@@ -125,7 +125,7 @@ def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
     harmless(*sendable(*answers.sentence_view(text)))
     harmless(*sendable(*answers.checking_view(Check(name=text))))
     asked = Asked(actor=DANA, command=Expose(namespace=text, reason=text), channel="C1", answer=text, allowed=False)
-    record = Record(seq=1, at="2026-03-02T09:00:00Z", entry=asked, previous="0" * 64)
+    record = Record(seq=1, at="2026-03-02T09:00:00Z", entry=asked, previous="0" * 64, hash="0" * 64)
     assert not re.search(r"[<>]", audit_line(record, {}))
 
 
