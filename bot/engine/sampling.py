@@ -64,6 +64,8 @@ class Sampler:
         for node in facts.nodes:
             if self._leases.get(node.name, (None, 0.0))[0] != node.lease_renewed:
                 self._leases[node.name] = (node.lease_renewed, now)
+        for gone in self._leases.keys() - {node.name for node in facts.nodes}:
+            del self._leases[gone]
         self.facts, self.facts_at = facts, now
         self._routes, self._routes_asked_at = await self._routes_now(facts), now
         if isinstance(self._context.targets[self._cluster.firewall], PathOracle):
@@ -154,9 +156,10 @@ class Sampler:
         }
 
     def _lease_fresh(self, name: str, ages: Mapping[str, float]) -> bool | None:
-        if self._leases.get(name, (None, 0.0))[0] is None or not self._fresh() or control_plane_silent(ages):
+        age = ages.get(name)  # none of a node without a lease, nor of one that left while others were looked at
+        if age is None or not self._fresh() or control_plane_silent(ages):
             return None
-        return ages[name] <= STALE_LEASE_S
+        return age <= STALE_LEASE_S
 
     def _nothing_wrong(self, name: str, health: NodeHealth) -> bool:
         node = self.facts.node(name) if self.facts is not None else None
