@@ -21,7 +21,7 @@ def test_the_import_contracts_are_kept() -> None:
 
 def test_a_command_of_the_terminal_loads_no_library_before_it_is_needed() -> None:
     """Each of these takes a good part of the time in which a whole check should be over."""
-    heavy = {"aiohttp", "babel", "dns", "httpcore", "httpx", "kubernetes", "redis", "slack_bolt", "slack_sdk", "winrm"}
+    heavy = {"aiohttp", "babel", "dns", "httpx", "kubernetes", "redis", "slack_bolt", "slack_sdk", "winrm"}
     program = """if True:
         import sys
         import bot.__main__, bot.app, bot.settings, handlers.lines.overview

@@ -78,7 +78,7 @@ class Client:
 
     @property
     def _transport(self) -> "Transport":
-        """Made when first needed: loading httpcore takes longer than many a command runs."""
+        """Made when first needed: loading aiohttp takes longer than many a command runs."""
         if self._opened is None:
             from backends.fortigate.transport import Transport
 

@@ -1,5 +1,6 @@
 """What the firewall itself says about a path: its route and policy look-up, its counters, its sessions."""
 
+import asyncio
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import Any
@@ -26,6 +27,7 @@ class Oracle:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._rows: dict[int, asyncio.Future[tuple[bool, str] | None]] = {}  # of policies, while they are being read
 
     async def route(self, destination: IPv4Address) -> RouteAnswer:
         """The route that a packet to this address takes now."""
@@ -178,7 +180,22 @@ class Oracle:
             raise
 
     async def _row(self, policy: int) -> tuple[bool, str] | None:
-        """Whether the policy accepts, and its name or else number; None when it is gone by now."""
+        """Whether the policy accepts, and its name or else number; None when it is gone by now.
+
+        The look-ups of one check mostly end at the same policy, at the same time: they share one reading.
+        """
+        reading = self._rows.get(policy)
+        if reading is None:
+            reading = self._rows[policy] = asyncio.ensure_future(self._read_row(policy))
+            reading.add_done_callback(lambda done: self._has_read(policy, done))
+        return await asyncio.shield(reading)
+
+    def _has_read(self, policy: int, reading: "asyncio.Future[tuple[bool, str] | None]") -> None:
+        del self._rows[policy]
+        if not reading.cancelled():
+            reading.exception()  # seen, also when everybody who asked has gone
+
+    async def _read_row(self, policy: int) -> tuple[bool, str] | None:
         [lookup] = lookups("policyid", [str(policy)])
         query = (*lookup, ("format", "policyid|name|action"))
         for row in await self._client.rows(TableUrl("firewall/policy"), query):

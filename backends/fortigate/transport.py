@@ -5,12 +5,12 @@ The distinction this file exists for: did the request leave this machine or not?
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from types import SimpleNamespace
 
-import httpcore
+import aiohttp
+from yarl import URL
 
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings, Tls
@@ -20,107 +20,70 @@ LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a filtered read has some ten thousand
 _IDLE_S = 30.0  # connections unused for longer are replaced: a firewall forgets idle flows without a word
 
 
-_Header = tuple[bytes | str, bytes | str]
-
-# Everything that can go wrong between us and the device; the library gives these no common ancestor.
-_ERRORS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-    httpcore.ConnectionNotAvailable,
-)
-
-
 class Transport:
     """A pool of kept-alive connections to one device. `headers` go with each request.
 
-    HTTP's lower half only: no cookies (a session cookie would ask for CSRF headers), no redirects, no proxy and no
-    .netrc of the environment between us and the firewall. Raises OSError when the CA file cannot be used.
+    No cookies (a session cookie would ask for CSRF headers), no redirects, no proxy and no .netrc of the environment
+    between us and the firewall. To be made where an event loop runs. Raises OSError when the CA file cannot be used.
     """
 
     def __init__(self, settings: FortiGateSettings, headers: dict[str, str]) -> None:
         self._url = settings.url.rstrip("/")
         self._total_s = settings.request_timeout_s
-        self._limits = dict.fromkeys(("read", "write", "pool"), settings.request_timeout_s)
-        self._limits["connect"] = settings.connect_timeout_s
-        plain = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"}
-        self._headers: list[_Header] = [*headers.items(), *plain.items()]
-        self._tls = tls_context(settings.tls)
-        self._seats = asyncio.Semaphore(settings.connections)
-        self._connections: list[httpcore.AsyncConnectionPool] = []
-        self._idle: list[httpcore.AsyncConnectionPool] = []
+        connector = aiohttp.TCPConnector(
+            ssl=tls_context(settings.tls), limit=settings.connections, keepalive_timeout=_IDLE_S
+        )
+        once = aiohttp.TraceConfig()
+        once.on_request_headers_sent.append(_about_to_send)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={**headers, "Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"},
+            skip_auto_headers=["Content-Type"],
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
+            auto_decompress=False,
+            trace_configs=[once],
+        )
 
     async def exchange(
         self, method: str, url: str, body: bytes | None = None, may_go: Callable[[], bool] = lambda: True
     ) -> Answer:
-        """Send a request and take in the whole answer.
+        """Send a request, once, and take in the whole answer.
 
         `may_go` is asked as the last thing before the first byte is sent. Raises NotSent or NoAnswer; takes at most
         `request_timeout_s`.
         """
-        sent = False
-
-        async def trace(event: str, _: Any) -> None:
-            nonlocal sent
-            if event.endswith(".send_request_headers.started"):
-                if not may_go():
-                    raise NotSent(tr("its time was over before it could be sent"))
-                sent = True
-
+        sending = _Sending(may_go)
         try:
             async with asyncio.timeout(self._total_s):
-                return await self._answer(method, url, body, {"trace": trace})
-        except (*_ERRORS, TimeoutError, _Unacceptable) as error:
-            cut = isinstance(error, httpcore.NetworkError | httpcore.RemoteProtocolError)
-            again = cut and _tls_problem(error) is None
+                return await self._answer(method, url, body, sending)
+        except (aiohttp.ClientError, OSError, TimeoutError, _Unacceptable) as error:
+            cut = not isinstance(error, TimeoutError | _Unacceptable) and _tls_problem(error) is None
             problem = self._explained(error)
-            raise (NoAnswer if sent else NotSent)(problem, again) from None
+            raise (NoAnswer if sending.begun else NotSent)(problem, cut) from None
 
-    async def _answer(self, method: str, url: str, body: bytes | None, extensions: dict[str, Any]) -> Answer:
-        headers = list(self._headers)
-        if body is not None:
-            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        extensions = {**extensions, "timeout": self._limits}
-        async with (
-            self._connection() as connection,
-            connection.stream(
-                method, self._url + url, headers=headers, content=body, extensions=extensions
-            ) as response,
-        ):
-            told = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-            if told.get(b"content-encoding", "identity") != "identity":
+    async def _answer(self, method: str, url: str, body: bytes | None, sending: "_Sending") -> Answer:
+        async with self._session.request(
+            method,
+            URL(self._url + url, encoded=True),
+            data=body,
+            headers=None if body is None else {"Content-Type": "application/json"},
+            allow_redirects=False,
+            trace_request_ctx=sending,
+        ) as response:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise _Unacceptable(tr("its answer came compressed, which was not asked for"))
             taken = bytearray()
-            async for chunk in response.aiter_stream():
+            async for chunk in response.content.iter_any():
                 taken += chunk
                 if len(taken) > LARGEST_ANSWER:
                     raise _Unacceptable(tr("its answer is larger than {most} MiB", most=LARGEST_ANSWER // 1024**2))
             return Answer(
                 status=response.status,
-                content_type=told.get(b"content-type", "").partition(";")[0].strip().lower(),
-                retry_after=told.get(b"retry-after", ""),
+                content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+                retry_after=response.headers.get("Retry-After", ""),
                 body=bytes(taken),
             )
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
-        """The connection that was used last among those that are free; it opens itself again when it has to.
-
-        Each is a pool of its own: one pool for all looks at every one twice a request, which takes longer than all
-        the rest of the request.
-        """
-        async with self._seats:
-            connection = self._idle.pop() if self._idle else self._another()
-            try:
-                yield connection
-            finally:
-                self._idle.append(connection)
-
-    def _another(self) -> httpcore.AsyncConnectionPool:
-        connection = httpcore.AsyncConnectionPool(ssl_context=self._tls, max_connections=1, keepalive_expiry=_IDLE_S)
-        self._connections.append(connection)
-        return connection
 
     def _explained(self, error: Exception) -> str:
         if (problem := _tls_problem(error)) is not None:
@@ -128,18 +91,38 @@ class Transport:
         match error:
             case _Unacceptable():
                 return str(error)
-            case httpcore.ConnectTimeout():
+            case aiohttp.ConnectionTimeoutError():
                 return tr("it did not accept a connection in time: check address, port and the way there")
-            case TimeoutError() | httpcore.TimeoutException():
+            case TimeoutError():
                 return tr("no complete answer within {total_s:g} s", total_s=self._total_s)
-            case httpcore.ConnectError():
+            case aiohttp.ClientConnectorError():
                 return tr("no connection: check address, port (config system global / admin-sport) and the way there")
             case _:
                 return tr("the connection was cut")
 
     async def close(self) -> None:
-        for connection in self._connections:
-            await connection.aclose()
+        await self._session.close()
+
+
+class _Sending:
+    """One request on its way out."""
+
+    def __init__(self, may_go: Callable[[], bool]) -> None:
+        self.may_go = may_go
+        self.begun = False
+
+
+class _SentBefore(aiohttp.ClientError):
+    """The library would send a request again whose connection broke; whether that may be is not its business."""
+
+
+async def _about_to_send(_: aiohttp.ClientSession, call: SimpleNamespace, __: object) -> None:
+    sending: _Sending = call.trace_request_ctx
+    if sending.begun:
+        raise _SentBefore
+    if not sending.may_go():
+        raise NotSent(tr("its time was over before it could be sent"))
+    sending.begun = True
 
 
 class _Unacceptable(Exception):
@@ -178,7 +161,7 @@ def _pinned(fingerprint: str) -> type[ssl.SSLObject]:
 
 def _tls_problem(error: BaseException) -> str | None:
     """Why TLS failed, from anywhere in the chain of causes; None when TLS was not the reason."""
-    link: BaseException | None = error if isinstance(error, httpcore.ConnectError) else None
+    link = error.__cause__ if isinstance(error, aiohttp.ClientConnectorError) else None
     while link is not None:
         if isinstance(link, ssl.SSLCertVerificationError):
             return tr(

@@ -2,14 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from backends.fortigate.client import Client
 from bot.model.errors import OutcomeUnknown, Unreachable
-from tests.backends.fortigate.calls import GOOD, TABLE, Start, read, settings, write
+from tests.backends.fortigate.calls import GOOD, ROW, TABLE, Start, read, settings, write, yes
 from tests.backends.fortigate.clock import ManualClock
 from tests.backends.fortigate.peer import Behave, Request, always
 
@@ -79,6 +79,29 @@ async def test_a_write_is_sent_once_and_its_outcome_is_unknown(start: Start, beh
         with pytest.raises(OutcomeUnknown):
             await write(client)
     assert [request.method for request in firewall.requests] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("method", "send"),
+    [
+        ("POST", lambda client: client.create(TABLE, {}, yes)),
+        ("PUT", lambda client: client.update(ROW, {}, yes)),
+        ("DELETE", lambda client: client.delete(ROW, yes)),
+    ],
+)
+async def test_a_write_that_breaks_an_open_connection_is_not_sent_over_a_new_one(
+    start: Start, method: str, send: Callable[[Client], Awaitable[None]]
+) -> None:
+    behaviours = iter([always(GOOD), reset, always(GOOD)])
+
+    async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
+        await next(behaviours)(request, writer)
+
+    async with start(behave) as (client, firewall):
+        await read(client)  # HTTP clients repeat what is idempotent when a connection that has served breaks
+        with pytest.raises(OutcomeUnknown):
+            await send(client)
+    assert [request.method for request in firewall.requests] == ["GET", method]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The firewall's own word about a path."""
 
+import asyncio
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -10,6 +11,7 @@ from bot.model.resources import Address, Policy, Route
 from lab.fortigate import article
 from lab.fortigate.packets import TCP, Packet
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN
 
 VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
@@ -111,6 +113,41 @@ async def test_a_policy_without_a_name_goes_by_its_number(office: Office) -> Non
     await opened(office, POLICY)
     office.device.update("firewall/policy", 1000, {"name": ""})
     assert (await ask(office)).policy == "1000"
+
+
+async def test_look_ups_that_end_at_the_same_policy_read_it_once(office_with: Open) -> None:
+    rounds, asked, reading = Rounds(), 0, asyncio.Event()
+    office = await office_with(
+        rounds=rounds, arriving=lambda number: reading.set() if number == asked + 4 and asked else None
+    )
+    await opened(office, POLICY)
+    asked = office.requests()
+    rounds.left = [3, 2]  # three look-ups; one reading, and the question below that tells that they have come so far
+    answers = asyncio.gather(*(ask(office, port=port) for port in (6379, 6380, 6381)))
+    await reading.wait()
+    assert (await office.target.route(POD)).found
+    assert [answer.policy for answer in await answers] == [POLICY.name] * 3
+    assert office.requests() == asked + 5
+    rounds.left = None
+    office.device.update("firewall/policy", 1000, {"action": "deny"})  # what has been read is not kept
+    assert (await ask(office)).allowed is False
+
+
+async def test_whoever_asks_beside_one_that_gives_up_gets_the_answer(office_with: Open) -> None:
+    rounds, asked, reading = Rounds(), 0, asyncio.Event()
+    office = await office_with(
+        rounds=rounds, arriving=lambda number: reading.set() if number == asked + 3 and asked else None
+    )
+    await opened(office, POLICY)
+    asked = office.requests()
+    rounds.left = [2, 2]
+    hasty, patient = asyncio.ensure_future(ask(office)), asyncio.ensure_future(ask(office, port=6380))
+    await reading.wait()
+    hasty.cancel()
+    assert (await office.target.route(POD)).found
+    assert (await patient).policy == POLICY.name
+    with pytest.raises(asyncio.CancelledError):
+        await hasty
 
 
 async def test_a_policy_that_is_gone_when_it_is_read_is_undetermined(office: Office) -> None:
