@@ -4,20 +4,24 @@ It brings kubeconfig, credentials, TLS and connections. Its API classes and type
 longer than a whole check, they cost three to five times the time, and they reject what newer servers add.
 """
 
+import contextlib
 import json
-import time
 from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Rejected, Unreachable
 from bot.model.wording import tr
 
+if TYPE_CHECKING:
+    from backends.kubernetes.lines import Line
+
 Json = dict[str, Any]
 _PAGE = 500
 _MAX_BYTES = 64 * 1024 * 1024  # of one page; 500 nodes with their images are about 4 MB
+_MAX_REFUSAL = 64 * 1024  # of an answer that is no yes, and of which only the status counts
 
 
 class Read(NamedTuple):
@@ -52,7 +56,9 @@ def load_library() -> None:
     from kubernetes import config
     from kubernetes.client import ApiClient, Configuration
 
-    del urllib3, config, ApiClient, Configuration  # loaded; those who need them find them
+    from backends.kubernetes import lines
+
+    del urllib3, config, lines, ApiClient, Configuration  # loaded; those who need them find them
 
 
 class Api:
@@ -64,6 +70,8 @@ class Api:
         Raises Rejected when the file cannot be used. May run the login command that the file names.
         """
         from kubernetes import client, config
+
+        from backends.kubernetes.lines import POOLS
 
         self._cluster = cluster
         self._settings = settings
@@ -87,6 +95,7 @@ class Api:
         self._host = configuration.host
         self._proxied = bool(configuration.proxy)
         self._client = client.ApiClient(configuration)
+        self._client.rest_client.pool_manager.pool_classes_by_scheme = POOLS
 
     @property
     def server(self) -> tuple[IPv4Address, int] | None:
@@ -104,28 +113,28 @@ class Api:
             pools[key].close()
         self._client.close()  # type: ignore[no-untyped-call]
 
-    def read_one(self, read: Read, deadline: float) -> Json:
-        """One object. `deadline` is a moment of `time.monotonic`. Raises Absent or a BackendError."""
-        return self._call(read, deadline, {})
+    def read_one(self, read: Read, line: "Line") -> Json:
+        """One object. Raises Absent or a BackendError."""
+        return self._call(read, line, {})
 
-    def read_all(self, read: Read, deadline: float) -> list[Json]:
+    def read_all(self, read: Read, line: "Line") -> list[Json]:
         """All objects, page by page; from the start once more if the server forgets where we were."""
         try:
-            return self._pages(read, deadline)
+            return self._pages(read, line)
         except Expired:
             pass
         try:
-            return self._pages(read, deadline)
+            return self._pages(read, line)
         except Expired:
             raise Unreachable(
                 self._cluster, tr("{host} keeps forgetting a list while we read it", host=self._host)
             ) from None
 
-    def _pages(self, read: Read, deadline: float) -> list[Json]:
+    def _pages(self, read: Read, line: "Line") -> list[Json]:
         items: list[Json] = []
         options: dict[str, Any] = {"limit": _PAGE}
         while True:
-            page = self._call(read, deadline, options)
+            page = self._call(read, line, options)
             found, metadata = page.get("items") or [], page.get("metadata") or {}
             if not isinstance(found, list) or not isinstance(metadata, dict):
                 raise self._garbled()
@@ -134,27 +143,25 @@ class Api:
                 return items
             options["continue"] = metadata["continue"]
 
-    def _call(self, read: Read, deadline: float, options: Mapping[str, Any]) -> Json:
-        remaining = deadline - time.monotonic()
+    def _call(self, read: Read, line: "Line", options: Mapping[str, Any]) -> Json:
+        remaining = line.remaining()
         if remaining <= 0:
             raise self._late()
         timeout = (min(self._settings.connect_timeout_s, remaining), min(self._settings.read_timeout_s, remaining))
         try:
-            response = self._send(read, options, timeout)
-            if 200 <= response.status < 300:
-                body = self._body(response, deadline)
-            else:
-                response.drain_conn()
-                response.release_conn()
+            with line.request():
+                response = self._send(read, options, timeout)
+                accepted = 200 <= response.status < 300
+                body = self._body(response, line) if accepted else self._drained(response, line)
         except BackendError:
             raise
         except Exception as error:
             raise self._unreachable(error) from error
-        if not 200 <= response.status < 300:
+        if not accepted:
             raise self._refused(response.status, read)
         try:
             document = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._garbled() from None
         if not isinstance(document, dict):
             raise self._garbled()
@@ -178,18 +185,24 @@ class Api:
             redirect=False,  # our credentials are for this server only
         )
 
-    def _body(self, response: Any, deadline: float) -> bytes:
-        """The whole body. The read time-out only limits silence, so a dripping answer is cut here."""
+    def _drained(self, response: Any, line: "Line") -> bytes:
+        """Nothing: the body is only taken in so that the connection can be used again, if it is short."""
+        with contextlib.suppress(BackendError):
+            self._body(response, line, _MAX_REFUSAL)
+        return b""
+
+    def _body(self, response: Any, line: "Line", most: int = _MAX_BYTES) -> bytes:
+        """The whole body."""
         body = bytearray()
         try:
             for chunk in response.stream(65536, decode_content=True):
                 body += chunk
-                if time.monotonic() > deadline:
+                if not line.remaining():
                     raise self._late()
-                if len(body) > _MAX_BYTES:
+                if len(body) > most:
                     raise Rejected(
                         self._cluster,
-                        tr("{host} sent more than {most} MB in one answer", host=self._host, most=_MAX_BYTES >> 20),
+                        tr("{host} sent more than {most} MB in one answer", host=self._host, most=most >> 20),
                     )
         except BaseException:
             response.close()  # half-read: not fit for another request

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from ipaddress import IPv4Address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backends.kubernetes.api import Absent, Api, Read, Refused, load_library
+from backends.kubernetes.api import Absent, Api, Expired, Read, Refused, load_library
 from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Unreachable
 from bot.model.facts import ClusterFacts
 from bot.model.wording import marked, tr
+
+if TYPE_CHECKING:
+    from backends.kubernetes.lines import Line
 
 _LISTS = {
     "namespaces": Read("/api/v1/namespaces", marked("list namespaces")),
@@ -113,15 +116,18 @@ class KubernetesReader:
 
     async def _read(self, api: Api, deadline: float) -> dict[str, Any]:
         """Every read's answer, or the BackendError that took its place."""
+        from backends.kubernetes.lines import Line  # loaded with the client by now
+
         loop = asyncio.get_running_loop()
+        line = Line(deadline)
 
         def start(work: Callable[..., Any], *values: Any) -> asyncio.Future[Any]:
             return loop.run_in_executor(self._threads, copy_context().run, work, *values)
 
         tasks: dict[str, asyncio.Future[Any]] = {
-            **{key: start(api.read_all, read, deadline) for key, read in _LISTS.items()},
-            **{key: start(_object, api, read, deadline) for key, read in _OBJECTS.items()},
-            "servicecidrs": start(_service_cidrs, api, deadline),
+            **{key: start(api.read_all, read, line) for key, read in _LISTS.items()},
+            **{key: start(_object, api, read, line) for key, read in _OBJECTS.items()},
+            "servicecidrs": start(_service_cidrs, api, line),
         }
         try:
             await asyncio.wait(tasks.values(), timeout=deadline - time.monotonic())
@@ -129,6 +135,7 @@ class KubernetesReader:
         finally:
             for task in tasks.values():
                 task.cancel()
+            line.cut()
         if any(isinstance(answer, Refused) and answer.credentials for answer in answers.values()):
             api.close()
             self._api = None  # credentials may have been renewed in the file: read it again next time
@@ -144,25 +151,25 @@ class KubernetesReader:
                 return task.result()
             case BackendError() as error:
                 return error
-            case Absent():
+            case Absent() | Expired():
                 return Unreachable(self._cluster, tr("the API server does not know it"))
             case error:
                 raise error
 
 
-def _object(api: Api, read: Read, deadline: float) -> dict[str, Any]:
+def _object(api: Api, read: Read, line: "Line") -> dict[str, Any]:
     """An object that a cluster may well not have; then it is empty."""
     try:
-        return api.read_one(read, deadline)
+        return api.read_one(read, line)
     except Absent:
         return {}
 
 
-def _service_cidrs(api: Api, deadline: float) -> list[dict[str, Any]]:
+def _service_cidrs(api: Api, line: "Line") -> list[dict[str, Any]]:
     """None on clusters older than 1.31, which do not know the kind."""
     for read in _SERVICE_CIDRS:
         try:
-            return api.read_all(read, deadline)
+            return api.read_all(read, line)
         except Absent:
             continue
     return []

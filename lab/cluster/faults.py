@@ -1,6 +1,7 @@
 """Misbehaviour on demand: what the API does instead of answering."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -11,9 +12,9 @@ from aiohttp import web
 
 from lab.cluster.clock import Clock
 from lab.cluster.resources import Json
-from lab.cluster.status import internal_error, too_many_requests
+from lab.cluster.status import internal_error, too_many_requests, too_old
 
-Kind = Literal["error", "hang", "reset", "throttle", "garbage", "slow"]
+Kind = Literal["error", "hang", "reset", "throttle", "garbage", "slow", "drip", "endless", "gone"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,7 +25,8 @@ class Fault:
     """One rule of misbehaviour: the first that matches a request is played.
 
     error: 500 with a Status. hang: accept, never answer. reset: TCP RST. throttle: 429 with Retry-After.
-    garbage: 200 with JSON that ends in the middle. slow: the right answer after `seconds`.
+    garbage: 200 with JSON that ends in the middle. slow: the right answer after `seconds`. drip: a body of which a byte
+    comes now and then. endless: 500 with a body that has no end. gone: 410 with a Status.
     """
 
     kind: Kind
@@ -94,9 +96,27 @@ class Faults:
                 return web.Response(
                     body=b'{"kind":"List","apiVersion":"v1","items":[{"metadata":{"na', content_type="application/json"
                 )
+            case "drip":
+                return await _streamed(request, 200, b" ", 0.05)
+            case "endless":
+                return await _streamed(request, 500, b" " * 65536, 0)
+            case "gone":
+                raise too_old(1, 2)
             case "slow":
                 await self._clock.sleep(fault.seconds)
                 return await handler(request)
+
+
+async def _streamed(request: web.Request, status: int, piece: bytes, pause_s: float) -> web.StreamResponse:
+    """One piece after another until the client has gone. A client waits for the announced length of each answer."""
+    response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+    response.content_length = 1 << 40
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await response.write(piece)
+            await asyncio.sleep(pause_s)
+    return response
 
 
 def _reset(request: web.Request) -> web.Response:

@@ -230,6 +230,30 @@ async def test_one_thing_that_hangs_does_not_hide_the_others(served: Running, tm
     assert all(node.lease_renewed is None for node in facts.nodes)
 
 
+async def test_answers_that_drip_hold_nobody_up_once_their_time_is_over(served: Running, tmp_path: Path) -> None:
+    """Silence has a limit of its own; a byte now and then is no silence."""
+    served.cluster.faults.add(Fault("drip", count=10))  # as many as are asked at once
+    async with reading(served.write_kubeconfig(tmp_path / "kubeconfig"), deadline_s=3) as reader:
+        with pytest.raises(Unreachable, match="no answer in time"):
+            await reader.facts()
+        assert not served.cluster.faults.active
+        assert len((await reader.facts()).nodes) == 7
+
+
+async def test_a_refusal_without_end_is_not_listened_to(served: Running, tmp_path: Path) -> None:
+    served.cluster.faults.add(Fault("endless", "/api/v1/services"))
+    path = served.write_kubeconfig(tmp_path / "kubeconfig")
+    says = "could not list services in all namespaces (HTTP 500)"
+    assert says in await failure_of(path, Unreachable, deadline_s=60, read_timeout_s=60)
+
+
+async def test_an_object_that_is_gone_is_named_and_the_rest_is_read(served: Running, tmp_path: Path) -> None:
+    served.cluster.faults.add(Fault("gone", "/version"))
+    facts = await facts_of(served, tmp_path)
+    assert len(facts.nodes) == 7
+    assert [problem.split(":")[0] for problem in facts.unreadable] == ["version"]
+
+
 async def test_the_deadline_covers_everything(served: Running, tmp_path: Path) -> None:
     served.cluster.faults.add(Fault("hang"))
     path = served.write_kubeconfig(tmp_path / "kubeconfig")
@@ -298,13 +322,20 @@ async def test_an_unknown_context_is_rejected(served: Running, tmp_path: Path) -
     assert "prod" in await failure_of(path, Rejected, context="prod")
 
 
-@pytest.mark.parametrize("answer", [[1, 2], {"items": 7}, {"items": [{"metadata": None}]}, {"items": [{"x": 1}]}])
-async def test_json_of_another_form_is_unreachable(answer: object, tmp_path: Path, served: Running) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(json.dumps(one) for one in ([1, 2], {"items": 7}, {"items": [{"metadata": None}]}, {"items": [{"x": 1}]})),
+        "[" * 100_000,
+    ],
+    ids=lambda answer: answer[:30],
+)
+async def test_json_of_another_form_is_unreachable(answer: str, tmp_path: Path, served: Running) -> None:
     """A proxy's or a login page's idea of an answer, over the real listener's certificate."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        body = json.dumps(answer).encode()
+        body = answer.encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
         await writer.drain()
