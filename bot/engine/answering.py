@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from bot.engine.changing import refuse_locked
+from bot.engine.changing import begin, if_requested, refuse_locked
 from bot.engine.context import Context
 from bot.engine.planning import make_plan
 from bot.engine.verifying import knock
@@ -73,9 +73,11 @@ async def move(context: Context, incident: Incident, node: str, actor: Person, f
     refusal = await context.journal.commit(lambda world: _first(world, incident, plan, request))
     if isinstance(refusal, Refusal):
         raise UserError(refusal.reason)
-    await context.journal.append(Planned(operation=operation, plan=plan))
+    # A person, or another bot's recovery, may act on the operation as soon as it is there.
+    if (overtaken := await if_requested(context, Planned(operation=operation, plan=plan))) is not None:
+        raise UserError(overtaken.reason)
     yes = Confirmed(operation=operation, actor=actor, digest=plan.digest, checks=plan.checks)
-    refusal = await context.journal.commit(lambda world: refuse_locked(world, plan) or yes)
+    refusal = await context.journal.commit(lambda world: begin(world, yes, plan))
     if isinstance(refusal, Refusal):
         raise UserError(refusal.reason)
     return operation

@@ -60,16 +60,20 @@ async def plan_requested(context: Context, entry: Requested) -> None:
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
     except BotError as error:
         plan, answer = None, Unplannable(operation=entry.operation, reason=str(error))
-    await _if_requested(context, answer)
+    await if_requested(context, answer)
     if plan is not None and not plan.steps:
-        await _if_requested(context, Finished(operation=entry.operation, result="nothing-to-do"))
+        await if_requested(context, Finished(operation=entry.operation, result="nothing-to-do"))
 
 
-async def _if_requested(context: Context, entry: Planned | Unplannable | Finished) -> None:
-    """Recovery and the request itself may plan at the same time; the first one counts."""
-    await context.journal.commit(
-        lambda world: entry if world.operations[entry.operation].state == "requested" else None
-    )
+async def if_requested(context: Context, entry: Planned | Unplannable | Finished) -> Refusal | None:
+    """Recovery and the request itself may plan at the same time; the first one counts, and refuses the other."""
+
+    def decide(world: World) -> AnyEntry | Refusal:
+        operation = world.operations[entry.operation]
+        return entry if operation.state == "requested" else Refusal(reason=_why_not(operation))
+
+    answer = await context.journal.commit(decide)
+    return answer if isinstance(answer, Refusal) else None
 
 
 async def confirm(context: Context, operation_id: str, digest: str, actor: Person) -> str:
@@ -90,7 +94,7 @@ async def confirm(context: Context, operation_id: str, digest: str, actor: Perso
     assert fresh is not None
     entry = Confirmed(operation=operation.id, actor=actor, digest=plan.digest, checks=fresh.checks)
     try:
-        answer = await context.journal.commit(lambda world: _decide(world, entry, plan), not_after=plan.expires_at)
+        answer = await context.journal.commit(lambda world: begin(world, entry, plan), not_after=plan.expires_at)
     except TooLate:
         await expire(context, operation.id)
         raise UserError(tr("This plan has expired; nothing was changed. Ask again for a fresh one.")) from None
@@ -155,6 +159,10 @@ def _why_not(operation: Operation) -> str:
     match operation.state:
         case "requested":
             return tr("The plan is not ready yet.")
+        case "awaiting":
+            return tr("It waits for a yes, on its own message.")
+        case "stuck":
+            return tr("A person is needed; its own message says for what.")
         case "running" | "undoing":
             return tr("Already confirmed by {person}; it is being worked on.", person=operation.confirmed_by)
         case "stale":
@@ -202,7 +210,8 @@ async def _refusal(
     return may(profile, permission, context.grants, cluster, namespace)
 
 
-def _decide(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
+def begin(world: World, entry: Confirmed, plan: Plan) -> Confirmed | Refusal:
+    """The yes, if the plan still waits for one and nothing is in its way."""
     operation = world.operations[entry.operation]
     if operation.state != "awaiting":
         return Refusal(reason=_why_not(operation))

@@ -1,0 +1,77 @@
+"""An answer to an incident is three records: wish, plan and yes. What others do in between counts."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import pytest
+
+from bot.engine.engine import Engine
+from bot.engine.ports import Hold, Stored
+from bot.model.errors import UserError
+from tests.engine.watched import HOST, NEXT, Watched, dead, watched
+from tests.memory_store import MemoryStore
+from tests.office import ADA, OLGA
+
+
+class Between(MemoryStore):
+    """Lets somebody act right after a record of one kind has been written."""
+
+    def __init__(self, office: Watched, kind: str, act: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(office.company.clock, office.company.contents)
+        self._mark, self._act = f'"kind":"{kind}"', act
+
+    async def append(
+        self,
+        stream: str,
+        expected: int,
+        body: str,
+        not_after: datetime | None = None,
+        holding: Sequence[Hold] = (),
+    ) -> Stored | None:
+        stored = await super().append(stream, expected, body, not_after, holding)
+        if stored is not None and self._mark in body:
+            await self._act()
+        return stored
+
+
+async def replica(office: Watched) -> tuple[Engine, str]:
+    """Another bot, and the operation that it sees last."""
+    other = office.company.engine(instance="other")
+    return other, list((await other.context.journal.world()).operations)[-1]
+
+
+async def test_a_move_that_somebody_cancels_before_its_yes_is_written_moves_nothing() -> None:
+    office = await watched()
+    await dead(office)
+    incident = await office.asked()
+
+    async def cancel() -> None:
+        other, operation = await replica(office)
+        await other.cancel(operation, ADA)
+
+    office.engine = office.company.engine(Between(office, "planned", cancel))
+    with pytest.raises(UserError, match=r"over \(cancelled\)"):
+        await office.click(incident, OLGA)
+    await office.company.env.idle()
+    assert [move.state for move in await office.moves()] == ["cancelled"]
+    assert office.gateways() == {HOST}
+
+
+async def test_a_plan_that_another_bot_made_and_somebody_confirmed_is_not_replaced_under_way() -> None:
+    office = await watched()
+    await dead(office)
+    incident = await office.asked()
+
+    async def take_up() -> None:
+        other, operation = await replica(office)
+        await other.recover()
+        plan = (await other.context.journal.world()).operations[operation].plan
+        assert plan is not None
+        await other.confirm(operation, plan.digest, ADA)
+
+    office.engine = office.company.engine(Between(office, "requested", take_up))
+    with pytest.raises(UserError, match="Already confirmed"):
+        await office.click(incident, OLGA)
+    (move,) = await office.moves()
+    assert move.confirmed_by == ADA
+    assert [entry.kind for entry in move.entries].count("planned") == 1
