@@ -14,6 +14,7 @@ from bot.model.journal import (
     Asked,
     Attempted,
     Audited,
+    Denied,
     Escalated,
     Finished,
     Opened,
@@ -152,13 +153,13 @@ class World:
             case _:
                 self._operations[entry.operation] = advance(self._operations[entry.operation], record)
                 self._follow(entry.operation, record)
-                if not isinstance(entry, Announced):
+                if not isinstance(entry, Announced | Denied):  # neither is a fact about the change
                     self._answer(entry.operation, record)
 
     def _answer(self, operation_id: str, record: Record) -> None:
         operation = self._operations[operation_id]
         incident = self._incidents.get(incidents.incident_of(operation) or "")
-        if incident is not None and incident.operation in (None, operation_id):
+        if incident is not None and incident.lasting and incident.operation in (None, operation_id):
             self._incidents[incident.id] = incidents.answered(incident, operation, record)
 
     def _follow(self, operation_id: str, record: Record) -> None:
