@@ -327,7 +327,10 @@ def _unclear(operation: Operation) -> dict[int, str]:
 
 
 def advance(operation: Operation, record: Record) -> Operation:
-    """The operation after one more of its records. The fold that `World` runs; knows every entry kind."""
+    """The operation after one more of its records. The fold that `World` runs; knows every entry kind.
+
+    What is over stays over: whatever is written about it afterwards changes nothing.
+    """
     entry = record.entry
     if isinstance(entry, Announced):
         return operation.model_copy(
@@ -335,6 +338,8 @@ def advance(operation: Operation, record: Record) -> Operation:
         )
     if isinstance(entry, Denied):
         return operation  # a fact about a person, not about the operation
+    if operation.final:
+        return operation
     changes: dict[str, object] = {"records": (*operation.records, record)}
     match entry:
         case Planned(plan=plan):

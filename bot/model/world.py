@@ -26,6 +26,7 @@ from bot.model.journal import (
     Withdrawn,
 )
 from bot.model.operation import HOLDS, Operation, advance
+from bot.model.plan import Plan
 from bot.model.resources import Key, Mark, TargetId
 from bot.model.steps import Step
 from bot.model.wording import tr
@@ -125,17 +126,27 @@ class World:
 
     def add(self, record: Record) -> None:
         if record.seq != self.seq + 1 or record.previous != self.head:
-            raise BrokenJournal(
-                tr(
-                    "The journal cannot be trusted: record {seq} does not follow record {previous} "
-                    "as written. Nothing is done on it. Restore the journal from a backup, or find "
-                    "out who changed it.",
-                    seq=record.seq,
-                    previous=self.seq,
-                )
-            )
+            raise self._broken(record)
+        try:
+            self._fold(record)
+        except (LookupError, AssertionError):  # of what is not there, or not of that kind
+            raise self._broken(record) from None
         self.seq, self.head = record.seq, record.hash
         self.records.append(record)
+
+    def _broken(self, record: Record) -> BrokenJournal:
+        return BrokenJournal(
+            tr(
+                "The journal cannot be trusted: record {seq} does not follow record {previous} "
+                "as written. Nothing is done on it. Restore the journal from a backup, or find "
+                "out who changed it.",
+                seq=record.seq,
+                previous=self.seq,
+            )
+        )
+
+    def _fold(self, record: Record) -> None:
+        """Raises LookupError or AssertionError, and changes nothing, for what is about nothing that is known."""
         entry = record.entry
         match entry:
             case Audited(upto=upto):
@@ -147,13 +158,18 @@ class World:
             case Revised() | Escalated() | Snoozed() | Withdrawn() | Shown():
                 self._incidents[entry.incident] = incidents.follow(self._incidents[entry.incident], record)
             case Requested():
-                self._operations[entry.operation] = Operation(request=entry, records=(record,))
-                self.deliveries[entry.delivery] = entry.operation
-                self._answer(entry.operation, record)
+                if entry.operation not in self._operations:
+                    self._operations[entry.operation] = Operation(request=entry, records=(record,))
+                    self.deliveries[entry.delivery] = entry.operation
+                    self._answer(entry.operation, record)
             case _:
-                self._operations[entry.operation] = advance(self._operations[entry.operation], record)
-                self._follow(entry.operation, record)
-                if not isinstance(entry, Announced | Denied):  # neither is a fact about the change
+                before = self._operations[entry.operation]
+                after = advance(before, record)
+                about = not before.final and not isinstance(entry, Announced | Denied)  # whether it is about the change
+                if about:
+                    self._follow(after.plan, record)
+                self._operations[entry.operation] = after
+                if about:
                     self._answer(entry.operation, record)
 
     def _answer(self, operation_id: str, record: Record) -> None:
@@ -162,16 +178,18 @@ class World:
         if incident is not None and incident.lasting and incident.operation in (None, operation_id):
             self._incidents[incident.id] = incidents.answered(incident, operation, record)
 
-    def _follow(self, operation_id: str, record: Record) -> None:
-        plan = self._operations[operation_id].plan
+    def _follow(self, plan: Plan | None, record: Record) -> None:
         if plan is None:
             return
         match record.entry:
             case Attempted(direction=direction, results=results):
-                for result in results:
-                    if result.ending == "wrote" or (direction == "back" and result.ending in HOLDS):
-                        step = plan.steps[result.step]
-                        self._own(step if direction == "forward" else step.inverse())
+                steps = [
+                    plan.steps[result.step]
+                    for result in results
+                    if result.ending == "wrote" or (direction == "back" and result.ending in HOLDS)
+                ]
+                for step in steps:
+                    self._own(step if direction == "forward" else step.inverse())
             case Finished(result="done" | "nothing-to-do"):
                 self._intents[plan.cluster] = plan.intent_after
 

@@ -8,7 +8,7 @@ import pytest
 from bot.engine.engine import Engine
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import UserError
-from tests.engine.watched import HOST, NEXT, Watched, dead, watched
+from tests.engine.watched import HOST, Watched, dead, watched
 from tests.memory_store import MemoryStore
 from tests.office import ADA, OLGA
 
