@@ -8,11 +8,12 @@ from pydantic import SecretStr
 
 from backends.fortigate.client import Client
 from backends.fortigate.settings import FortiGateSettings
-from backends.fortigate.urls import TableUrl
+from backends.fortigate.urls import RowUrl, TableUrl
 from tests.backends.fortigate.peer import Peer, envelope, http
 
 TOKEN = "planted-secret-4711"
 TABLE = TableUrl("firewall/address")
+ROW = RowUrl("firewall/address", "pods")
 GOOD = http(200, envelope("firewall/address"))
 HTML = "<!DOCTYPE HTML><html><head><title>Forbidden</title></head><body><h1>Forbidden</h1></body></html>"
 
