@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from bot.model.hosts import possible_host
 from bot.model.secrets import Secret
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -17,9 +18,11 @@ RowNumber = Annotated[int, Field(ge=1, le=4294967294)]
 def _origin(text: str) -> str:
     """`https://host[:port]` without a trailing slash; anything else is explained and refused."""
     parts = urlsplit(text)
+    if "@" in parts.netloc:  # not shown: it may be a password
+        raise ValueError(tr("must hold no user and no password: the firewall is asked with `token`"))
     if parts.scheme != "https":
         raise ValueError(tr("{text!r} must start with https://: a FortiGate takes API tokens over TLS only", text=text))
-    if not parts.hostname or parts.username or parts.query or parts.fragment or parts.path not in ("", "/"):
+    if not possible_host(parts.hostname) or parts.query or parts.fragment or parts.path not in ("", "/"):
         raise ValueError(tr("{text!r} must be https://address or https://address:port and nothing more", text=text))
     try:
         _ = parts.port

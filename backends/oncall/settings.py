@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from bot.model.hosts import possible_host
 from bot.model.secrets import Secret
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -45,6 +46,8 @@ class RotationSettings(Value):
         local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")
         if parts.scheme != "https" and not local:
             raise ValueError(tr("url must begin with https://: it carries a token and decides who is called"))
+        if not possible_host(parts.hostname):
+            raise ValueError(tr("url names no host"))
         if parts.username or parts.password:
             raise ValueError(tr("url must not hold a password: give it as token"))
         if self.format == "pagerduty" and not self.people:

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from bot.model.hosts import possible_host
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -28,7 +29,7 @@ class ProbeSettings(Value):
             return value
         parts = urlsplit(value)
         try:
-            complete = parts.scheme == "socks5" and parts.hostname is not None and parts.port is not None
+            complete = parts.scheme == "socks5" and possible_host(parts.hostname) and parts.port is not None
         except ValueError:
             complete = False
         if not complete or parts.username or parts.path.strip("/") or parts.query:

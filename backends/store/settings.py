@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
+from bot.model.hosts import possible_host
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -24,7 +25,7 @@ def _url(value: Any) -> SecretStr:
         if parts.netloc or len(parts.path) < 2 or parts.query:
             raise ValueError(tr("write sqlite:///relative/path.db, or four slashes: sqlite:////absolute/path.db"))
     elif parts.scheme in ("redis", "rediss"):
-        if not parts.hostname or port == 0:
+        if not possible_host(parts.hostname) or port == 0:
             raise ValueError(tr("the host is missing: write redis://host:6379/0"))
         if not parts.path.strip("/").isdigit() and parts.path.strip("/"):
             raise ValueError(tr("after the port only the number of the database may follow, as in /0"))

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from bot.model.hosts import possible_host
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -41,7 +42,7 @@ class UnboundSettings(Value):
                 tr("no usable host and port ({error}); write it as {example}", error=error, example=_EXAMPLE)
             ) from None
         whole = url.netloc == endpoint and "@" not in endpoint and endpoint.isprintable() and " " not in endpoint
-        if not whole or not url.hostname or not port:
+        if not whole or not possible_host(url.hostname) or not port:
             raise ValueError(tr("must be host:port and nothing more; write it as {example}", example=_EXAMPLE))
         return endpoint
 

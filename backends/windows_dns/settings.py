@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from bot.model.hosts import possible_host
 from bot.model.secrets import Secret
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -151,7 +152,7 @@ class WindowsDnsSettings(Value):
             ) from None
         if url.scheme not in ("https", "http"):
             raise ValueError(tr("begins with neither https:// nor http://; write it as {example}", example=_EXAMPLE))
-        if not url.hostname or any(character.isspace() for character in endpoint):
+        if not possible_host(url.hostname) or any(character.isspace() for character in endpoint):
             raise ValueError(tr("names no host; write it as {example}", example=_EXAMPLE))
         if url.username is not None or url.password is not None:
             raise ValueError(tr("holds a user or password; they belong in `user` and `password`"))

@@ -36,7 +36,10 @@ def test_a_fingerprint_is_taken_as_openssl_prints_it() -> None:
     ("changes", "words"),
     [
         ({"url": "http://172.16.2.254"}, "must start with https://"),
-        ({"url": "https://admin:pw@172.16.2.254"}, "nothing more"),
+        ({"url": "https://admin:pw@172.16.2.254"}, "must hold no user and no password"),
+        ({"url": "http://:pw@172.16.2.254"}, "must hold no user and no password"),
+        ({"url": "https://fw..example"}, "nothing more"),
+        ({"url": f"https://{'fw' * 32}.example"}, "nothing more"),
         ({"url": "https://172.16.2.254/api"}, "nothing more"),
         ({"url": "https://172.16.2.254:99999"}, "no valid port"),
         ({"token": TOKEN}, "does not belong in this file"),

@@ -129,6 +129,7 @@ async def test_ids_that_are_none_of_the_chat_are_refused(schedule: Schedule) -> 
     ("changes", "says"),
     [
         ({"url": "http://schedule.example/x"}, "must begin with https://"),
+        ({"url": "https://schedule..example/x"}, "names no host"),
         ({"url": "https://me:pw@schedule.example/x"}, "must not hold a password"),
         ({"url": "https://api.pagerduty.com/oncalls", "format": "pagerduty"}, "needs people"),
         ({"url": "https://schedule.example/x", "token": SecretStr("two\nlines")}, "token is empty or has blanks"),

@@ -10,7 +10,16 @@ def test_probes_start_here_or_at_a_proxy() -> None:
 
 
 @pytest.mark.parametrize(
-    "vantage", ["", "proxy:1080", "socks5://proxy", "http://proxy:1080", "socks5://u:p@proxy:1080", "socks5://p:port"]
+    "vantage",
+    [
+        "",
+        "proxy:1080",
+        "socks5://proxy",
+        "http://proxy:1080",
+        "socks5://u:p@proxy:1080",
+        "socks5://p:port",
+        "socks5://p..q:1080",
+    ],
 )
 def test_another_vantage_is_explained(vantage: str) -> None:
     with pytest.raises(ValidationError, match="socks5://host:port"):

@@ -25,6 +25,7 @@ def test_the_url_says_file_or_server(url: str, path: Path | None) -> None:
         ("sqlite://k8snet.db", "four slashes"),
         ("sqlite:///", "four slashes"),
         ("redis:///0", "host is missing"),
+        ("redis://journal..corp:6379/0", "host is missing"),
         ("redis://host:port/0", "host and port"),
         ("redis://host:6379/journal", "number of the database"),
         ("rediss://host:6379/0?ssl_cert_reqs=none", "options do not belong"),

@@ -23,7 +23,19 @@ def test_an_endpoint_is_a_host_and_a_port(endpoint: str, host: str, port: int) -
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["", "ns1", "ns1:", "ns1:0", "ns1:99999", "https://ns1:8953", "me@ns1:8953", "ns1:8953/x", "a b:1", ":1"],
+    [
+        "",
+        "ns1",
+        "ns1:",
+        "ns1:0",
+        "ns1:99999",
+        "https://ns1:8953",
+        "me@ns1:8953",
+        "ns1:8953/x",
+        "a b:1",
+        ":1",
+        "ns1..corp:8953",
+    ],
 )
 def test_anything_else_is_refused(endpoint: str) -> None:
     with pytest.raises(ValidationError, match="write it as"):

@@ -57,6 +57,7 @@ def test_a_full_url_is_kept_as_written(endpoint: str) -> None:
         ("https://dc1:5986/", "listener's path"),
         ("https://dc1:5986/wsman?x=1", "listener's path"),
         ("https://:5986/wsman", "names no host"),
+        ("https://dc1..corp.example:5986/wsman", "names no host"),
         ("https://dc1 :5986/wsman", "names no host"),
         ("https://me:secret@dc1:5986/wsman", "belong in `user`"),
         ("https://dc1:port/wsman", "no usable URL"),
