@@ -14,7 +14,7 @@ from bot.model.incident import Incident
 from bot.model.intent import ClusterIntent
 from bot.model.journal import AnyEntry, Asked, Confirmed, Planned, Requested, Snoozed
 from bot.model.move import DOORS, pod_doors, service_doors
-from bot.model.people import ITSELF, Permission, Person, Refusal, may
+from bot.model.people import ITSELF, WHOLE_CLUSTER, Permission, Person, Refusal, may
 from bot.model.plan import Plan
 from bot.model.site import WatchSite
 from bot.model.wording import tr
@@ -155,7 +155,7 @@ def _why_not(incident: Incident) -> str:
 
 async def _permit(context: Context, incident: Incident, actor: Person, command: Failover) -> None:
     profile = await context.directory.profile(actor)
-    refusal = may(profile, Permission.FAIL_OVER, context.grants, incident.picture.cluster)
+    refusal = may(profile, Permission.FAIL_OVER, context.grants, incident.picture.cluster, WHOLE_CLUSTER)
     if refusal is not None:
         channel = incident.opened.channel
         await context.journal.append(

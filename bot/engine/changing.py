@@ -21,7 +21,7 @@ from bot.model.journal import (
     Unplannable,
 )
 from bot.model.operation import Operation
-from bot.model.people import Permission, Person, Refusal, may
+from bot.model.people import WHOLE_CLUSTER, Permission, Person, Refusal, may
 from bot.model.plan import Plan, differences
 from bot.model.wording import listed, tr
 from bot.model.words import word
@@ -131,8 +131,9 @@ async def resume(context: Context, operation_id: str, actor: Person) -> None:
 async def release(context: Context, operation_id: str, actor: Person) -> None:
     """An admin takes over what is left on the devices; locks are given back. Raises UserError for others."""
     operation = _known(await context.journal.world(), operation_id)
-    assert operation.plan is not None
-    refusal = await _refusal(context, actor, Permission.ADMINISTER, operation.plan.cluster, None)
+    plan = operation.plan
+    assert plan is not None
+    refusal = await _refusal(context, actor, Permission.ADMINISTER, plan.cluster, _namespace(plan.command))
     if refusal is not None:
         await _deny(context, operation_id, actor, refusal)
     ending = Finished(operation=operation_id, result="released", reason=tr("taken over by {actor}", actor=actor))
@@ -199,12 +200,12 @@ async def _deny(context: Context, operation_id: str, actor: Person, refusal: Ref
     raise UserError(refusal.reason)
 
 
-def _namespace(command: Change) -> str | None:
-    return None if isinstance(command, Failover | Drill) else command.namespace
+def _namespace(command: Change) -> str:
+    return WHOLE_CLUSTER if isinstance(command, Failover | Drill) else command.namespace
 
 
 async def _refusal(
-    context: Context, actor: Person, permission: Permission, cluster: str, namespace: str | None
+    context: Context, actor: Person, permission: Permission, cluster: str, namespace: str
 ) -> Refusal | None:
     profile = await context.directory.profile(actor)
     return may(profile, permission, context.grants, cluster, namespace)

@@ -25,7 +25,7 @@ from bot.model.facts import ClusterFacts
 from bot.model.incident import Incident
 from bot.model.journal import Asked
 from bot.model.operation import Operation
-from bot.model.people import Permission, Person, Profile, RoleName, barred, may, permissions, roles
+from bot.model.people import WHOLE_CLUSTER, Permission, Person, Profile, RoleName, barred, may, permissions, roles
 from bot.model.plan import Plan
 from bot.model.value import Value
 
@@ -178,7 +178,7 @@ class Engine:
     async def why_not_answer(self, incident: Incident, actor: Person) -> str:
         """Why this person's answer to an incident would not count now; "" when it would. Raises Unreachable."""
         cluster = incident.picture.cluster
-        refusal = may(await self.profile(actor), Permission.FAIL_OVER, self.context.grants, cluster)
+        refusal = may(await self.profile(actor), Permission.FAIL_OVER, self.context.grants, cluster, WHOLE_CLUSTER)
         return refusal.reason if refusal else ""
 
     async def permissions(self, actor: Person) -> frozenset[Permission]:

@@ -21,6 +21,7 @@ class Person(Value):
         return f"{self.team}/{self.user}"
 
 
+WHOLE_CLUSTER = "*"  # in place of a namespace: what concerns all of them
 ITSELF = Person(team="k8snet", user="watch")  # the bot, where it asks or answers for nobody
 
 
@@ -61,11 +62,13 @@ class Grant(Value):
     namespaces: tuple[str, ...] = ("*",)  # shell patterns; * alone covers cluster-wide commands
 
     def covers(self, profile: Profile, cluster: str | None, namespace: str | None) -> bool:
-        """`None` stands for "any": a command that names no cluster or namespace."""
+        """`None` stands for "any": a command that names no cluster or namespace. See WHOLE_CLUSTER."""
         if profile.person not in self.people and not (self.groups & profile.groups):
             return False
         if cluster is not None and not any(fnmatchcase(cluster, pattern) for pattern in self.clusters):
             return False
+        if namespace == WHOLE_CLUSTER:
+            return WHOLE_CLUSTER in self.namespaces
         return namespace is None or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
 
 
@@ -117,7 +120,10 @@ def may(
         return None
     able = tr(" or ").join(able_roles(permission))
     where = tr(" on cluster {cluster}", cluster=cluster) if cluster else ""
-    where += tr(" for namespace {namespace}", namespace=namespace) if namespace else ""
+    if namespace == WHOLE_CLUSTER:
+        where += tr(" for all namespaces")
+    elif namespace:
+        where += tr(" for namespace {namespace}", namespace=namespace)
     have = tr("you have {roles}", roles=listed(held)) if held else tr("you have no role there")
     return Refusal(
         reason=tr(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.model.people import PERMISSIONS, Grant, Permission, Person, Profile, RoleName, may
+from bot.model.people import PERMISSIONS, WHOLE_CLUSTER, Grant, Permission, Person, Profile, RoleName, may
 
 ANA = Person(team="T1", user="U1")
 WHO = Profile(person=ANA, groups=frozenset({"S1"}))
@@ -55,3 +55,11 @@ def test_somebody_barred_may_nothing_whatever_the_roles() -> None:
 def test_the_same_user_id_in_another_workspace_is_somebody_else() -> None:
     stranger = Profile(person=Person(team="T2", user="U1"))
     assert may(stranger, Permission.LOOK, [grant("admin")], "qa", "default") is not None
+
+
+@pytest.mark.parametrize("permission", [Permission.FAIL_OVER, Permission.ADMINISTER])
+def test_a_role_for_some_namespaces_does_not_cover_the_whole_cluster(permission: Permission) -> None:
+    refusal = may(WHO, permission, [grant("admin", namespaces=["qa-*"])], "qa", WHOLE_CLUSTER)
+    assert refusal is not None
+    assert "on cluster qa for all namespaces" in refusal.reason
+    assert may(WHO, permission, [grant("admin", namespaces=["qa-*", "*"])], "qa", WHOLE_CLUSTER) is None
