@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -15,15 +15,7 @@ from bot.engine.watching import GatewayWatch
 from bot.model.commands import Expose
 from tests.engine.watched import ADDRESS, GATEWAY, RULES, Watched
 from tests.office import DANA, OLGA, OMAR
-from tests.redis_server import BINARY, DURABLE, MISSING, RedisServer, running_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with running_redis(*DURABLE) as server:
-        yield server
+from tests.redis_server import RedisServer
 
 
 class Replicas:
@@ -48,11 +40,11 @@ class Replicas:
 
 
 @pytest.fixture
-async def replicas(redis: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Replicas]:
+async def replicas(redis_server: RedisServer, request: pytest.FixtureRequest) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
         office, engines = Watched(), []
         for name in ("one", "other"):
-            settings = StoreSettings(url=SecretStr(redis.url()), prefix=f"t{abs(hash(request.node.name))}")
+            settings = StoreSettings(url=SecretStr(redis_server.url()), prefix=f"t{abs(hash(request.node.name))}")
             store = await open_store(settings)
             stack.push_async_callback(store.close)
             office.company.env.time = await store.now()  # which decides whether a plan has expired

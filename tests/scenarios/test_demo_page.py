@@ -1,7 +1,6 @@
 """The demo in a real browser: the guided tour, a change by clicking, something broken and mended, the Home tab."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,20 +9,9 @@ from typing import Any
 import pytest
 
 from lab.company import Company, company
+from tests.browser import chromium, expect, needs_chromium
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: no browser tests")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: no browser tests")
-expect = playwright.expect
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+pytestmark = needs_chromium
 PATIENCE_MS = 40_000
 STICKS_OUT = """
 [...document.querySelectorAll("#messages, #thread-messages, .modal-blocks, #sidebar, #network, dialog")]
@@ -47,8 +35,7 @@ async def page(office: Company) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def opened(office: Company) -> AsyncIterator[Any]:
     """The page as a first visitor sees it; no script error is forgiven."""
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+    async with chromium() as browser:
         made = await browser.new_page(viewport={"width": 1280, "height": 800})
         made.set_default_timeout(PATIENCE_MS)
         problems: list[str] = []
@@ -56,7 +43,6 @@ async def opened(office: Company) -> AsyncIterator[Any]:
         await made.goto(f"{office.slack.page_url}?guide")
         await made.wait_for_selector("body[data-ready=yes]")
         yield made
-        await browser.close()
         assert problems == []
 
 

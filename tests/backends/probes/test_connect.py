@@ -5,7 +5,6 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -26,14 +25,6 @@ SHORT = 0.3
 async def probe(port: int, speak: str = "", timeout_s: float = LONG, greeting_s: float = 10) -> ConnectAnswer:
     prober = NetworkProber(ProbeSettings(greeting_s=greeting_s))
     return await prober.connect(LOOPBACK, port, "TCP", speak, timeout_s)
-
-
-@pytest.fixture(scope="module")
-def redis_server() -> Iterator[RedisServer]:
-    if BINARY is None:
-        pytest.skip(MISSING)
-    with running_redis() as server:
-        yield server
 
 
 async def test_redis_answers_pong(redis_server: RedisServer) -> None:

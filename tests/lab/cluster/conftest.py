@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_lab import ADMIN, EVERYTHING, READER, Call, official
 from kubernetes import client
 
 from lab.cluster import article
 from lab.cluster.access import Account
 from lab.cluster.clock import HandClock
 from lab.cluster.serving import Running, running
+from tests.lab.cluster.cluster_lab import ADMIN, EVERYTHING, READER, Call, official
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
-from cluster_lab import READER
 
 from lab.cluster import article
 from lab.cluster.corefile import CorefileError, parse
 from lab.cluster.model import SERVICES, SLICES
 from lab.cluster.serving import Running
+from tests.lab.cluster.cluster_lab import READER
 
 DOMAIN = "cluster.local."
 DEFAULT = f"default.svc.{DOMAIN}"

@@ -1,10 +1,9 @@
 """What happens to nodes as time passes, seen through the API's objects."""
 
-from cluster_lab import READER
-
 from lab.cluster import article
 from lab.cluster.clock import HandClock
 from lab.cluster.model import LEASES, NODES, Cluster, is_ready, ready_status
+from tests.lab.cluster.cluster_lab import READER
 
 NODE = "k8s-qa-node-03"  # carries the article's Redis
 

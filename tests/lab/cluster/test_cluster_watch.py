@@ -5,10 +5,10 @@ import json
 
 import aiohttp
 import pytest
-from cluster_lab import READER, official
 from kubernetes import client, watch
 
 from lab.cluster.model import BY_PLURAL, SERVICES
+from tests.lab.cluster.cluster_lab import READER, official
 
 SLICES = BY_PLURAL["endpointslices"]
 URL = "/api/v1/services"

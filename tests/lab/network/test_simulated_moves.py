@@ -3,7 +3,10 @@
 import asyncio
 
 import pytest
-from simulated_office import (
+
+from lab.network.simulated_connection import Outcome
+from lab.network.simulated_packets import Fate
+from tests.lab.network.simulated_office import (
     AMQP,
     GATEWAY,
     GATEWAY_IP,
@@ -19,9 +22,6 @@ from simulated_office import (
     office,
     piped,
 )
-
-from lab.network.simulated_connection import Outcome
-from lab.network.simulated_packets import Fate
 
 
 @pytest.fixture

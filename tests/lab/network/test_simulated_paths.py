@@ -7,7 +7,12 @@ from ipaddress import IPv4Address
 import dns.flags
 import dns.message
 import pytest
-from simulated_office import (
+
+from lab.cluster.model import SERVICES, SLICES
+from lab.network.simulated_connection import Outcome
+from lab.network.simulated_packets import Fate
+from lab.network.topology import ARTICLE, Host
+from tests.lab.network.simulated_office import (
     AMQP,
     GATEWAY,
     GATEWAY_IP,
@@ -22,11 +27,6 @@ from simulated_office import (
     STANDBY,
     office,
 )
-
-from lab.cluster.model import SERVICES, SLICES
-from lab.network.simulated_connection import Outcome
-from lab.network.simulated_packets import Fate
-from lab.network.topology import ARTICLE, Host
 
 QUERY = dns.message.make_query("redis-abc-gns.default.svc.cluster.local.", "A").to_wire()
 

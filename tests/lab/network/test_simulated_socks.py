@@ -10,7 +10,10 @@ import pytest
 import redis.asyncio
 from python_socks import ProxyError
 from python_socks.async_.asyncio import Proxy
-from simulated_office import (
+
+from lab.network.simulated_packets import Fate
+from lab.network.socks import serving_socks
+from tests.lab.network.simulated_office import (
     GATEWAY,
     KUBE_DNS,
     PING,
@@ -21,9 +24,6 @@ from simulated_office import (
     dns_over_tcp,
     office,
 )
-
-from lab.network.simulated_packets import Fate
-from lab.network.socks import serving_socks
 
 QUERY = dns.message.make_query("redis-abc-gns.default.svc.cluster.local.", "A")
 GREETING = b"\x05\x01\x00"

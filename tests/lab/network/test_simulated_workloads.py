@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from simulated_office import AMQP, REMOTE_POD, REMOTE_SERVICE, office
 
 from lab.cluster.listener import serving_streams
 from lab.network.workloads_redis import RedisServer
+from tests.lab.network.simulated_office import AMQP, REMOTE_POD, REMOTE_SERVICE, office
 
 
 @pytest.fixture

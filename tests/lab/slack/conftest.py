@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -15,6 +16,9 @@ from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
 
 from .apps import BoltApp, bolt_app, web_client
+
+if TYPE_CHECKING:
+    from .pages import Open
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -62,3 +66,11 @@ async def http(lab: Running) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {lab.bot_token}"}
     async with httpx.AsyncClient(base_url=lab.slack.base_url, headers=headers, trust_env=False, timeout=20) as one:
         yield one
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Open]:
+    from .pages import visits  # here: without a browser only the tests that want one are skipped
+
+    async with visits() as opening:
+        yield opening

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from lab.slack.clock import Clock
 from lab.slack.driver import ChatError, Driver, driving
 from lab.slack.manifest import Manifest
-from lab.slack.people import NET_OPS
+from lab.slack.people import NET_OPS, OMAR
 from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
 
-from .apps import BoltApp, actions
+from .apps import BoltApp, actions, web_client
 
 
 async def program(*options: str, **environment: str) -> asyncio.subprocess.Process:
@@ -182,3 +185,30 @@ async def test_secrets_do_not_show_in_a_repr() -> None:
         text = repr(lab) + repr(lab.slack.tokens) + repr(lab.slack.delivery)
         for secret in (lab.bot_token, lab.app_token, lab.signing_secret):
             assert secret not in text
+
+
+async def transcript_of(clock: Clock) -> list[dict[str, Any]]:
+    async with running(Workspace(clock=clock)) as lab, web_client(lab) as client:
+        await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions()])
+        await client.conversations_open(users=OMAR)
+        return list(lab.slack.transcript.entries)
+
+
+async def test_check_42_the_same_seed_and_clock_give_the_same_transcript() -> None:
+    first = await transcript_of(Clock(1_790_000_000.0, frozen=True))
+    assert first == await transcript_of(Clock(1_790_000_000.0, frozen=True))
+    assert first[0]["response"]["ts"] == "1790000000.000000"
+
+
+async def test_check_45_nobody_else_can_reach_the_workspace(lab: Running, slack: Driver) -> None:
+    port = urlsplit(lab.page_url).port
+    with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+        other.connect(("127.0.0.2", port))
+    foreign = await slack.http.post(
+        "/lab/say", json={"as": "ada", "channel": "net-ops", "text": "x"}, headers={"Origin": "https://evil.example"}
+    )
+    assert foreign.status_code == 403
+    borrowed = await slack.http.get("/lab/state?as=ada", headers={"Host": f"rebound.example:{port}"})
+    assert borrowed.status_code == 403
+    page = await slack.http.get("/")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]

@@ -1,71 +1,24 @@
-"""Checks 38 to 45: the page in a real browser, as a person sees and uses it."""
+"""Checks 08, 38, 40, 41 and 43: what the page shows, in a real browser."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from lab.slack.clock import Clock
-from lab.slack.driver import Driver
 from lab.slack.people import NET_OPS, OMAR
 from lab.slack.server import Running, running
 from lab.slack.workspace import Workspace
+from tests.browser import expect, needs_chromium
 
-from .apps import BUTTON, BoltApp, actions, field_block, modal, raw_socket, section, web_client
+from .apps import actions, section
+from .pages import Open, shown
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: no browser tests")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: no browser tests")
-
-expect = playwright.expect
-expect.set_options(timeout=30_000)
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-Open = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture
-async def visit() -> AsyncIterator[Open]:
-    """Open the page as someone; every request and every script error of the page is watched."""
-    async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        wrong: list[str] = []
-
-        async def open_page(lab: Running, by: str = "omar", channel: str = "net-ops", width: int = 1280) -> Any:
-            page = await browser.new_page(viewport={"width": width, "height": 800})
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda request: wrong.extend(outside(request.url)))
-            await page.goto(f"{lab.page_url}?as={by}&channel={channel}")
-            await page.wait_for_selector("body[data-ready]")
-            return page
-
-        yield open_page
-        await browser.close()
-        assert wrong == []
-
-
-def outside(url: str) -> list[str]:
-    return [] if urlsplit(url).hostname in ("127.0.0.1", None) else [f"request to {url}"]
-
-
-def shown(page: Any) -> Any:
-    return page.locator("#messages .message")
+pytestmark = needs_chromium
 
 
 async def test_check_38_everyone_sees_what_is_theirs(lab: Running, client: AsyncWebClient, visit: Open) -> None:
@@ -95,48 +48,6 @@ async def test_check_08_an_ephemeral_is_gone_after_a_reload(lab: Running, client
     await page.reload()
     await expect(page.get_by_text("for ever")).to_be_visible()
     await expect(page.get_by_text("for a moment")).to_have_count(0)
-
-
-async def test_check_39_the_composer_completes_commands_and_remembers(lab: Running, bolt: BoltApp, visit: Open) -> None:
-    bolt.keep(bolt.app.command, "/k8snet")
-    page = await visit(lab)
-    await page.locator("#composer").press_sequentially("/k")
-    await expect(page.locator("#suggestions")).to_contain_text("/k8snet")
-    await expect(page.locator("#suggestions code")).to_have_text("help")
-    await page.keyboard.press("Tab")
-    await expect(page.locator("#composer")).to_have_value("/k8snet ")
-    await page.keyboard.type("status")
-    await page.keyboard.press("Enter")
-    assert (await bolt.seen.get())["text"] == "status"
-    await page.keyboard.press("ArrowUp")
-    await expect(page.locator("#composer")).to_have_value("/k8snet status")
-
-
-async def test_check_39_who_may_not_speak_is_told_so(lab: Running, visit: Open) -> None:
-    page = await visit(lab, by="dana", channel="partner-net")
-    await page.fill("#composer", "hello")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#composer-problem")).to_have_text("You are not a member of this channel.")
-
-
-async def test_check_39_channels_of_every_kind_and_threads(
-    lab: Running, client: AsyncWebClient, slack: Driver, visit: Open
-) -> None:
-    await client.chat_postMessage(channel=OMAR, text="direct")
-    parent = await client.chat_postMessage(channel=NET_OPS, text="parent")
-    page = await visit(lab)
-    names = await page.locator("#sidebar .channel").all_inner_texts()
-    listed = " ".join(names)
-    for name in ("net-ops", "k8snet-audit", "general", "partner-net", "k8snet"):
-        assert name in listed
-    await expect(page.get_by_alt_text("private")).to_have_count(1)
-    await page.locator(f"#thread-{parent['ts'].replace('.', '_')}").click()
-    await page.fill("#thread-composer", "a reply")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#thread-messages .message")).to_have_count(2)
-    await expect(shown(page)).to_have_count(1)
-    await expect(page.get_by_text("1 reply")).to_be_visible()
-    assert (await slack.messages(thread=parent["ts"]))[-1].text == "a reply"
 
 
 RICH = {
@@ -233,112 +144,6 @@ async def test_check_41_changes_appear_by_themselves(lab: Running, client: Async
     await expect(page.get_by_text("three")).to_have_count(0)
 
 
-async def test_check_24_a_button_spins_until_the_answer_and_shows_a_failure(
-    lab: Running, client: AsyncWebClient, clock: Clock, visit: Open
-) -> None:
-    await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions()])
-    async with raw_socket(lab) as app:
-        page = await visit(lab)
-        button = page.get_by_role("button", name="Apply")
-        await button.click()
-        first = await app.receive()
-        await expect(button).to_have_attribute("aria-busy", "true")
-        await button.click()
-        second = await app.receive()
-        assert first["payload"]["trigger_id"] != second["payload"]["trigger_id"]
-        await app.ack(first)
-        await expect(button).to_have_attribute("aria-busy", "true")
-        await app.ack(second)
-        await expect(button).not_to_have_attribute("aria-busy", "true")
-        await button.click()
-        await app.receive()
-        await clock.until_sleeping(3)
-        clock.advance(3)
-        await expect(button).to_have_class("button failed")
-        await expect(page.locator(".message.error")).to_contain_text("did not respond")
-
-
-async def test_check_24_the_dialog_comes_first(
-    lab: Running, bolt: BoltApp, client: AsyncWebClient, visit: Open
-) -> None:
-    bolt.keep(bolt.app.action, "go")
-    texts = {"title": "Apply plan?", "text": "3 changes", "confirm": "Do it", "deny": "Not yet"}
-    confirm = {name: {"type": "plain_text", "text": text} for name, text in texts.items()}
-    await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions(BUTTON | {"confirm": confirm})])
-    page = await visit(lab)
-    await page.get_by_role("button", name="Apply").click()
-    await expect(page.locator("#confirm")).to_contain_text("3 changes")
-    await page.get_by_role("button", name="Not yet").click()
-    await expect(page.locator("#confirm")).to_be_hidden()
-    assert bolt.seen.empty()
-    await page.get_by_role("button", name="Apply").click()
-    await page.get_by_role("button", name="Do it").click()
-    assert (await bolt.seen.get())["actions"][0]["action_id"] == "go"
-
-
-async def test_check_27_a_form_is_filled_in_and_refused_and_sent(
-    lab: Running, bolt: BoltApp, client: AsyncWebClient, visit: Open
-) -> None:
-    bolt.keep(bolt.app.command, "/k8snet")
-    reasons = asyncio.Queue[str]()
-
-    @bolt.app.view("form")
-    async def submitted(ack: Any, view: dict[str, Any]) -> None:
-        reason = view["state"]["values"]["reason"]["it"]["value"]
-        await reasons.put(reason)
-        problem = {"response_action": "errors", "errors": {"reason": "no such change"}}
-        await ack(**(problem if reason == "CHG-0" else {}))
-
-    page = await visit(lab)
-    await page.fill("#composer", "/k8snet form")
-    await page.keyboard.press("Enter")
-    blocks = [field_block({"type": "plain_text_input", "action_id": "it"}, "reason")]
-    view = modal(callback_id="form", submit={"type": "plain_text", "text": "Send"}, blocks=blocks)
-    await client.views_open(trigger_id=(await bolt.seen.get())["trigger_id"], view=view)
-    await page.click("#modal-submit")
-    await expect(page.locator("#modal .problem").first).to_have_text("Please complete this required field.")
-    await page.get_by_label("Reason").fill("CHG-0")
-    await page.click("#modal-submit")
-    await expect(page.locator("#modal .problem").first).to_have_text("no such change")
-    await page.get_by_label("Reason").fill("CHG-12")
-    await page.click("#modal-submit")
-    await expect(page.locator("#modal")).to_be_hidden()
-    assert [await reasons.get(), await reasons.get()] == ["CHG-0", "CHG-12"]
-
-
-async def test_check_42_the_inspector_shows_traffic_and_keeps_secrets(
-    lab: Running, bolt: BoltApp, client: AsyncWebClient, slack: Driver, visit: Open
-) -> None:
-    bolt.keep(bolt.app.command, "/k8snet")
-    page = await visit(lab)
-    await page.click("#inspector-toggle")
-    await slack.say("/k8snet status")
-    await client.chat_postMessage(channel=NET_OPS, text="t")
-    body = await bolt.seen.get()
-    await expect(page.locator("#inspector-list")).to_contain_text("slash_commands")
-    await expect(page.locator("#inspector-list details", has_text="chat.postMessage")).to_contain_text("ms")
-    async with page.expect_download() as download:
-        await page.click("#inspector-export")
-    text = (await (await download.value).path()).read_text()
-    assert "chat.postMessage" in text
-    hook_secret = body["response_url"].rpartition("/")[2]
-    for secret in (lab.bot_token, lab.app_token, lab.signing_secret, hook_secret, body["trigger_id"]):
-        assert secret not in text
-
-
-async def transcript_of(clock: Clock) -> list[dict[str, Any]]:
-    async with running(Workspace(clock=clock)) as lab, web_client(lab) as client:
-        await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions()])
-        await client.conversations_open(users=OMAR)
-        return list(lab.slack.transcript.entries)
-
-
-async def test_check_42_the_same_seed_and_clock_give_the_same_transcript() -> None:
-    first = await transcript_of(Clock(1_790_000_000.0, frozen=True))
-    assert first == await transcript_of(Clock(1_790_000_000.0, frozen=True))
-    assert first[0]["response"]["ts"] == "1790000000.000000"
-
-
 async def test_check_43_a_screen_reader_reads_only_the_text(lab: Running, client: AsyncWebClient, visit: Open) -> None:
     await client.chat_postMessage(channel=NET_OPS, text="Plan p-1: 3 changes", blocks=[section("much more")])
     page = await visit(lab)
@@ -346,26 +151,6 @@ async def test_check_43_a_screen_reader_reads_only_the_text(lab: Running, client
     await page.click("#spoken-toggle")
     await expect(page.locator(".spoken")).to_have_text("Plan p-1: 3 changes")
     await expect(page.get_by_text("much more")).to_have_count(0)
-
-
-async def test_check_44_the_keyboard_is_enough(
-    lab: Running, bolt: BoltApp, client: AsyncWebClient, visit: Open
-) -> None:
-    bolt.keep(bolt.app.action, "go")
-    posted = await client.chat_postMessage(channel=NET_OPS, text="t", blocks=[actions()])
-    page = await visit(lab)
-    element = f"#act-{posted['ts'].replace('.', '_')}-plan-go"
-    await expect(page.locator(f"#msg-{posted['ts'].replace('.', '_')} {element}")).to_have_text("Apply")
-    for _ in range(20):
-        await page.keyboard.press("Shift+Tab")
-        if await page.evaluate("document.activeElement.dataset.actionId ?? ''") == "go":
-            break
-    await page.keyboard.press("Enter")
-    assert (await bolt.seen.get())["actions"][0]["value"] == "p-1"
-    await page.locator("#messages").focus()
-    await page.keyboard.press("/")
-    await expect(page.locator("#composer")).to_be_focused()
-    await expect(page.locator("#composer")).to_have_value("/")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -419,20 +204,6 @@ async def test_the_network_beside_the_chat_is_live(clock: Clock, visit: Open) ->
         cable.on = True
         lab.slack.workspace.changed("network")
         await expect(page.locator(".hop.down")).to_have_count(0)
-
-
-async def test_check_45_nobody_else_can_reach_the_workspace(lab: Running, slack: Driver) -> None:
-    port = urlsplit(lab.page_url).port
-    with socket.socket() as other, pytest.raises(ConnectionRefusedError):
-        other.connect(("127.0.0.2", port))
-    foreign = await slack.http.post(
-        "/lab/say", json={"as": "ada", "channel": "net-ops", "text": "x"}, headers={"Origin": "https://evil.example"}
-    )
-    assert foreign.status_code == 403
-    borrowed = await slack.http.get("/lab/state?as=ada", headers={"Host": f"rebound.example:{port}"})
-    assert borrowed.status_code == 403
-    page = await slack.http.get("/")
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 
 async def test_the_end_stays_in_sight_until_somebody_scrolls_away(

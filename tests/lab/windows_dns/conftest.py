@@ -1,7 +1,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from windows_dns_lab import Lab, lab
+
+from tests.lab.windows_dns.windows_dns_lab import Lab, lab
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import requests
-from windows_dns_lab import LOCAL, Client, Lab, client, drive
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WinRMTransportError
+
+from tests.lab.windows_dns.windows_dns_lab import LOCAL, Client, Lab, client, drive
 
 ADD = "Add-DnsServerConditionalForwarderZone"
 SCRIPT = f"{ADD} x.example 10.0.0.1 -ErrorAction Stop; 'added'"

@@ -8,7 +8,9 @@ import urllib.parse
 
 import pytest
 import winrm
-from windows_dns_lab import (
+from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
+
+from tests.lab.windows_dns.windows_dns_lab import (
     CREATE_BODY,
     DOMAIN,
     LOCAL,
@@ -21,7 +23,6 @@ from windows_dns_lab import (
     office_state,
     raw,
 )
-from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
 
 CREATE = f"{TRANSFER}/Create"
 

@@ -7,7 +7,17 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 import spnego
-from windows_dns_lab import CREATE_BODY, DOMAIN, PASSWORD, TRANSFER, Lab, envelope, lab, office_state
+
+from tests.lab.windows_dns.windows_dns_lab import (
+    CREATE_BODY,
+    DOMAIN,
+    PASSWORD,
+    TRANSFER,
+    Lab,
+    envelope,
+    lab,
+    office_state,
+)
 
 CREATE = envelope(f"{TRANSFER}/Create", CREATE_BODY)[0]
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"

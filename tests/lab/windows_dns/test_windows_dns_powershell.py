@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from test_windows_dns_scripts import Machine
+
+from tests.lab.windows_dns.machine import Machine
 
 CASES = Path(__file__).with_name("cases") / "powershell.txt"
 

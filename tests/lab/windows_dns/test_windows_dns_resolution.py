@@ -1,4 +1,4 @@
-"""Checks 32 to 36: the DNS side, in its own time, and Resolve-DnsName."""
+"""Check 32: who answers a question, in what time, and how answers travel."""
 
 import asyncio
 import dataclasses
@@ -7,44 +7,14 @@ from typing import Any
 import dns.asyncquery
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.rcode
 import dns.rrset
 import pytest
-from windows_dns_lab import TEXT, Lab, Masters, address, client, drive, lab, nxdomain, office_state, rcode
 
-from lab.windows_dns import (
-    Directory,
-    RealClock,
-    Server,
-    SocketUpstream,
-    State,
-    VirtualClock,
-    Zone,
-    running,
-)
-
-ZONE = "svc.cluster.local"
-NAME = f"redis.default.{ZONE}"
-ADD = "Add-DnsServerConditionalForwarderZone"
-
-
-def office(*zones: Zone, **settings: Any) -> State:
-    state = office_state(**settings)
-    state.zones += zones
-    return state
-
-
-def forwarder(*masters: str, name: str = ZONE, **details: Any) -> Zone:
-    return Zone(name=name, masters=list(masters), **details)
-
-
-def masters(**table: Any) -> Masters:
-    """Masters by the last byte of their address: `m2=…` is 10.68.0.2."""
-    return Masters(VirtualClock(), {f"10.68.0.{name[1:]}": reply for name, reply in table.items()})
-
-
-def soa_owner(response: dns.message.Message) -> str:
-    return next(rrset.name.to_text() for rrset in response.authority)
+from lab.windows_dns import RealClock, Server, SocketUpstream, State, VirtualClock, Zone, running
+from tests.lab.windows_dns.forwarding import NAME, ZONE, forwarder, masters, office, soa_owner
+from tests.lab.windows_dns.windows_dns_lab import Lab, Masters, address, client, drive, lab, rcode
 
 
 async def test_check_32_hosted_zones_answer_themselves() -> None:
@@ -235,135 +205,6 @@ async def test_odd_questions(dc: Lab) -> None:
     transport.close()
 
 
-async def test_check_33_a_negative_answer_outlives_the_new_forwarder() -> None:
-    upstream = masters(m2=address())
-    async with lab(office(), upstream=upstream) as dc:
-        early = await dc.ask(NAME)
-        assert (early.rcode(), soa_owner(early), early.authority[0].ttl) == (dns.rcode.NXDOMAIN, ".", 900)
-        await dc.run(f"{ADD} {ZONE} 10.68.0.2")
-        await dc.clock.advance(600)
-        assert (await dc.ask(NAME)).rcode() == dns.rcode.NXDOMAIN
-        assert (await dc.ask(f"fresh.default.{ZONE}")).answer
-        await dc.run("Clear-DnsServerCache -Force")
-        assert (await dc.ask(NAME)).answer
-
-
-async def test_check_33_negative_answers_end_after_a_quarter_of_an_hour() -> None:
-    async with lab(office(), upstream=masters(m2=address())) as dc:
-        await dc.ask(NAME)
-        await dc.run(f"{ADD} {ZONE} 10.68.0.2")
-        await dc.clock.advance(899)
-        assert (await dc.ask(NAME)).rcode() == dns.rcode.NXDOMAIN
-        await dc.clock.advance(1)
-        assert (await dc.ask(NAME)).answer
-
-
-async def test_check_33_answers_age() -> None:
-    upstream = masters(m2=address(ttl=30))
-    async with lab(office(forwarder("10.68.0.2")), upstream=upstream) as dc:
-        assert (await dc.ask(NAME)).answer[0].ttl == 30
-        await dc.clock.advance(29)
-        assert (await dc.ask(NAME)).answer[0].ttl == 1
-        assert len(upstream.asked) == 1
-        await dc.clock.advance(1)
-        assert (await dc.ask(NAME)).answer[0].ttl == 30
-        assert len(upstream.asked) == 2
-
-
-async def test_check_33_a_missing_name_is_missing_for_every_type() -> None:
-    upstream = masters(m2=nxdomain())
-    async with lab(office(forwarder("10.68.0.2")), upstream=upstream) as dc:
-        for rdtype in ("A", "AAAA", "SRV"):
-            assert soa_owner(await dc.ask(NAME, rdtype)) == "cluster.local."
-        assert len(upstream.asked) == 1
-
-
-async def test_check_34_an_answer_outlives_its_forwarder() -> None:
-    async with lab(office(forwarder("10.68.0.2")), upstream=masters(m2=address(ttl=300))) as dc:
-        await dc.ask(NAME)
-        await dc.run(f"Remove-DnsServerZone {ZONE} -Force")
-        assert (await dc.ask(NAME)).answer
-        await dc.clock.advance(300)
-        assert (await dc.ask(NAME)).rcode() == dns.rcode.NXDOMAIN
-
-
-async def test_check_35_directory_zones_arrive_later_and_files_never() -> None:
-    directory = Directory(VirtualClock(), delay=210)
-    second = office_state(hostname="DC2")
-    async with lab(office(), directory=directory) as one, lab(second, directory=directory) as two:
-        await one.run(f"{ADD} {ZONE} 10.68.0.2 -ReplicationScope Domain; {ADD} file.example 10.68.0.2")
-        assert [row[1:] for row in directory.pending()] == [("DC2", ZONE)]
-        await directory.clock.advance(209)
-        assert (await two.error(f"Get-DnsServerZone {ZONE} -ErrorAction Stop"))["id"].startswith("WIN32 9601,")
-        await directory.clock.advance(1)
-        assert (await two.zone(ZONE))["masters"] == ["10.68.0.2"]
-        await two.run(f"Set-DnsServerConditionalForwarderZone {ZONE} 10.68.0.3")
-        assert (await one.zone(ZONE))["masters"] == ["10.68.0.2"]
-        await directory.clock.advance(210)
-        assert (await one.zone(ZONE))["masters"] == ["10.68.0.3"]
-        await one.run(f"Remove-DnsServerZone {ZONE} -Force")
-        await directory.clock.advance(210)
-        assert two.server.zones.get(ZONE) is None
-        assert two.server.zones.get("file.example") is None
-
-
-ID = "Microsoft.DnsClient.Commands.ResolveDnsName"
-
-
-@pytest.mark.parametrize(
-    ("reply", "error_id", "category"),
-    [
-        (nxdomain(), "DNS_ERROR_RCODE_NAME_ERROR", "ResourceUnavailable"),
-        (rcode(dns.rcode.SERVFAIL), "RCODE_SERVER_FAILURE", "ResourceUnavailable"),
-    ],
-)
-async def test_check_36_failures_of_resolve_dnsname(reply: Any, error_id: str, category: str) -> None:
-    async with lab(office(forwarder("10.68.0.2")), upstream=masters(m2=reply)) as dc:
-        error = await dc.error(f"Resolve-DnsName {NAME}. -Server 127.0.0.1 -DnsOnly -ErrorAction Stop")
-        assert (error["id"], error["category"]) == (f"{error_id},{ID}", category)
-        assert error["target"] == f"{NAME}."
-
-
-@pytest.mark.parametrize(("patience", "error_id"), [(10, "ERROR_TIMEOUT"), (12, "RCODE_SERVER_FAILURE")])
-async def test_check_36_a_dead_master_is_a_timeout_or_a_failure(patience: float, error_id: str) -> None:
-    state = office(forwarder("10.68.0.1", "10.68.0.2"), client_timeout=patience)
-    async with lab(state, upstream=masters()) as dc:
-        assert (await dc.error(f"Resolve-DnsName {NAME} -Type A -ErrorAction Stop"))["id"] == f"{error_id},{ID}"
-
-
-async def test_check_36_answers() -> None:
-    def records(query: dns.message.Message, response: dns.message.Message) -> None:
-        name = query.question[0].name
-        if name.to_text().startswith("alias"):
-            response.answer.append(dns.rrset.from_text(name, 30, "IN", "CNAME", "target.svc.cluster.local."))
-            name = dns.name.from_text("target.svc.cluster.local.")
-        if query.question[0].rdtype == dns.rdatatype.A:
-            response.answer.append(dns.rrset.from_text(name, 30, "IN", "A", "10.68.0.50"))
-        elif query.question[0].rdtype == dns.rdatatype.AAAA:
-            response.answer.append(dns.rrset.from_text(name, 30, "IN", "AAAA", "fd00::50"))
-        else:
-            response.authority.append(dns.rrset.from_text("cluster.local.", 30, "IN", "SOA", "ns.x. h.x. 1 2 3 4 30"))
-
-    show = ' | % { "$($_.Section) $($_.Type) $($_.Name) $($_.IPAddress)$($_.NameHost) $($_.TTL)" }'
-    async with lab(office(forwarder("10.68.0.2")), upstream=masters(m2=records)) as dc:
-        pair = await dc.run(f"Resolve-DnsName {NAME}{show}")
-        assert pair.lines == [f"Answer A {NAME} 10.68.0.50 30", f"Answer AAAA {NAME} fd00::50 30"]
-        chain = await dc.run(f"Resolve-DnsName alias.{ZONE} -Type A{show}")
-        assert chain.lines == [
-            f"Answer CNAME alias.{ZONE} target.{ZONE} 30",
-            f"Answer A target.{ZONE} 10.68.0.50 30",
-        ]
-        nodata = await dc.run(f"Resolve-DnsName {NAME} -Type TXT{show}")
-        assert (nodata.lines, nodata.code) == (["Authority SOA cluster.local  30"], 0)
-
-
-async def test_check_36_names_and_suffixes() -> None:
-    async with lab(office(suffixes=["corp.example"])) as dc:
-        assert (await dc.run("(Resolve-DnsName fileserver -Type A).Name")).lines == ["fileserver.corp.example"]
-        assert (await dc.error("Resolve-DnsName 'a b' -ErrorAction Stop"))["id"] == f"DNS_ERROR_INVALID_NAME_CHAR,{ID}"
-        assert "DNS_ERROR_RCODE_NAME_ERROR" in (await dc.error("Resolve-DnsName nobody. -ErrorAction Stop"))["id"]
-
-
 async def test_real_sockets_to_a_real_master() -> None:
     """One simulated server forwards to another over UDP, and over TCP when the answer is big."""
     clock = RealClock()
@@ -396,13 +237,6 @@ async def test_state_travels_as_json() -> None:
     assert dataclasses.is_dataclass(type(again.writes)) is False
     with pytest.raises(ValueError, match="mastres"):
         State.from_json({"zones": [{"name": "x", "mastres": []}]})
-
-
-async def test_show_cache() -> None:
-    async with lab(office(forwarder("10.68.0.2")), upstream=masters(m2=address())) as dc:
-        await dc.ask(NAME)
-        shown = await dc.run('Show-DnsServerCache | % { "$($_.HostName) $($_.RecordType) $($_.RecordData)" }', TEXT)
-        assert shown.lines == [f"{NAME}. A 10.68.0.50"]
 
 
 async def test_many_questions_at_once() -> None:

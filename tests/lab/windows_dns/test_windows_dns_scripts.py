@@ -7,36 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from windows_dns_lab import ANSWER, Lab, lab, office_state, payload
 
-from lab.windows_dns import Account, Server, VirtualClock, Zone, article_state
-from lab.windows_dns.cmdlets.caller import Caller
-from lab.windows_dns.powershell.console import Console
-from lab.windows_dns.process import interpreter
+from lab.windows_dns import Zone
+from tests.lab.windows_dns.machine import Machine
+from tests.lab.windows_dns.windows_dns_lab import ANSWER, Lab, lab, office_state, payload
 
 ADD = "Add-DnsServerConditionalForwarderZone"
 ZONE = "svc.cluster.local"
-
-
-class Machine:
-    """A server without sockets, and the processes that run on it."""
-
-    def __init__(self, *zones: Zone, **changes: Any) -> None:
-        state = article_state()
-        state.zones += zones
-        state.accounts = [Account(user="k8snet", password="x")]
-        state.settings = state.settings.model_copy(update=changes)
-        self.server = Server(state, clock=VirtualClock())
-
-    async def run(self, script: str, **options: Any) -> tuple[str, str, int]:
-        written = {"stdout": b"", "stderr": b""}
-
-        def write(stream: str, data: bytes) -> None:
-            written[stream] += data
-
-        console = Console(self.server.clock, write, codepage=65001, interactive=False, **options)
-        code = await interpreter(console, Caller(self.server, self.server.accounts[0])).run(script)
-        return written["stdout"].decode(), written["stderr"].decode(), code
 
 
 FORWARDER = Zone(name=ZONE, masters=["10.168.10.0", "10.168.10.1"])

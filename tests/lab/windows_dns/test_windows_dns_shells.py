@@ -5,7 +5,9 @@ import re
 import uuid
 
 import pytest
-from windows_dns_lab import (
+from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
+
+from tests.lab.windows_dns.windows_dns_lab import (
     CREATE_BODY,
     LOCAL,
     SHELL,
@@ -20,7 +22,6 @@ from windows_dns_lab import (
     office_state,
     raw,
 )
-from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 
 GUID = r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}"
 CREATE = f"{TRANSFER}/Create"

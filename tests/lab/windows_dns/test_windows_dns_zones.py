@@ -1,9 +1,20 @@
 """Checks 22 to 31: what the cmdlets of the DnsServer module do, and how they fail."""
 
 import pytest
-from windows_dns_lab import DOMAIN, LOCAL, TEXT, Lab, Masters, address, client, drive, lab, office_state
 
 from lab.windows_dns import Zone
+from tests.lab.windows_dns.windows_dns_lab import (
+    DOMAIN,
+    LOCAL,
+    TEXT,
+    Lab,
+    Masters,
+    address,
+    client,
+    drive,
+    lab,
+    office_state,
+)
 
 ADD = "Add-DnsServerConditionalForwarderZone"
 SET = "Set-DnsServerConditionalForwarderZone"
