@@ -225,6 +225,9 @@ def _context(settings: UnboundSettings) -> ssl.SSLContext:
     """Read anew each time, so that renewed certificates need no restart."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options &= (
+        ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    )  # set by Python before 3.11.4: a cut list would pass for a whole one
     try:
         context.load_verify_locations(settings.server_certificate_file)
     except OSError as error:  # SSLError is one
