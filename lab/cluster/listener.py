@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from aiohttp import web
 
+from lab.cutting import cut, transports
+
 Address = tuple[str, int]
 
 ANY: Address = ("127.0.0.1", 0)
@@ -78,10 +80,9 @@ async def serving_http(
         host, port = runner.addresses[0][:2]
         yield host, port
     finally:
-        transports = [c.transport for c in (runner.server.connections if runner.server else []) if c.transport]
+        connections = transports(runner)
         await runner.cleanup()
-        for transport in transports:
-            transport.abort()  # TLS would wait for the peer's farewell
+        cut(connections)  # TLS would wait for the peer's farewell
         await asyncio.sleep(0)  # one turn of the loop closes their sockets
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import trustme
 from aiohttp import web
 
+from lab.cutting import cut, transports
 from lab.fortigate.api import Api
 from lab.fortigate.call import Call, html
 from lab.fortigate.control import control_routes
@@ -92,10 +93,7 @@ class Server:
 
     def drop_connections(self) -> None:
         """Reset all connections to the API."""
-        if self._runner is not None and self._runner.server is not None:
-            for connection in list(self._runner.server.connections):
-                if connection.transport is not None:
-                    connection.transport.abort()
+        cut(transports(self._runner))
 
     def failover(self) -> None:
         """Let the next cluster member take over: connections break, the serial number changes."""

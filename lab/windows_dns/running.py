@@ -16,6 +16,8 @@ from pathlib import Path
 import trustme
 from aiohttp import web
 
+from lab.cutting import cut, transports
+
 from .control import Control
 from .listener import DnsListener
 from .server import Server
@@ -108,11 +110,9 @@ async def _http(stack: AsyncExitStack, endpoint: Endpoint, server: Server) -> we
 
 async def _stop(runner: web.AppRunner) -> None:
     """Close the listener and every connection; a TLS peer that has gone away is not waited for."""
-    open_transports = [each.transport for each in (runner.server.connections if runner.server else ())]
+    connections = transports(runner)
     await runner.cleanup()
-    for transport in open_transports:
-        if transport is not None:
-            transport.abort()
+    cut(connections)
     # Sockets close one turn of the loop after that.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
