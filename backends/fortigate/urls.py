@@ -101,5 +101,5 @@ def fitting(column: str, values: Sequence[str]) -> Sequence[str]:
 
 
 def between(column: str, first: int, last: int) -> Query:
-    """A repeated filter means "and"."""
-    return (("filter", f"{column}>={first}"), ("filter", f"{column}<={last}"))
+    """A repeated filter means "and". `>` and `<` have no place in an address as they are (RFC 3986, section 2)."""
+    return (("filter", f"{column}%3E={first}"), ("filter", f"{column}%3C={last}"))

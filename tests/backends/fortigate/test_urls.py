@@ -53,4 +53,4 @@ def test_a_query_is_encoded_once_and_blanks_are_no_plus_signs() -> None:
 
 
 def test_a_range_is_two_filters_that_must_both_hold() -> None:
-    assert query_string(between("policyid", 1, 9)) == "filter=policyid>=1&filter=policyid<=9"
+    assert query_string(between("policyid", 1, 9)) == "filter=policyid%3E=1&filter=policyid%3C=9"
