@@ -8,7 +8,7 @@ when the token was taken do others run beside it.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import ValidationError
 
@@ -148,9 +148,11 @@ class Client:
         """Change the columns in the body and leave the others."""
         await self._write("PUT", row, body, may_go)
 
-    async def move(self, row: RowUrl, before: int, may_go: Callable[[], bool]) -> None:
-        """Put a row of an ordered table before another one."""
-        await self._write("PUT", row, {}, may_go, (("action", "move"), ("before", str(before))))
+    async def move(
+        self, row: RowUrl, where: Literal["before", "after"], other: int, may_go: Callable[[], bool]
+    ) -> None:
+        """Put a row of an ordered table directly before or after another one."""
+        await self._write("PUT", row, {}, may_go, (("action", "move"), (where, str(other))))
 
     async def delete(self, row: RowUrl, may_go: Callable[[], bool]) -> None:
         await self._write("DELETE", row, None, may_go)

@@ -11,6 +11,7 @@ Before a write (`before_writing`), `now` being what is there:
 | change | equals `after` in content and mark | already |
 | remove | nothing | already |
 | remove, change of content | `before` without our mark | refused: foreign |
+| position | `before`, of a policy with our mark | go |
 | any | anything else | refused |
 
 After a write (`after_writing`), in the order of the columns:
@@ -19,7 +20,7 @@ After a write (`after_writing`), in the order of the columns:
 |---|---|---|---|---|
 | yes | applied | unknown | unknown: it may still appear | unknown |
 | no | applied: the mark proves it | already (create), else refused | refused | refused |
-| no, and the row is gone (remove) | already | | | |
+| no, and the row is gone (remove), or the policy stands there (position) | already | | | |
 | nothing | applied | unknown | unknown: it may still happen | unknown |
 """
 
@@ -28,9 +29,9 @@ from typing import Literal
 
 from backends.fortigate.mapping import Found
 from bot.engine.ports import Outcome
-from bot.model.resources import Mark, Policy, Resource, Route, content, same_content
+from bot.model.resources import Mark, Policy, Position, Resource, Route, content, same_content
 from bot.model.steps import Step
-from bot.model.wording import clauses, tr
+from bot.model.wording import clauses, listed, tr
 from bot.model.words import key_line
 
 Answered = Literal["yes", "no", "nothing"]
@@ -56,6 +57,8 @@ def before_writing(step: Step, now: Seen, row_taken: bool = False) -> Outcome | 
         return _before_create(step, now, row_taken)
     if now is None:
         return refused(tr("{key} is gone", key=key_line(step.key)))
+    if isinstance(now.resource, Position) and isinstance(step.before, Position):
+        return _before_move(now.resource, step.before)
     if not same_content(now.resource, step.before):
         return refused(
             tr(
@@ -109,10 +112,42 @@ def _before_create(step: Step, now: Found | None, row_taken: bool) -> Outcome | 
     return None
 
 
+def _before_move(now: Position, planned: Position) -> Outcome | None:
+    """Only from where the plan saw it: a move past anything else would overrule what nobody has said yes to."""
+    name = key_line(planned.key)
+    if now.owner is None:
+        return refused(tr("{key} was made by hand: k8snet changes and removes only what carries its mark", key=name))
+    if (now.row, now.owner) != (planned.row, planned.owner):
+        return refused(tr("{key}: another policy has that name since the plan was made", key=name))
+    if _behind(now) != _behind(planned):
+        return refused(
+            tr(
+                "{key} was changed since the plan was made: it stands behind {now}, and stood behind {then}",
+                key=name,
+                now=_behind(now),
+                then=_behind(planned),
+            )
+        )
+    if now.behind != planned.behind:
+        return refused(
+            tr(
+                "{key}: what it stands behind was edited since the plan was made ({now})",
+                key=name,
+                now=_behind(now),
+            )
+        )
+    return None
+
+
+def _behind(position: Position) -> str:
+    return listed(map(str, position.behind)) or tr("nothing")
+
+
 def after_writing(step: Step, now: Seen, answered: Answered, detail: str) -> Outcome:
     """How the write ended; `detail` is what the device or the network said."""
     if not isinstance(now, Obstacle) and _reached(step, now):
-        return Outcome(kind="already" if answered == "no" and step.after is None else "applied", detail=detail)
+        unproven = step.after is None or isinstance(step.after, Position)  # it bears no mark that tells who it was
+        return Outcome(kind="already" if answered == "no" and unproven else "applied", detail=detail)
     same = isinstance(now, Found) and step.after is not None and same_content(now.resource, step.after)
     if answered == "no":
         if same and step.before is None:

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 
+from backends.fortigate.anchor import no_anchor
 from backends.fortigate.client import Refused
 from backends.fortigate.mapping import mark_of
-from backends.fortigate.position import no_anchor
+from backends.fortigate.order import Order, meeting
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic
-from backends.fortigate.shadowing import Covers, Order, Shadowing, covers, meeting
+from backends.fortigate.shadowing import Covers, Shadowing, covers
 from backends.fortigate.wire import EarlierRow
 from bot.engine.ports import Precedence
 from bot.engine.side_by_side import both
-from bot.model.resources import Key, Policy, Resource
+from bot.model.resources import Key, Policy, Position, Resource
 from bot.model.wording import listed, marked, tr
 
 _MOST_NAMED = 3
@@ -43,8 +44,8 @@ class Predecessors:
         denying, (accepting, unasked) = await both(
             self._shadowing.denying(names), self._accepting(policies, wishes, names)
         )
-        denies = {one.name: meeting(self._denials(denying, one), one) for one in policies}
-        accepts = {one.name: meeting(self._strangers(accepting, one), one) for one in policies}
+        denies = {one.name: _meeting(self._denials(denying, one), one) for one in policies}
+        accepts = {one.name: _meeting(self._strangers(accepting, one), one) for one in policies}
         concerned = [row for of in (*denies.values(), *accepts.values()) for row in of]
         networks, services = await self._meanings(concerned, policies, wishes)
 
@@ -54,14 +55,18 @@ class Predecessors:
         found = {}
         for policy in policies:
             denying_it = judged(policy, denies[policy.name])
-            hidden = list(self._hidden(policy, denying_it))
+            now = denying.position(policy.name, self._anchor) if denying.complete else None
+            better = now and self._better(now, denying_it)
+            hidden = list(self._hidden(policy, denying_it, self._remedy(now if better else None)))
             found[policy.key] = Precedence(
                 obstacles=self._obstacles(denying),
                 hiding=(*self._misplaced(denying, policy), *hidden),
+                better=(now, better) if now and better else None,
+                moving=tuple(_moving(now, better, denying_it)) if now and better else (),
                 notes=(
                     *unasked,
                     *self._unseen(denying, accepting),
-                    *([] if hidden else self._cut(policy, denying_it)),
+                    *([] if hidden else self._cut(policy, denying_it, self._remedy())),
                     *_open(policy, judged(policy, accepts[policy.name])),
                 ),
             )
@@ -123,20 +128,23 @@ class Predecessors:
         services |= {name for policy in policies for name in policy.services}
         return await both(self._shadowing.networks(addresses, wishes), self._shadowing.services(services))
 
+    def _better(self, now: Position, denying: Sequence[tuple[EarlierRow, Covers]]) -> Position | None:
+        """The nearest position before the anchor and before what denies all; what denies a part keeps its place."""
+        wrong = {row.policyid for row, extent in denying if extent is Covers.EVERYTHING}
+        first = next((one for one in now.behind if one.row in wrong or one.name == self._anchor), None)
+        return now.before(first) if first is not None else None
+
     def _misplaced(self, order: Order, policy: Policy) -> Iterator[str]:
-        if self._anchor is None or not order.holds(self._anchor) or not order.holds(policy.name):
-            return
-        if order.comes_before(self._anchor, policy.name):
-            yield (
-                tr(
-                    "Policy {name} stands behind {anchor}, before which app.yaml puts it "
-                    "(before_policy): move it on the device.",
-                    name=policy.name,
-                    anchor=self._anchor,
-                )
+        now = order.position(policy.name, self._anchor)
+        if now is not None and self._anchor in [one.name for one in now.behind]:
+            yield tr(
+                "Policy {name} stands behind {anchor}, before which app.yaml puts it (before_policy). {remedy}",
+                name=policy.name,
+                anchor=self._anchor,
+                remedy=self._remedy(now),
             )
 
-    def _hidden(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+    def _hidden(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]], remedy: str) -> Iterator[str]:
         """The first that takes everything: what stands behind that makes no difference."""
         full = next((row for row, extent in denying if extent is Covers.EVERYTHING), None)
         if full is not None:
@@ -145,10 +153,10 @@ class Predecessors:
                 "come through. {remedy}",
                 name=policy.name,
                 called=_called(full),
-                remedy=self._remedy(),
+                remedy=remedy,
             )
 
-    def _cut(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+    def _cut(self, policy: Policy, denying: Sequence[tuple[EarlierRow, Covers]], remedy: str) -> Iterator[str]:
         """Those that take a part, or nobody knows how much, in one sentence."""
         part = [row for row, extent in denying if extent is Covers.SOME]
         if part:
@@ -156,15 +164,37 @@ class Predecessors:
                 "Policy {name}: part of its traffic may be denied before it, by {named}. {remedy}",
                 name=policy.name,
                 named=_all_called(part),
-                remedy=self._remedy(),
+                remedy=remedy,
             )
 
-    def _remedy(self) -> str:
+    def _remedy(self, misplaced: Position | None = None) -> str:
+        """What to do about policies that stand before ours; `misplaced` when another position would mend it."""
+        if misplaced is not None and misplaced.owner is not None:
+            return tr("If that is not meant, expose the namespace again: the plan moves it.")
+        if misplaced is not None:
+            return tr("If that is not meant, move it on the device: k8snet moves only what it made.")
         return tr(
             "If that is not meant, name the first such policy as "
             "firewalls.{system}.before_policy in app.yaml, or move it on the device.",
             system=self._system,
         )
+
+
+def _moving(now: Position, better: Position, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:
+    """What a move overrules: people may have meant what stands there now."""
+    passed = {one.row for one in now.passed(better)}
+    rows = [row for row, extent in denying if row.policyid in passed and extent is not Covers.NOTHING]
+    if rows:
+        yield tr(
+            "Policy {name} is moved before {named}, which may have been put before it on purpose: "
+            "what is denied there now will be let through.",
+            name=now.policy,
+            named=_all_called(rows),
+        )
+
+
+def _meeting(rows: Sequence[EarlierRow], policy: Policy) -> Sequence[EarlierRow]:
+    return meeting(rows, policy.source_interfaces, policy.destination_interfaces)
 
 
 def _unasked(no: Refused) -> str:

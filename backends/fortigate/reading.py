@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
+from backends.fortigate.order import Order, denying
 from backends.fortigate.settings import Ids
 from backends.fortigate.urls import Query, TableUrl, between, either, lookups
-from backends.fortigate.wire import Wire
-from bot.engine.side_by_side import together
+from backends.fortigate.wire import EarlierRow, Wire
+from bot.engine.side_by_side import both, together
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Key, Kind
 from bot.model.wording import tr
@@ -27,7 +28,11 @@ Rows = Sequence[dict[str, Any]]
 class Reader:
     """Reads rows by natural key or number; never a whole table, never from a cache."""
 
-    def __init__(self, system: str, client: Client, ids: Ids, patience_s: float) -> None:
+    def __init__(
+        self, system: str, client: Client, ids: Ids, patience_s: float, before_policy: str | None = None
+    ) -> None:
+        """`before_policy` is the name of the one before which ours belong."""
+        self._before_policy = before_policy
         self._system = system
         self._client = client
         self._patience_s = patience_s
@@ -62,14 +67,15 @@ class Reader:
         there: dict[Key, dict[int | str, dict[str, Any]]] = defaultdict(dict)
         taken = set()
         async with self.in_time():
-            answers = await together(requests)
+            answers, positions = await both(together(requests), self._positions(keys))
         for found in answers:
             for key, number, row in found:
                 taken.add((key.kind, number))
                 # The device may compare without regard to case: only what was asked for counts.
                 if key in keys:
                     there[key][number] = row
-        return {key: self._seen(key, list(of.values())) for key, of in there.items()}, taken & set(rows)
+        seen = {key: self._seen(key, list(of.values())) for key, of in there.items()}
+        return {**seen, **positions}, taken & set(rows)
 
     def _conditions(
         self, keys: Collection[Key], rows: Collection[tuple[Kind, int]]
@@ -77,11 +83,27 @@ class Reader:
         """For each table the columns and values of which one must fit."""
         conditions: dict[Kind, list[tuple[str, str]]] = defaultdict(list)
         for key in sorted(set(keys), key=str):
+            if key.kind == "position":
+                continue
             value = self._value(key)
             conditions[key.kind].append((TABLES[key.kind].natural_key, value))
         for kind, row in sorted(set(rows)):
             conditions[kind].append((TABLES[kind].row_key, str(row)))
         return conditions
+
+    async def _positions(self, keys: Collection[Key]) -> dict[Key, Found | Obstacle]:
+        """Where these policies stand; one request for all."""
+        asked = [key for key in keys if key.kind == "position"]
+        if not asked:
+            return {}
+        names = [*(key.name for key in asked), *([self._before_policy] if self._before_policy else [])]
+        rows = await self.shaped("firewall/policy", denying(names), EarlierRow)
+        order = Order(rows)
+        if not order.complete:
+            problem = tr("it cannot be told what stands before it: there are {count} denying policies", count=len(rows))
+            return {key: Obstacle(f"{key_line(key)}: {problem}") for key in asked}
+        there = {key: order.position(key.name, self._before_policy) for key in asked}
+        return {key: Found(position, position.row, "") for key, position in there.items() if position is not None}
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""

@@ -8,26 +8,20 @@ the same interfaces towards the same networks.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from ipaddress import IPv4Network
-from itertools import takewhile
-from typing import Literal
 
 from backends.fortigate.mapping import Found, stored_form
+from backends.fortigate.order import COLUMNS, MOST_ROWS, Order, denying, each
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
-from backends.fortigate.urls import Query, encoded, fitting, lookups
+from backends.fortigate.urls import fitting, lookups
 from backends.fortigate.wire import EarlierRow, NamedRow, ServiceRow
 from bot.engine.side_by_side import both, together
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource
 
-MOST_ROWS = 100  # of some 600 bytes
 _MOST_NAMES = 100
 _NESTED = 2  # groups within groups
 _WIDEST = 8  # bits; networks between this one and everything are nobody's address objects
 _PLACEHOLDERS = {"FIREWALL_AUTH_PORTAL_ADDRESS", "FABRIC_DEVICE"}  # built in as 0.0.0.0/0, and no way for packets
-_COLUMNS = (
-    "policyid|name|action|status|srcintf|dstintf|srcaddr|dstaddr|service|schedule|"
-    "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src"
-)
 _SERVICE_COLUMNS = "name|protocol|protocol-number|tcp-portrange|udp-portrange|sctp-portrange"
 
 
@@ -39,26 +33,6 @@ class Covers(IntEnum):
     EVERYTHING = 2
 
 
-class Order:
-    """Policies of one kind, the anchor, and policies of given names, in the order in which packets meet them."""
-
-    def __init__(self, rows: Sequence[EarlierRow], whole: bool = True) -> None:
-        self._rows = rows
-        self.complete = whole and len(rows) < MOST_ROWS
-
-    def holds(self, name: str) -> bool:
-        return any(row.name == name for row in self._rows)
-
-    def comes_before(self, one: str, other: str) -> bool:
-        """Whether the policy of the one name stands before that of the other; both must be there."""
-        return next(row.name for row in self._rows if row.name in (one, other)) == one
-
-    def before(self, name: str | None, action: Literal["accept", "deny"]) -> Sequence[EarlierRow]:
-        """The enabled policies with this action before the one of this name, or all without a name."""
-        earlier = takewhile(lambda row: name is None or row.name != name, self._rows)
-        return [row for row in earlier if row.action == action and row.status == "enable"]
-
-
 class Shadowing:
     """Reads and judges what stands before policies that are to be made or changed."""
 
@@ -67,8 +41,7 @@ class Shadowing:
 
     async def denying(self, names: Collection[str]) -> Order:
         """All denying policies, and those of these names. One request. Raises Unreachable or Rejected."""
-        either = ",".join(["action==deny", *_each("name", names)])
-        return await self._order((("filter", either), ("format", _COLUMNS)))
+        return Order(await self._reader.shaped("firewall/policy", denying(names), EarlierRow))
 
     async def accepting(self, policies: Sequence[Policy], wishes: Iterable[Resource], names: Collection[str]) -> Order:
         """Accepting policies for the interfaces and destinations of `policies`, and those of these names.
@@ -101,14 +74,12 @@ class Shadowing:
             ("dstintf", {name for policy in policies for name in policy.destination_interfaces} | {"any"}),
             ("dstaddr", asked),
         )
-        conditions = [("filter", ",".join([*_each(column, values), *_each("name", names)])) for column, values in sides]
-        conditions.append(("filter", ",".join(["action==accept", *_each("name", names)])))
-        columns = f"{_COLUMNS}|nat|utm-status|comments"
-        return await self._order((*conditions, ("format", columns)), whole=len(asked) == len(askable))
-
-    async def _order(self, query: Query, whole: bool = True) -> Order:
-        query = (*query, ("count", str(MOST_ROWS)))
-        return Order(await self._reader.shaped("firewall/policy", query, EarlierRow), whole)
+        conditions = [("filter", ",".join([*each(column, values), *each("name", names)])) for column, values in sides]
+        conditions.append(("filter", ",".join(["action==accept", *each("name", names)])))
+        columns = f"{COLUMNS}|nat|utm-status"
+        query = (*conditions, ("format", columns), ("count", str(MOST_ROWS)))
+        rows = await self._reader.shaped("firewall/policy", query, EarlierRow)
+        return Order(rows, whole=len(asked) == len(askable))
 
     async def _covering(self, networks: Iterable[IPv4Network]) -> set[str]:
         """Names of the address objects for one of these networks or for one around it."""
@@ -169,23 +140,6 @@ def _networks(name: str, known: Mapping[str, Address | AddressGroup], above: set
             parts = [_networks(member, known, above | {name}) for member in members]
             return None if None in parts else [network for part in parts if part is not None for network in part]
     return None
-
-
-def _each(column: str, values: Collection[str]) -> list[str]:
-    return [f"{column}=={encoded(value)}" for value in sorted(set(values))]
-
-
-def meeting(rows: Iterable[EarlierRow], policy: Policy) -> list[EarlierRow]:
-    """Those that look at packets between the same interfaces."""
-    return [
-        row
-        for row in rows
-        if _shared(row.srcintf, policy.source_interfaces) and _shared(row.dstintf, policy.destination_interfaces)
-    ]
-
-
-def _shared(theirs: Collection[str], ours: Collection[str]) -> bool:
-    return bool({*theirs} & {*ours}) or "any" in theirs or "any" in ours
 
 
 def covers(

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from backends.fortigate import wishes
+from backends.fortigate.anchor import Anchor
 from backends.fortigate.client import Client, Clock
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.foresight import Foreseer
 from backends.fortigate.oracle import Oracle
-from backends.fortigate.position import Position
 from backends.fortigate.precedence import Predecessors
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
@@ -40,9 +40,10 @@ class FortiGate:
         self.name = name
         self._request_timeout_s = settings.request_timeout_s
         self._client = Client(name, settings, clock)
-        self._reader = Reader(name, self._client, settings.ids, patience_s=2 * settings.request_timeout_s)
-        position = Position(self._reader, settings.before_policy)
-        self._writer = Writer(self._client, self._reader, position, clock, self.normalise)
+        patience_s = 2 * settings.request_timeout_s
+        self._reader = Reader(name, self._client, settings.ids, patience_s, settings.before_policy)
+        anchor = Anchor(self._reader, settings.before_policy)
+        self._writer = Writer(self._client, self._reader, anchor, clock, self.normalise)
         self._oracle = Oracle(self._client)
         self._sessions = Sessions(self._client, self._reader, clock)
         references = References(name, self._client, self._reader, settings.vdom)

@@ -8,17 +8,17 @@ from itertools import groupby
 from pydantic import ValidationError
 
 from backends.fortigate import problems
+from backends.fortigate.anchor import Anchor, Placement, no_anchor
 from backends.fortigate.client import Client, Clock, Refused
 from backends.fortigate.decisions import Answered, Seen, after_writing, before_writing, reached, refused
 from backends.fortigate.mapping import TABLES, Found, comment_with, row_body
-from backends.fortigate.position import Placement, Position, no_anchor
 from backends.fortigate.reading import Reader
 from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
 from backends.fortigate.wire import ObjectUsage
 from bot.engine.ports import Outcome
 from bot.engine.side_by_side import both
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
-from bot.model.resources import Key, Kind, Policy, Resource, Route
+from bot.model.resources import Key, Kind, Policy, Position, Resource, Route
 from bot.model.steps import Step
 from bot.model.wording import tr
 from bot.model.words import key_line
@@ -40,13 +40,13 @@ class Writer:
         self,
         client: Client,
         reader: Reader,
-        position: Position,
+        anchor: Anchor,
         clock: Clock,
         normalise: Callable[[Resource], Resource],
     ) -> None:
         self._client = client
         self._reader = reader
-        self._position = position
+        self._anchor = anchor
         self._clock = clock
         self._normalise = normalise
         self._lock = asyncio.Lock()
@@ -72,7 +72,7 @@ class Writer:
         for step in steps:
             outcome = before_writing(step, seen.get(step.key), _row(step) in taken)
             if outcome is None and self._placed(step) and anchor is None:
-                outcome = refused(no_anchor(str(self._position.before)))
+                outcome = refused(no_anchor(str(self._anchor.before)))
             if outcome is not None:
                 done[step.key] = outcome
                 continue
@@ -96,11 +96,11 @@ class Writer:
 
     def _placed(self, step: Step) -> bool:
         """Whether the step makes a policy that must not stay where the device puts it."""
-        return self._position.before is not None and step.before is None and step.key.kind == "policy"
+        return self._anchor.before is not None and step.before is None and step.key.kind == "policy"
 
     async def _placement(self, steps: Sequence[Step]) -> Placement:
         names = [step.key.name for step in steps if self._placed(step)]
-        return await self._position.look(names) if names else Placement(None, frozenset())
+        return await self._anchor.look(names) if names else Placement(None, frozenset())
 
     async def _write_levels(
         self, steps: Sequence[Step], writes: Mapping[Key, Write], anchor: int | None, may_go: Callable[[], bool]
@@ -163,7 +163,12 @@ class Writer:
         return answers, {}
 
     def _prepared(self, step: Step, now: Seen) -> Write:
-        """The one call that this step is. Raises ValueError when the mark has no room beside a person's comment."""
+        """The one call that this step is.
+
+        Raises ValueError when the mark has no room beside a person's comment, or no single move leads to a position.
+        """
+        if isinstance(step.before, Position) and isinstance(step.after, Position):
+            return self._reordering(step.before, step.after)
         table = TABLES[step.key.kind]
         if now is None:
             assert step.after is not None  # a removal of nothing is `already`
@@ -177,13 +182,28 @@ class Writer:
         comment = comment_with(step.after.mark, now.comment, table.comment_limit)
         return partial(self._client.update, url, row_body(step.after, comment))
 
+    def _reordering(self, now: Position, wanted: Position) -> Write:
+        """The move from one position to the other."""
+        url = RowUrl(TABLES["policy"].name, now.row)
+
+        async def move(may_go: Callable[[], bool]) -> None:
+            if passed := now.passed(wanted):
+                await self._client.move(url, "before", passed[0].row, may_go)
+            else:
+                await self._client.move(url, "after", wanted.behind[-1].row, may_go)
+
+        kept = min(len(now.behind), len(wanted.behind))
+        if now.row != wanted.row or now.behind[:kept] != wanted.behind[:kept] or now.behind == wanted.behind:
+            raise ValueError(tr("there is no single move to this position"))
+        return move
+
     async def _moved(self, step: Step, anchor: int, may_go: Callable[[], bool]) -> str:
         """Put a new policy in its place; answers what went wrong. Whether it stands there is read back."""
         number = _row(step)
         if not self._placed(step) or number is None:
             return ""
         try:
-            await self._client.move(RowUrl(TABLES["policy"].name, number[1]), anchor, may_go)
+            await self._client.move(RowUrl(TABLES["policy"].name, number[1]), "before", anchor, may_go)
         except BackendError as error:
             return error.problem
         return ""
@@ -216,7 +236,7 @@ class Writer:
     async def _taken_back(self, step: Step, why: str, may_go: Callable[[], bool]) -> Outcome:
         """A policy in the wrong place is worse than none: remove what was just made, and say so."""
         problem = tr(
-            "{key} could not be put before policy {before}", key=key_line(step.key), before=self._position.before
+            "{key} could not be put before policy {before}", key=key_line(step.key), before=self._anchor.before
         ) + (f": {why}" if why else "")
         number = _row(step)
         assert number is not None  # a policy is only made with a number of ours

@@ -13,7 +13,7 @@ from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
 from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.desired import DNS_SERVICE, Placed, desired
-from bot.model.diff import Difference, Place, diff
+from bot.model.diff import Difference, Place, diff, in_order, moves
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
@@ -21,7 +21,7 @@ from bot.model.move import clearing, missed_first, routes_as_in
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Address, Policy
+from bot.model.resources import Address, Key, Policy, Position
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
@@ -73,10 +73,13 @@ async def make_plan(
     _, (facts, after, wanted) = await both(survey.guess(likely, steps_approved), wish())
     concerns = {*owned, *((placed.target, placed.resource.key) for placed in wanted)}
     await survey.read(concerns)
-    order = await survey.precedence(wanted if approved is None else ())
+    order = await survey.precedence(wanted if approved is None or _reorders(approved.steps) else ())
     concerned = {place: there for place, there in survey.actual.items() if place in concerns}
     difference = diff(wanted, owned, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
+    if isinstance(command, Expose):
+        moved = moves(wanted, concerned, better_places(order), cluster.name)
+        difference = difference.model_copy(update={"steps": in_order((*difference.steps, *moved))})
     moving = isinstance(command, Failover | Drill) and approved is None
     (rows, foretold), cut = await both(
         both(survey.rows(difference.steps), _warnings(survey, difference.steps, order, approved)),
@@ -86,6 +89,7 @@ async def make_plan(
     steps = routes_as_in(approved.steps, steps) if approved else missed_first(steps, after, facts)
     addresses = (*(placed.resource for placed in wanted), *concerned.values())
     networks = {address.name: address.network for address in addresses if isinstance(address, Address)}
+    policies = {policy.name: policy for policy in concerned.values() if isinstance(policy, Policy)}
     return Plan(
         operation=operation,
         requester=requester,
@@ -95,8 +99,8 @@ async def make_plan(
         intent_after=before if isinstance(command, Drill) else after,
         steps=steps,
         found=difference.found,
-        opens=flows(steps, networks, opening=True),
-        closes=flows(steps, networks, opening=False),
+        opens=flows(steps, networks, opening=True, there=policies),
+        closes=flows(steps, networks, opening=False, there=policies),
         warnings=(
             *cut,
             *(warnings_for(command, cluster, context.site, after, facts, steps) if steps else ()),
@@ -252,7 +256,8 @@ async def _warnings(
 ) -> tuple[str, ...]:
     """What devices warn of; an obstacle ends the planning.
 
-    What hides a policy is told of all policies, those that stay as they are included.
+    What hides a policy is told of all policies, those that stay as they are included; of one that is moved to where
+    nothing hides it, what the move means.
     """
     if approved is not None:
         return ()
@@ -262,9 +267,19 @@ async def _warnings(
     obstacles += [f"{place[0]}: {text}" for place in order if place in made for text in order[place].obstacles]
     _refuse(list(dict.fromkeys(obstacles)))
     warnings = [text for part in foretold.values() for text in part.warnings]
-    for place, one in order.items():
-        warnings += [*one.hiding, *(one.notes if place in made else ())]
+    for (target, key), one in order.items():
+        moved = (target, Key(kind="position", name=key.name)) in made
+        warnings += [*(one.moving if moved else one.hiding), *(one.notes if (target, key) in made else ())]
     return tuple(dict.fromkeys(warnings))
+
+
+def better_places(order: Mapping[Place, Precedence]) -> Mapping[Place, tuple[Position, Position]]:
+    """Where policies stand in the wrong place, and the right one."""
+    return {place: one.better for place, one in order.items() if one.better is not None}
+
+
+def _reorders(steps: Sequence[Step]) -> bool:
+    return any(step.key.kind == "position" for step in steps)
 
 
 def _with_rows(steps: Sequence[Step], free: FreeRows) -> tuple[Step, ...]:

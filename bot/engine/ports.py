@@ -26,7 +26,7 @@ from bot.model.probes import (
     RouteAnswer,
     SessionsAnswer,
 )
-from bot.model.resources import Key, Kind, Resource, TargetId
+from bot.model.resources import Key, Kind, Position, Resource, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value
 
@@ -127,17 +127,20 @@ class Precedence(Value):
     """What stands before one policy on a firewall where the first match decides; one sentence each.
 
     `obstacles` keep it from being made in its place, `hiding` keeps all packets from it, `notes` are worth knowing for
-    who has it made.
+    who has it made. `better` is where it stands and where it would have to stand for nothing to hide it, when that is
+    known and it stands in the wrong place; `moving` is worth knowing for who has it moved there.
     """
 
     obstacles: tuple[str, ...] = ()
     hiding: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    better: tuple[Position, Position] | None = None
+    moving: tuple[str, ...] = ()
 
 
 @runtime_checkable
 class OrdersPolicies(Protocol):
-    """A firewall on which an earlier policy decides before a later one."""
+    """A firewall on which an earlier policy decides before a later one. It reads and writes positions, too."""
 
     async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
         """For each policy among the wishes what stands before it, or would stand before it if it were made now.

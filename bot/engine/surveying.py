@@ -118,7 +118,9 @@ class Survey:
         making = [Step(target=placed.target, before=None, after=placed.resource) for placed in absent]
         questions = [self._guess_places({*self._owned, *places}), self._rows.guess(self._needed(approved or making))]
         if approved is None:
-            questions += [self._foretold.guess(self._wishes(making)), self._order.guess(self._ordered(wanted))]
+            questions.append(self._foretold.guess(self._wishes(making)))
+        if approved is None or any(step.key.kind == "position" for step in approved):
+            questions.append(self._order.guess(self._ordered(wanted)))
         await together(questions)
 
     async def rows(self, steps: Sequence[Step]) -> FreeRows:
@@ -169,7 +171,9 @@ class Survey:
         """By target that can judge them."""
         wishes: dict[TargetId, list[Resource]] = defaultdict(list)
         for step in steps:
-            if step.after is not None and isinstance(self._context.targets[step.target], Foresees):
+            if step.after is None or step.key.kind == "position":
+                continue
+            if isinstance(self._context.targets[step.target], Foresees):
                 wishes[step.target].append(step.after)
         return wishes
 

@@ -151,6 +151,7 @@ class Evidence(Value):
     unprobed: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     traffic: Traffic | None = None  # asked for in doubt only
+    movable: tuple[str, ...] = ()  # denying policies that exposing again would move ours before; asked for in doubt
     held: tuple[Held, ...] = ()
     unread: tuple[Unread, ...] = ()
     source: IPv4Address | None = None  # the address that our probes start from

@@ -14,7 +14,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.model.desired import Placed
-from bot.model.resources import RANK, Key, Resource, TargetId, fingerprint, marked, same_content
+from bot.model.resources import (
+    RANK,
+    Ahead,
+    Key,
+    Policy,
+    Position,
+    Resource,
+    TargetId,
+    fingerprint,
+    marked,
+    same_content,
+)
 from bot.model.steps import Step
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -67,7 +78,39 @@ def diff(
             continue
         after = None if wish is None else marked(_keeping_row(wish, there), cluster, operation)
         steps.append(Step(target=target, before=there, after=after))
-    return Difference(steps=tuple(sorted(steps, key=_order)), found=tuple(found), conflicts=tuple(conflicts))
+    return Difference(steps=in_order(steps), found=tuple(found), conflicts=tuple(conflicts))
+
+
+def moves(
+    wanted: Sequence[Placed],
+    actual: Mapping[Place, Resource],
+    better: Mapping[Place, tuple[Position, Position]],
+    cluster: str,
+) -> tuple[Step, ...]:
+    """Steps that put policies back to where they take effect. `better` has the position of a policy beside the one that
+    it would need. Only policies that are ours and otherwise as wanted are moved; others are a person's to move."""
+    steps = []
+    for placed in wanted:
+        place = (placed.target, placed.resource.key)
+        there = actual.get(place)
+        if place not in better or there is None or not _ours(there, cluster):
+            continue
+        if isinstance(there, Policy) and same_content(placed.resource, there):
+            before, after = better[place]
+            steps.append(Step(target=placed.target, before=before, after=after))
+    return tuple(steps)
+
+
+def passed(step: Step) -> tuple[Ahead, ...]:
+    """The policies that a step moves one of ours before; none for other steps."""
+    if isinstance(step.before, Position) and isinstance(step.after, Position):
+        return step.before.passed(step.after)
+    return ()
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """As they must be taken: create and change from addresses up to DNS; then remove from DNS down to addresses."""
+    return tuple(sorted(steps, key=_order))
 
 
 def _ours(resource: Resource, cluster: str) -> bool:
@@ -94,7 +137,6 @@ def _keeping_row(wish: Resource, there: Resource | None) -> Resource:
 
 
 def _order(step: Step) -> tuple[int, int, str, str]:
-    """Create and change from addresses up to DNS; afterwards remove from DNS down to addresses."""
     rank = RANK[step.key.kind]
     removing = step.after is None
     return int(removing), -rank if removing else rank, step.target, step.key.name

@@ -13,7 +13,7 @@ from bot.model.doors import Door
 from bot.model.facts import Protocol
 from bot.model.intent import ClusterIntent
 from bot.model.people import Person
-from bot.model.resources import Policy, Route, TargetId
+from bot.model.resources import Policy, Position, Resource, Route, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value, digest
 from bot.model.wording import tr
@@ -140,15 +140,24 @@ class Plan(Value):
         return tuple(sorted({step.target for step in self.steps}))
 
 
-def flows(steps: tuple[Step, ...], networks: Mapping[str, IPv4Network], opening: bool) -> tuple[Flow, ...]:
-    """What the policies among the steps open (or close). `networks` says what an address object stands for."""
+def flows(
+    steps: tuple[Step, ...], networks: Mapping[str, IPv4Network], opening: bool, there: Mapping[str, Policy]
+) -> tuple[Flow, ...]:
+    """What the policies among the steps open (or close), and those that come to take effect.
+
+    `networks` says what an address object stands for, `there` what the policies do that are there already.
+    """
 
     def named(objects: tuple[str, ...]) -> str:
         return ", ".join(f"{name} ({networks[name]})" if name in networks else name for name in objects)
 
     found = []
     for step in steps:
+        resource: Resource | None
+        other: Resource | None
         resource, other = (step.after, step.before) if opening else (step.before, step.after)
+        if isinstance(resource, Position):
+            resource, other = (there.get(resource.policy), None) if opening else (None, None)
         if isinstance(resource, Policy) and other is None:
             source, destination = named(resource.sources), named(resource.destinations)
             found.append(Flow(source=source, destination=destination, services=resource.services))

@@ -1,4 +1,4 @@
-"""What a target can hold, in our own words: addresses, routes, policies, conditional forwarders.
+"""What a target can hold, in our own words: addresses, routes, policies and their place, conditional forwarders.
 
 A resource has a natural key that a person would use (never the device's row number) and a mark that says which
 operation of ours made it. The row number of tables that have one travels with the resource, because it is chosen
@@ -13,11 +13,19 @@ from pydantic import Field
 
 from bot.model.value import Value, digest
 
-Kind = Literal["address", "address-group", "route", "policy", "forwarder", "cache"]
+Kind = Literal["address", "address-group", "route", "policy", "position", "forwarder", "cache"]
 TargetId = str
 
 # Creation order; removal is the reverse. DNS comes last, so that a name never resolves before its path is open.
-RANK: Mapping[Kind, int] = {"address": 0, "address-group": 1, "route": 2, "policy": 3, "forwarder": 4, "cache": 5}
+RANK: Mapping[Kind, int] = {
+    "address": 0,
+    "address-group": 1,
+    "route": 2,
+    "policy": 3,
+    "position": 4,
+    "forwarder": 5,
+    "cache": 6,
+}
 
 
 class Mark(Value):
@@ -105,6 +113,44 @@ class Policy(Value):
         return Key(kind=self.kind, name=self.name)
 
 
+class Ahead(Value):
+    """A policy that packets meet before ours. `matches` is a fingerprint of what it looks for and does with it."""
+
+    row: int
+    name: str
+    matches: str
+
+    def __str__(self) -> str:
+        return f"{self.row} ({self.name})" if self.name else str(self.row)
+
+
+class Position(Value):
+    """Where a policy stands on a firewall where the first match decides: behind which ones, in the order that packets
+    meet them. Only those count that could keep its packets from it, and the one before which it belongs.
+
+    A policy has one anyhow, so it is never made or removed, only changed, and bears no mark; `owner` is the policy's.
+    """
+
+    kind: Literal["position"] = "position"
+    policy: str
+    row: int
+    owner: Mark | None
+    behind: tuple[Ahead, ...]
+    mark: None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(kind=self.kind, name=self.policy)
+
+    def before(self, ahead: Ahead) -> "Position":
+        """The position directly before one of those that it stands behind."""
+        return self.model_copy(update={"behind": self.behind[: self.behind.index(ahead)]})
+
+    def passed(self, later: "Position") -> tuple[Ahead, ...]:
+        """Those that it no longer stands behind at a later position of the same policy."""
+        return self.behind[len(later.behind) :]
+
+
 class Forwarder(Value):
     """A conditional forwarder: queries for the zone go to the masters, in this order.
 
@@ -135,7 +181,9 @@ class Cache(Value):
         return Key(kind=self.kind, name="of every name")
 
 
-Resource = Annotated[Address | AddressGroup | Route | Policy | Forwarder | Cache, Field(discriminator="kind")]
+Resource = Annotated[
+    Address | AddressGroup | Route | Policy | Position | Forwarder | Cache, Field(discriminator="kind")
+]
 
 
 def content(resource: Resource) -> Resource:

@@ -75,6 +75,7 @@ WORDS = (
     marked("address-group"),
     marked("route"),
     marked("policy"),
+    marked("position"),
     marked("forwarder"),
     marked("cache"),
     marked("accept"),
@@ -89,6 +90,8 @@ def key_line(key: Key) -> str:
     """A resource by kind and name."""
     if key.kind == "cache":
         return tr("cache of every name")
+    if key.kind == "position":
+        return tr("position of policy {name}", name=key.name)
     return f"{word(key.kind)} {key.name}"
 
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bot.model.plan import Flow, Plan
-from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy, Resource, Route
+from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy, Position, Resource, Route
 from bot.model.steps import Step
-from bot.model.wording import tr, tr_n
+from bot.model.wording import listed, tr, tr_n
 from bot.model.words import key_line, word
 from handlers.views.blocks import clip
 
@@ -43,6 +43,8 @@ def resource_line(resource: Resource) -> str:
                 action=word(resource.action),
                 row=row,
             )
+        case Position():
+            return tr("policy {name} behind {others}", name=resource.policy, others=listed(map(str, resource.behind)))
         case Cache():
             return tr("cache of every name: emptied")
         case Forwarder():
@@ -53,9 +55,19 @@ def step_line(step: Step) -> str:
     """`+ route 10.68.0.0/16 via 172.16.1.106 on Test` and for changes the way it was."""
     shown = step.after or step.before
     assert shown is not None
+    if isinstance(step.before, Position) and isinstance(step.after, Position):
+        return f"{SIGNS['change']} {move_line(step.before, step.after)}"
     was = tr("  (was: {resource})", resource=resource_line(step.before)) if step.before and step.after else ""
     sign = SIGNS["change"] if isinstance(shown, Cache) else SIGNS[step.verb]
     return f"{sign} {resource_line(shown)}{was}"
+
+
+def move_line(now: Position, later: Position) -> str:
+    """`move policy 4101 (k8snet-qa-hq) before policy 12 (no-clusters)`, and the same back."""
+    ours = f"{now.row} ({now.policy})"
+    if passed := now.passed(later):
+        return tr("move policy {ours} before policy {other}", ours=ours, other=passed[0])
+    return tr("move policy {ours} behind policy {other}", ours=ours, other=later.behind[-1])
 
 
 def steps_by_target(plan: Plan) -> Iterator[tuple[str, list[str]]]:

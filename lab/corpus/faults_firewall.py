@@ -187,7 +187,14 @@ FIREWALL: tuple[Fault, ...] = (
         "object-office",
         _set(_POLICIES, _FOR_OFFICE, srcaddr_negate="enable"),
     ),
-    Fault("a deny in front", "K8SNET-POL-02", "shadow", _deny("ALL")),
+    Fault(  # where another fault has changed what would be moved, too, moving it would mend nothing
+        "a deny in front",
+        "K8SNET-POL-05",
+        "shadow",
+        _deny("ALL"),
+        also=("K8SNET-POL-02",),
+        shows=("K8SNET-POL-05",),
+    ),
     Fault("a deny in front for one port", "K8SNET-POL-02", "shadow", _deny("redis-only"), (HEADLESS,)),
     Fault(
         "the services' address object changed",

@@ -7,8 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model.desired import Placed
-from bot.model.diff import diff
-from bot.model.resources import RANK, Address, Key, Resource, content, marked, same_content
+from bot.model.diff import diff, moves
+from bot.model.plan import flows
+from bot.model.resources import (
+    RANK,
+    Address,
+    Ahead,
+    Key,
+    Policy,
+    Position,
+    Resource,
+    content,
+    fingerprint,
+    marked,
+    same_content,
+)
+from bot.model.steps import Step
 
 NET, OTHER = IPv4Network("10.68.0.0/16"), IPv4Network("10.99.0.0/16")
 WISH = Address(name="a", network=NET)
@@ -114,3 +128,58 @@ def test_creation_follows_dependencies_and_removal_reverses_them(removing: bool)
 
 def test_row_and_mark_are_not_content() -> None:
     assert same_content(ours(), WISH)
+
+
+# --- policies in the wrong place
+
+POLICY = Policy(
+    name="p",
+    source_interfaces=("internal",),
+    destination_interfaces=("Test",),
+    sources=("office",),
+    destinations=("pods",),
+    services=("ALL",),
+)
+DENIES = tuple(Ahead(row=row, name=f"deny-{row}", matches=f"{row:08x}") for row in (10, 20, 30))
+BEHIND = Position(policy="p", row=1000, owner=None, behind=DENIES)
+
+
+def reordered(there: Resource | None, cluster: str = "qa") -> tuple[Step, ...]:
+    place = ("fw", POLICY.key)
+    better = {place: (BEHIND, BEHIND.before(DENIES[1]))}
+    return moves([Placed(target="fw", resource=POLICY)], {place: there} if there else {}, better, cluster)
+
+
+def test_a_policy_of_ours_in_the_wrong_place_is_moved_and_nothing_else_is_done_to_it() -> None:
+    [step] = reordered(marked(POLICY, "qa", "op1"))
+    assert isinstance(step.after, Position)
+    assert (step.before, step.after.behind) == (BEHIND, DENIES[:1])
+    assert BEHIND.passed(step.after) == DENIES[1:]
+    assert step.inverse().after == BEHIND
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None,
+        POLICY,
+        marked(POLICY, "prod", "op1"),
+        marked(POLICY.model_copy(update={"services": ("DNS",)}), "qa", "op1"),
+    ],
+    ids=["missing", "made by hand", "another cluster's", "to be changed"],
+)
+def test_no_other_policy_is_moved(there: Resource | None) -> None:
+    assert reordered(there) == ()
+
+
+def test_a_move_lets_through_what_the_policy_says() -> None:
+    steps = reordered(marked(POLICY, "qa", "op1"))
+    [flow] = flows(steps, {"pods": NET}, opening=True, there={"p": POLICY})
+    assert (flow.source, flow.destination, flow.services) == ("office", "pods (10.68.0.0/16)", ("ALL",))
+    assert flows(steps, {"pods": NET}, opening=False, there={"p": POLICY}) == ()
+
+
+def test_where_a_policy_stands_is_compared_by_what_the_others_match() -> None:
+    edited = DENIES[0].model_copy(update={"matches": "ffffffff"})
+    assert not same_content(BEHIND, BEHIND.model_copy(update={"behind": (edited, *DENIES[1:])}))
+    assert fingerprint(BEHIND) != fingerprint(BEHIND.before(DENIES[2]))

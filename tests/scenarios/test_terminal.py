@@ -63,7 +63,7 @@ async def test_nobody_gives_orders_to_the_terminal(office: Company) -> None:
     assert not {"\x1b", "\x9b"} & set(said)
 
 
-async def test_a_plan_with_nothing_to_do_still_says_what_hides_a_policy(tmp_path: Path) -> None:
+async def test_a_plan_moves_policies_of_ours_out_from_behind_a_deny(tmp_path: Path) -> None:
     async with exposed(tmp_path, await exposed_office()) as office:
         code, said = await k8snet("plan", "default", "--config", str(office.config), environ=office.environ)
         assert (code, said) == (0, "Nothing to do: it is so already.\n")
@@ -74,8 +74,9 @@ async def test_a_plan_with_nothing_to_do_still_says_what_hides_a_policy(tmp_path
         office.device.move("firewall/policy", 50, 1, after=False)
         code, said = await k8snet("plan", "default", "--config", str(office.config), environ=office.environ)
         assert code == 0
-        assert said.startswith("Nothing to do: it is so already.\n! Policy k8snet-qa-")
-        assert said.count("policy 50 (no-clusters), which denies, stands before it") == 2
+        assert said.count("  ~ move policy 100") == 2
+        assert said.count(") before policy 50 (no-clusters)\n") == 2
+        assert said.count("is moved before policy 50 (no-clusters), which may have been put before it on purpose") == 2
 
 
 async def test_drill_shows_what_would_move_and_moves_nothing(tmp_path: Path) -> None:

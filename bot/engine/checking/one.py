@@ -104,6 +104,7 @@ class One:
         """The diagnosis of everything that is asked in the first place; in doubt also of the rest."""
         first = asyncio.ensure_future(self._first())
         second: asyncio.Future[_Second] | None = None
+        order: asyncio.Future[tuple[str, ...]] | None = None
         try:
             await asyncio.wait({first}, timeout=self.limits.doubt_s)
             if not first.done():
@@ -115,9 +116,11 @@ class One:
                 return report
             if second is None:
                 second = asyncio.ensure_future(self._second())
-            return diagnose(self._with(evidence, await second))
+            order = asyncio.ensure_future(self._movable(evidence))
+            known = evidence.model_copy(update={"movable": await order})
+            return diagnose(self._with(known, await second))
         finally:
-            await cancelled(first, second)
+            await cancelled(first, second, order)
 
     # --- in the first place ------------------------------------------------------------------------------------
 
@@ -239,6 +242,12 @@ class One:
             route=pod_route,
             traffic=traffic,
         )
+
+    async def _movable(self, evidence: Evidence) -> tuple[str, ...]:
+        """Where somebody's policy denies: what exposing again would do about it."""
+        if not any(forbidden(policy) for policy in evidence.policies):
+            return ()
+        return await self.around.movable(evidence.held)
 
     async def _forwarders(self, servers: Sequence[DnsServer]) -> tuple[Held, ...]:
         if self.known.kube_dns is None:

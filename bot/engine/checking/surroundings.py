@@ -9,9 +9,10 @@ from bot.engine.checking.asking import Asking
 from bot.engine.checking.known import Known
 from bot.engine.checking.samples import Planned, planned
 from bot.engine.context import Context
-from bot.engine.ports import HasServer, PathOracle, Target, TrafficOracle
+from bot.engine.ports import HasServer, OrdersPolicies, PathOracle, Target, TrafficOracle
 from bot.model.desired import Placed, desired
 from bot.model.diagnosis import GatewayEvidence, Held, Sample, Traffic
+from bot.model.diff import moves, passed
 from bot.model.errors import Rejected, Unreachable, UserError
 from bot.model.facts import Node, Protocol, Service
 from bot.model.intent import ClusterIntent
@@ -205,6 +206,22 @@ class Surroundings:
 
         plans = planned(self.known.facts, checked, self.known.gateway)
         return tuple(found for found in await asyncio.gather(*map(sample, plans)) if found is not None)
+
+    async def movable(self, held: Sequence[Held]) -> tuple[str, ...]:
+        """Denying policies, as look-ups call them, that exposing again would move ours before."""
+        firewall = self.context.targets[self.cluster.firewall]
+        if not isinstance(firewall, OrdersPolicies):
+            return ()
+        wanted = [Placed(target=one.target, resource=one.wanted) for one in held]
+        there = {(one.target, one.key): one.actual for one in held if one.actual is not None}
+        order = await self.asking.ask(
+            firewall.name,
+            lambda: tr("what stands before our policies"),
+            lambda: firewall.precedence([placed.resource for placed in wanted]),
+        )
+        better = {(firewall.name, key): one.better for key, one in (order or {}).items() if one.better is not None}
+        steps = moves(wanted, there, better, self.cluster.name)
+        return tuple(ahead.name or str(ahead.row) for step in steps for ahead in passed(step))
 
     # --- what targets hold -------------------------------------------------------------------------------------
 

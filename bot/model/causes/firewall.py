@@ -175,7 +175,13 @@ def _kube_dns_moved(e: Evidence) -> Sequence[str]:
 
 
 def _shadowed(e: Evidence) -> Sequence[str]:
-    return [policy_line(e.firewall, policy) for policy in _denied(e) if forbidden(policy)]
+    shut = [policy for policy in _denied(e) if forbidden(policy) and policy.policy not in e.movable]
+    return [policy_line(e.firewall, policy) for policy in shut]
+
+
+def _displaced(e: Evidence) -> Sequence[str]:
+    shut = [policy for policy in _denied(e) if forbidden(policy) and policy.policy in e.movable]
+    return [policy_line(e.firewall, policy) for policy in shut]
 
 
 def _dns_udp_denied(e: Evidence) -> Sequence[str]:
@@ -284,6 +290,16 @@ FIREWALL: tuple[Row, ...] = (
         "the journal's last change pointed the forwarders at another address than the API has for kube-dns now",
         marked("kube-dns has another address than when the exposure was applied"),
         marked("Apply the exposure again: it takes the new address everywhere."),
+        fix="expose",
+    ),
+    Row(
+        "K8SNET-POL-05",
+        "firewall",
+        _displaced,
+        "the policy look-up for the office ends at a policy that denies, and the exposure's own policy stands "
+        "unchanged behind it, so that moving that one lets the office through",
+        marked("the exposure's policy stands behind one that denies all of its traffic"),
+        marked("Find out whether that is meant; if not, apply the exposure again: it moves its policy back."),
         fix="expose",
     ),
     Row(

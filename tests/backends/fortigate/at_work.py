@@ -105,7 +105,10 @@ class Work:
 
     async def change(self, command: Change) -> Operation:
         """Ask, say yes, and wait for the end."""
-        operation = await self.ask(command)
+        return await self.confirm(await self.ask(command))
+
+    async def confirm(self, operation: Operation) -> Operation:
+        """Say yes to what was planned, and wait for the end."""
         assert operation.plan is not None, operation.entries[-1]
         await self.engine.confirm(operation.id, operation.plan.digest, OMAR)
         await self.env.idle()

@@ -64,6 +64,21 @@ async def test_exposing_again_waits_for_one_round_trip(bot: Work, rounds: Rounds
     assert rounds.left == []
 
 
+async def test_moving_a_policy_back_waits_for_the_move_and_six_round_trips(bot: Work, rounds: Rounds) -> None:
+    """To plan, also what the names in the deny mean; at the yes the same again; the order, the move, the order."""
+    await bot.change(EXPOSE)
+    rows = {row["name"]: row["policyid"] for row in bot.device.rows("firewall/policy")}
+    bot.device.create("firewall/policy", {
+        "policyid": 50, "name": "no-clusters", "srcintf": [{"name": "any"}], "dstintf": [{"name": "any"}],
+        "srcaddr": [{"name": "all"}], "dstaddr": [{"name": "all"}], "service": [{"name": "ALL"}], "schedule": "always",
+    })  # fmt: skip
+    bot.device.move("firewall/policy", rows["k8snet-qa-hq"], 50, after=True)
+    meanings = 3
+    rounds.left = [LOOK + ORDER, meanings, LOOK + ORDER, meanings, 1, 1, 1]
+    assert (await bot.change(EXPOSE)).state == "done"
+    assert rounds.left == []
+
+
 async def test_taking_it_back_waits_for_its_writes_and_four_round_trips(bot: Work, rounds: Rounds) -> None:
     await bot.change(EXPOSE)
     rounds.left = [LOOK, LOOK, LOOK, *REMOVALS, READ_BACK]

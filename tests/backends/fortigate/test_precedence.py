@@ -125,15 +125,22 @@ def wall(bot: Work) -> None:
     })  # fmt: skip
 
 
-async def test_a_plan_with_nothing_to_do_says_that_a_policy_of_ours_is_hidden_now(work: Any) -> None:
-    """Nobody changed a field of it; somebody moved it below a deny."""
+async def test_a_deny_behind_ours_is_no_news(work: Any) -> None:
     bot: Work = work()
     assert (await bot.change(Expose(namespace="default"))).state == "done"
     wall(bot)
     again = await bot.ask(Expose(namespace="default"))
     assert again.plan is not None
     assert (again.state, again.plan.warnings) == ("nothing-to-do", ())
+
+
+async def test_a_plan_with_nothing_to_do_says_that_a_policy_made_by_hand_is_hidden_now(work: Any) -> None:
+    """Nobody changed a field of it; somebody moved it below a deny. It is not ours to move back."""
+    bot: Work = work()
+    assert (await bot.change(Expose(namespace="default"))).state == "done"
+    wall(bot)
     [ours] = [row["policyid"] for row in bot.device.rows("firewall/policy") if row["name"] == "k8snet-qa-hq"]
+    bot.device.update("firewall/policy", ours, {"comments": "by hand"})
     bot.device.move("firewall/policy", ours, 50, after=True)
     again = await bot.ask(Expose(namespace="default"))
     assert again.plan is not None
@@ -144,15 +151,15 @@ async def test_a_plan_with_nothing_to_do_says_that_a_policy_of_ours_is_hidden_no
     assert "policy 50 (no-clusters)" in text
 
 
-async def test_a_policy_behind_the_one_that_it_belongs_before_is_told(work: Any) -> None:
-    bot: Work = work(before_policy="no-clusters")
-    wall(bot)
-    assert (await bot.change(Expose(namespace="default"))).state == "done"
-    [ours] = [row["policyid"] for row in bot.device.rows("firewall/policy") if row["name"] == "k8snet-qa-hq"]
-    bot.device.move("firewall/policy", ours, 50, after=True)
-    again = await bot.ask(Expose(namespace="default"))
-    assert again.plan is not None
-    assert any("k8snet-qa-hq stands behind no-clusters" in text for text in again.plan.warnings)
+async def test_a_policy_behind_the_one_that_it_belongs_before_is_told(office_with: Open) -> None:
+    office = await office_with(before_policy="deny-50")
+    deny(office, srcintf=refs(("dmz",)))
+    assert {one.kind for one in await office.target.apply_all([step(None, wish) for wish in wishes()])} == {"applied"}
+    office.device.move("firewall/policy", 1000, 50, after=True)
+    [one] = (await office.target.precedence(wishes())).values()
+    [text] = one.hiding
+    assert "Policy k8snet-qa-hq stands behind deny-50, before which app.yaml puts it" in text
+    assert "expose the namespace again" in text
 
 
 async def test_a_failover_is_planned_with_what_hides_the_policies_it_does_not_touch(work: Any) -> None:

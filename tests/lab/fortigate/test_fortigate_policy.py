@@ -61,6 +61,33 @@ async def test_check_32_move_without_a_neighbour_is_refused(lab, query):
     assert await order(lab) == [1, 2, 3, 4, 5, 6, 7]
 
 
+async def test_check_32_a_move_changes_nothing_but_the_order(lab):
+    rows = {row["policyid"]: row for row in await lab.rows("firewall/policy")}
+    await lab.put("firewall/policy/7?action=move&before=2")
+    assert await order(lab) == [1, 7, 2, 3, 4, 5, 6]
+    assert {row["policyid"]: row for row in await lab.rows("firewall/policy")} == rows
+    assert (await lab.put("firewall/policy/7?action=move&before=2")).status_code == 200
+    assert await order(lab) == [1, 7, 2, 3, 4, 5, 6]
+    assert (await lab.put("firewall/policy/99?action=move&before=2")).status_code == 404
+
+
+async def test_check_32_a_move_stays_in_its_vdom(start, state):
+    interfaces = [
+        {"name": "wifi", "ip": "192.0.2.65 255.255.255.192"},
+        {"name": "shop", "ip": "192.0.2.1 255.255.255.192"},
+    ]
+    row = {**POLICY, "srcintf": [{"name": "wifi"}], "dstintf": [{"name": "shop"}]}
+    everybody = {"srcaddr": [{"name": "all"}], "dstaddr": [{"name": "all"}]}
+    policies = [{**row, **everybody, "name": f"guests-{number}", "policyid": number} for number in (1, 2, 3)]
+    state["vdoms"]["guests"] = {"system/interface": interfaces, "firewall/policy": policies}
+    state["api_users"][0]["vdom"] = ["root", "guests"]
+    lab = await start()
+    await lab.put("firewall/policy/3?action=move&before=1&vdom=guests")
+    there = [row["policyid"] for row in await lab.rows("firewall/policy?vdom=guests")]
+    assert (there, await order(lab)) == ([3, 1, 2], [1, 2, 3, 4, 5, 6, 7])
+    assert (await lab.put("firewall/policy/3?action=move&before=7&vdom=guests")).status_code == 500
+
+
 async def test_check_32_order_decides(routed):
     lab = routed
     await lab.created("firewall/policy", {**POLICY, "name": "deny", "action": "deny", "service": [{"name": "ALL"}]})

@@ -18,7 +18,7 @@ class Placement:
     ahead: frozenset[str]
 
 
-class Position:
+class Anchor:
     """`before` is the name of the anchor; without one every place is right and nothing is asked."""
 
     def __init__(self, reader: Reader, before: str | None) -> None:

@@ -1,0 +1,406 @@
+"""A policy of ours that somebody moved below a deny is moved back: on a yes to exactly that move, or not at all."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from bot.engine.checking.check import check
+from bot.model.commands import Check, Expose, Failover, Unexpose
+from bot.model.diagnosis import Finding
+from bot.model.operation import Operation
+from bot.model.resources import Key, Position
+from bot.model.site import CheckLimits
+from bot.model.steps import Step
+from handlers.lines.plan import plan_lines
+from tests.backends.fortigate.at_work import Work
+from tests.backends.fortigate.conftest import Office, Open, step
+from tests.backends.fortigate.test_foresight import VERSIONS, deny, wishes
+from tests.contract.fortigate_subject import refs
+from tests.office import OLGA
+
+KEY = Key(kind="position", name="k8snet-qa-hq")
+MOVES = "*/cmdb/firewall/policy/*"
+EXPOSE = Expose(namespace="default")
+
+
+async def hidden(office: Office, **changes: Any) -> Step:
+    """Our policy 1000 behind a person's deny 50, and the step that a plan would have."""
+    for wish in wishes():
+        assert (await office.target.apply(step(None, wish))).kind == "applied"
+    deny(office, **changes)
+    office.device.move("firewall/policy", 1000, 50, after=True)
+    return await the_move(office)
+
+
+async def the_move(office: Office) -> Step:
+    [one] = (await office.target.precedence(wishes())).values()
+    assert one.better is not None
+    return step(*one.better)
+
+
+def order(office: Office) -> list[int]:
+    return [row["policyid"] for row in office.device.rows("firewall/policy")]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_move_is_read_back_and_has_nothing_left_to_do(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    move = await hidden(office)
+    assert (await office.target.apply(move)).kind == "applied"
+    assert order(office)[-2:] == [1000, 50]
+    writes = len(office.writes)
+    assert (await office.target.apply(move)).kind == "already"
+    assert len(office.writes) == writes
+    [one] = (await office.target.precedence(wishes())).values()
+    assert (one.better, one.hiding) == (None, ())
+
+
+async def test_a_move_costs_three_round_trips_and_one_small_question(office: Office) -> None:
+    move = await hidden(office)
+    before = office.requests()
+    await office.target.apply(move)
+    assert office.requests() - before == 3
+
+
+async def test_taken_back_the_policy_stands_behind_the_same_again(office: Office) -> None:
+    move = await hidden(office)
+    deny(office, 51, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 1000, 51, after=True)
+    move = await the_move(office)
+    assert (await office.target.apply(move)).kind == "applied"
+    assert order(office)[-3:] == [1000, 50, 51]
+    assert (await office.target.apply(move.inverse())).kind == "applied"
+    assert order(office)[-3:] == [50, 51, 1000]
+
+
+async def test_what_denies_a_part_keeps_its_place_unless_it_stands_behind_what_denies_all(office: Office) -> None:
+    await hidden(office)
+    for number in (40, 60):
+        deny(office, number, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 40, 50, after=False)
+    office.device.move("firewall/policy", 1000, 60, after=True)
+    move = await the_move(office)
+    assert (await office.target.apply(move)).kind == "applied"
+    assert order(office)[-4:] == [40, 1000, 50, 60]
+    [one] = (await office.target.precedence(wishes())).values()
+    assert one.better is None
+
+
+async def test_what_a_move_overrules_is_said(office: Office) -> None:
+    await hidden(office)
+    deny(office, 60, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 1000, 60, after=True)
+    [one] = (await office.target.precedence(wishes())).values()
+    [words] = one.moving
+    assert "moved before policy 50 (deny-50), policy 60 (deny-60)" in words
+    assert "on purpose" in words
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"service": refs(("HTTP",))},
+        {"status": "disable"},
+        {"srcintf": refs(("dmz",))},
+        {"action": "accept", "srcintf": refs(("internal",)), "dstintf": refs(("Test",))},
+    ],
+    ids=["a part", "switched off", "other interfaces", "accepting"],
+)
+async def test_nothing_is_moved_where_nothing_hides_it_whole(office: Office, changes: dict[str, Any]) -> None:
+    for wish in wishes():
+        assert (await office.target.apply(step(None, wish))).kind == "applied"
+    deny(office, **changes)
+    office.device.move("firewall/policy", 1000, 50, after=True)
+    [one] = (await office.target.precedence(wishes())).values()
+    assert (one.better, one.moving) == (None, ())
+
+
+async def test_a_policy_belongs_before_the_anchor_whatever_that_does(office_with: Open) -> None:
+    office = await office_with(before_policy="accept-50")
+    accepting = {"name": "accept-50", "action": "accept", "srcintf": refs(("dmz",)), "dstintf": refs(("wan1",))}
+    deny(office, **accepting)
+    for wish in wishes():
+        assert (await office.target.apply(step(None, wish))).kind == "applied"
+    office.device.move("firewall/policy", 1000, 50, after=True)
+    move = await the_move(office)
+    assert (await office.target.apply(move)).kind == "applied"
+    assert order(office)[-2:] == [1000, 50]
+
+
+# --- the world is not as planned
+
+
+async def refused(office: Office, move: Step, words: str) -> None:
+    before, writes = order(office), len(office.writes)
+    outcome = await office.target.apply(move)
+    assert outcome.kind == "refused"
+    assert words in outcome.detail
+    assert (order(office), len(office.writes)) == (before, writes)
+
+
+async def test_no_move_past_a_deny_that_the_plan_did_not_see(office: Office) -> None:
+    move = await hidden(office)
+    deny(office, 60, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 60, 1000, after=False)
+    await refused(office, move, "stands behind 50 (deny-50), 60 (deny-60), and stood behind 50 (deny-50)")
+
+
+async def test_no_move_after_somebody_changed_the_order(office: Office) -> None:
+    await hidden(office)
+    deny(office, 60, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 1000, 60, after=True)
+    move = await the_move(office)
+    office.device.move("firewall/policy", 60, 50, after=False)
+    await refused(office, move, "stood behind 50 (deny-50), 60 (deny-60)")
+
+
+async def test_no_move_when_the_other_policy_is_gone_and_nothing_hides_ours(office: Office) -> None:
+    move = await hidden(office)
+    office.device.delete("firewall/policy", 50)
+    before = order(office)
+    assert (await office.target.apply(move)).kind == "already"
+    assert order(office) == before
+
+
+async def test_no_move_when_the_other_policy_was_edited(office: Office) -> None:
+    """What denied everything denies a part now: to go before it would be another change."""
+    move = await hidden(office)
+    office.device.update("firewall/policy", 50, {"service": refs(("HTTP",))})
+    await refused(office, move, "was edited since the plan was made")
+
+
+async def test_no_move_of_a_policy_that_is_no_longer_ours(office: Office) -> None:
+    move = await hidden(office)
+    office.device.update("firewall/policy", 1000, {"comments": "mine now"})
+    await refused(office, move, "made by hand")
+
+
+async def test_no_move_of_a_policy_that_is_gone(office: Office) -> None:
+    move = await hidden(office)
+    office.device.delete("firewall/policy", 1000)
+    await refused(office, move, "is gone")
+
+
+async def test_no_move_where_there_are_too_many_denying_policies_to_judge(office: Office) -> None:
+    move = await hidden(office)
+    for number in range(100, 220):
+        deny(office, number, srcaddr=refs(("dmz-servers",)))
+    await refused(office, move, "it cannot be told what stands before it")
+    [one] = (await office.target.precedence(wishes())).values()
+    assert one.better is None
+
+
+# --- faults of the call
+
+
+@dataclass(frozen=True)
+class Case:
+    kind: str
+    outcomes: tuple[str, ...]
+    options: dict[str, Any]
+    timeout_s: float = 20.0
+
+
+CASES = {
+    "refused": Case("error", ("refused",), {"code": -177}),
+    "reset before effect": Case("refuse", ("unknown",), {}),
+    "hang before effect": Case("hang-before", ("unknown",), {}, 0.5),
+    "hang after effect": Case("hang-after", ("applied",), {}, 0.5),
+    "lost answer": Case("lose-answer", ("applied",), {}),
+    "applied twice": Case("apply-twice", ("applied", "already"), {"answer": "second"}),
+    "no effect in spite of a yes": Case("no-effect", ("unknown",), {}),
+    "500 without effect": Case("status", ("unknown",), {"code": 500}),
+    "500 after effect": Case("status", ("applied",), {"code": 500, "effect": True}),
+    "403 in the middle": Case("status", ("refused",), {"code": 403}),
+}
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+@pytest.mark.parametrize("fault", CASES)
+async def test_the_outcome_of_a_move_is_what_the_order_says(office_with: Open, fault: str, back: bool) -> None:
+    case = CASES[fault]
+    office = await office_with(request_timeout_s=case.timeout_s)
+    move = await hidden(office)
+    if back:
+        assert (await office.target.apply(move)).kind == "applied"
+        move = move.inverse()
+    office.server.faults.arm(case.kind, method="PUT", path=MOVES, options=case.options)
+    outcome = await office.target.apply(move)
+    assert outcome.kind in case.outcomes, outcome
+    office.server.clear_faults()
+    there = (await office.target.read([KEY]))[KEY]
+    assert there == (move.after if outcome.kind in ("applied", "already") else move.before)
+
+
+async def test_an_anchor_deleted_under_the_move_leaves_a_policy_that_nothing_hides(office_with: Open) -> None:
+    """Between the look and the write: the device refuses, and what was wished for holds anyhow."""
+
+    def arriving(number: int) -> None:
+        if number == deleted_at:
+            office.device.delete("firewall/policy", 50)
+
+    deleted_at = -1
+    office = await office_with(arriving=arriving)
+    move = await hidden(office)
+    deleted_at = office.requests() + 2
+    assert (await office.target.apply(move)).kind == "already"
+    there = (await office.target.read([KEY]))[KEY]
+    assert isinstance(there, Position)
+    assert there.behind == ()
+
+
+# --- as a person sees it
+
+
+def wall(bot: Work, *ours: str) -> None:
+    """A person's policy that denies everything, and these policies of ours moved behind it."""
+    bot.device.create("firewall/policy", {
+        "policyid": 50, "name": "no-clusters", "srcintf": refs(("any",)), "dstintf": refs(("any",)),
+        "srcaddr": refs(("all",)), "dstaddr": refs(("all",)), "service": refs(("ALL",)), "schedule": "always",
+    })  # fmt: skip
+    for row in bot.device.rows("firewall/policy"):
+        if row["name"] in ours:
+            bot.device.move("firewall/policy", row["policyid"], 50, after=True)
+
+
+def number(bot: Work, name: str = "k8snet-qa-hq") -> int:
+    [found] = [row["policyid"] for row in bot.device.rows("firewall/policy") if row["name"] == name]
+    return int(found)
+
+
+def planned(operation: Operation) -> list[str]:
+    assert operation.plan is not None, operation.entries[-1]
+    return plan_lines(operation.plan)
+
+
+async def test_exposing_again_moves_the_policy_back_and_proves_it(work: Any) -> None:
+    bot: Work = work()
+    assert (await bot.change(EXPOSE)).state == "done"
+    wall(bot, "k8snet-qa-hq", "k8snet-qa-dns-dc1")
+    again = await bot.change(EXPOSE)
+    assert again.state == "done", again.entries[-1]
+    moved = [line.strip() for line in planned(again) if "move policy" in line]
+    assert moved == [
+        f"~ move policy {number(bot, name)} ({name}) before policy 50 (no-clusters)"
+        for name in ("k8snet-qa-dns-dc1", "k8snet-qa-hq")
+    ]
+    assert any(line.startswith("opens   office-hq") for line in planned(again))
+    assert len([line for line in planned(again) if line.startswith("! ") and "on purpose" in line]) == 2
+    assert not [line for line in planned(again) if "nothing would come through" in line]
+    assert bot.policies()[-3:] == ["k8snet-qa-dns-dc1", "k8snet-qa-hq", "no-clusters"]
+    assert (await bot.ask(EXPOSE)).state == "nothing-to-do"
+
+
+async def test_a_move_leaves_nothing_to_take_back_when_the_exposure_ends(work: Any) -> None:
+    bot: Work = work()
+    before = bot.rows()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    assert (await bot.change(EXPOSE)).state == "done"
+    ended = await bot.change(Unexpose(namespace="default"))
+    assert ended.state == "done", ended.entries[-1]
+    assert not [line for line in planned(ended) if "move policy" in line]
+    bot.device.delete("firewall/policy", 50)
+    assert bot.rows() == before
+
+
+async def test_a_change_that_is_not_proven_moves_the_policy_behind_the_deny_again(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    before = bot.rows()
+    bot.wire.lost = [IPv4Network("10.68.0.0/16"), IPv4Network("172.20.0.0/16")]
+    again = await bot.change(EXPOSE)
+    assert again.state == "rolled-back", again.entries[-1]
+    assert bot.rows() == before
+
+
+async def test_a_yes_to_a_move_is_void_when_somebody_moved_it_back_already(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    operation = await bot.ask(EXPOSE)
+    bot.device.move("firewall/policy", number(bot), 50, after=False)
+    writes = len(bot.server.api.audit)
+    later = await bot.confirm(operation)
+    assert later.state == "stale"
+    assert "no longer needed: change position of policy k8snet-qa-hq on fw" in str(later.entries[-1])
+    assert len(bot.server.api.audit) == writes
+
+
+async def test_a_yes_to_a_move_is_void_when_another_deny_came_between(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    operation = await bot.ask(EXPOSE)
+    bot.device.create("firewall/policy", {
+        "policyid": 60, "name": "quarantine", "srcintf": refs(("internal",)), "dstintf": refs(("any",)),
+        "srcaddr": refs(("office",)), "dstaddr": refs(("all",)), "service": refs(("HTTP",)), "schedule": "always",
+    })  # fmt: skip
+    bot.device.move("firewall/policy", 60, 50, after=True)
+    later = await bot.confirm(operation)
+    assert later.state == "stale"
+    assert "now different" in str(later.entries[-1])
+
+
+async def test_a_policy_made_by_hand_is_not_moved(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    bot.device.update("firewall/policy", number(bot), {"comments": "ours"})
+    again = await bot.ask(EXPOSE)
+    assert again.plan is not None
+    assert again.plan.steps == ()
+    [warning] = again.plan.warnings
+    assert "k8snet moves only what it made" in warning
+
+
+async def test_a_failover_moves_no_policy_and_says_what_would(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    bot.device.update("firewall/policy", 50, {"dstaddr": refs(("k8s_POD_CIDR", "k8s_SERVICE_CIDR"))})
+    operation = await bot.ask(Failover(cluster="qa"), OLGA)
+    assert operation.plan is not None, operation.entries[-1]
+    assert {step.key.kind for step in operation.plan.steps} == {"route"}
+    assert any("expose the namespace again" in text for text in operation.plan.warnings)
+
+
+# --- as a check sees it
+
+
+async def diagnosed(bot: Work) -> Finding:
+    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), CheckLimits())
+    assert report.verdict == "failed"
+    return report.findings[0]
+
+
+async def test_a_check_offers_to_expose_again_where_that_mends_it(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    found = await diagnosed(bot)
+    assert (found.code, found.fix) == ("K8SNET-POL-05", "expose")
+    assert "no-clusters" in found.evidence[0]
+    assert (await bot.change(EXPOSE)).state == "done"
+    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), CheckLimits())
+    assert report.verdict == "passed", report.findings
+
+
+@pytest.mark.parametrize(
+    ("denying", "ours"),
+    [({"dstaddr": refs(("k8s_POD_CIDR",))}, {}), ({}, {"comments": "by hand"})],
+    ids=["a part is denied", "ours is no longer ours"],
+)
+async def test_a_check_offers_no_move_that_would_not_be_made(
+    work: Any, denying: dict[str, Any], ours: dict[str, Any]
+) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    bot.device.update("firewall/policy", 50, denying)
+    bot.device.update("firewall/policy", number(bot), ours)
+    found = await diagnosed(bot)
+    assert (found.code, found.fix) == ("K8SNET-POL-02", None)
