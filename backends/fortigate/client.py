@@ -183,6 +183,10 @@ class Client:
             self._judged(answer, method, url.table)
         except Unreachable as error:
             raise OutcomeUnknown(self._system, error.problem) from None
+        except Refused as no:
+            if no.error == problems.TOO_SLOW:  # it gave up waiting for itself; what it waited for may go on
+                raise OutcomeUnknown(self._system, no.problem) from None
+            raise
 
     # --- one request
 

@@ -5,6 +5,7 @@ import re
 from bot.model.wording import marked, tr
 
 IN_USE = -23
+TOO_SLOW = -360
 
 _MEANINGS = {
     -1: marked("a value has the wrong length"),
@@ -27,7 +28,7 @@ _MEANINGS = {
     -166: marked("the name is too long"),
     -173: marked("the text has a character that the device refuses (\" ' < >)"),
     -215: marked("the interface name is not valid"),
-    -360: marked("the device's configuration database was too slow"),
+    TOO_SLOW: marked("the device's configuration database was too slow"),
     -361: marked("the device's configuration database took no entry"),
     -650: marked("a number is out of range"),
     -651: marked("a value is not valid, or it refers to an object or interface that does not exist in this VDOM"),

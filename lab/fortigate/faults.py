@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
     "reset-mid-body": "do it, send half of the body in chunks, reset the connection",
     "drip": "do it, send the body in option pieces (default 20), option delay seconds apart (default 0.05)",
     "status": "answer with an HTML page of option code; option effect=true does it nevertheless",
-    "error": "answer HTTP 500 with the negative option code in the envelope, nothing is done",
+    "error": "answer HTTP 500 with the negative option code in the envelope; option effect=true does it nevertheless",
     "table-full": "creating is answered with error -4",
     "no-effect": "answer with success although nothing is done",
     "apply-twice": "do it twice; option answer=first|second",

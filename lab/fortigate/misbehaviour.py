@@ -176,6 +176,8 @@ def _refused(exchange: Exchange, code: int, text: str) -> web.StreamResponse:
 
 
 async def _error(exchange: Exchange) -> web.StreamResponse:
+    if exchange.option("effect", False):
+        exchange.apply()
     return _refused(exchange, int(exchange.option("code", -1)), str(exchange.option("text", "unknown error")))
 
 

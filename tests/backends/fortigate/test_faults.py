@@ -58,6 +58,8 @@ CASES = {
     "405": case("status", "refused", code=405),
     "424": case("status", "refused", code=424),
     "an error of the configuration layer": case("error", "refused", code=-361),
+    "the configuration layer was too slow": case("error", "unknown", code=-360),
+    "the configuration layer was too slow, and did it": case("error", "applied", code=-360, effect=True),
     "no effect in spite of a yes": case("no-effect", "unknown"),
     "forgotten after a moment": case("forget", "applied", "unknown"),
     "effect twice, first answer": case("apply-twice", "applied", answer="first"),
