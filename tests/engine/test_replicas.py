@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.commands import Expose, Unexpose
+from bot.model.commands import Check, Expose, Unexpose
 from bot.model.journal import Verified
 from bot.model.operation import Operation
 from bot.model.plan import Forwards, Resolves
@@ -157,3 +157,12 @@ async def test_two_servers_that_are_both_written_to_are_both_proven() -> None:
     forwarders = [step.target for step in plan.steps if step.key == Key(kind="forwarder", name=FORWARDER.name)]
     assert forwarders == ["dc1", "dc2"]
     assert {check.server for check in plan.checks if isinstance(check, Resolves)} == {"dc1", "dc2"}
+
+
+async def test_a_check_in_doubt_asks_a_replica_not_for_forwarders_that_nobody_can_read_there() -> None:
+    company = two_servers()
+    engine = company.engine()
+    await change(engine)
+    company.wire.cut = True
+    report = await engine.check(Check(name="redis-abc-gns.default"))
+    assert report.verdict == "failed"

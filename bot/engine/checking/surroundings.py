@@ -237,7 +237,9 @@ class Surroundings:
         """Wishes beside what is there, kind by kind, so that one strange row does not hide the others."""
         groups: dict[tuple[TargetId, str], list[Resource]] = {}
         for placed in wanted:
-            target = self.context.targets[placed.target]
+            target = self.context.targets.get(placed.target)
+            if target is None:  # a replica that only learns, or a device that app.yaml names no more
+                continue
             try:
                 wish = target.normalise(placed.resource)
             except Rejected:
