@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation, Target
 from bot.engine.samples import Samples
-from bot.model.errors import UserError
+from bot.model.errors import Rejected, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.people import Grant
 from bot.model.resources import TargetId
@@ -39,6 +39,12 @@ class Context:
         """Fresh facts of a cluster. Raises BackendErrors."""
         self.seen[cluster] = await self.clusters[cluster].facts()
         return self.seen[cluster]
+
+    def target(self, name: TargetId) -> Target:
+        """Raises Rejected for one that the journal knows and app.yaml does not name (any more)."""
+        if name not in self.targets:
+            raise Rejected(name, tr("is not in app.yaml (any more); put it back there and restart"))
+        return self.targets[name]
 
     def cluster(self, name: str | None, channel: str = "") -> ClusterSite:
         """The named cluster, or the only one that is operated from this channel ("": from anywhere).

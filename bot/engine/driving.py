@@ -141,7 +141,10 @@ async def _write(
 ) -> tuple[StepResult, ...]:
     """Take the steps together; whatever is not known afterwards is read."""
     steps = [_step(operation, index, direction) for index in indexes]
-    target = context.targets[steps[0].target]
+    try:
+        target = context.target(steps[0].target)
+    except Rejected as error:
+        return tuple(StepResult(step=index, ending="failed", reason=str(error)) for index in indexes)
     if steps[0].key.kind == "cache":
         outcomes: Sequence[Outcome] = [await forget(target, s, context.env.monotonic() > not_after) for s in steps]
     else:
@@ -192,7 +195,7 @@ async def _settled(context: Context, operation: Operation) -> None:
     pending = operation.open_intent()
     if pending is None or operation.plan is None:
         return
-    target = context.targets[operation.plan.steps[pending.steps[0]].target]
+    target = context.targets.get(operation.plan.steps[pending.steps[0]].target)
     if isinstance(target, SettlesLate):
         since = await context.journal.now() - intents[-1].at
         await context.env.sleep(max(0.0, target.settle_s - since.total_seconds()))
@@ -207,7 +210,7 @@ async def _observe(context: Context, operation: Operation, index: int, direction
     problem = ""
     for pause in (*OBSERVE_PAUSES_S, None):
         try:
-            there = (await context.targets[step.target].read([step.key])).get(step.key)
+            there = (await context.target(step.target).read([step.key])).get(step.key)
         except BackendError as error:
             problem = str(error)
             if pause is not None:

@@ -1,6 +1,6 @@
 """From a person's wish to a plan: read everything concerned, concurrently; then decide, purely."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.engine.context import Context
@@ -21,7 +21,7 @@ from bot.model.move import clearing, missed_first, routes_as_in
 from bot.model.people import Person
 from bot.model.plan import Plan, flows
 from bot.model.proof import checks_for, warnings_for
-from bot.model.resources import Address, Key, Policy, Position
+from bot.model.resources import Address, Key, Policy, Position, TargetId
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
 from bot.model.suggest import suggestion
@@ -56,7 +56,8 @@ async def make_plan(
         return await plan_clearing(context, command, requester, operation, approved, facts)
     cluster = context.cluster(command.cluster)
     world = await context.journal.world()
-    before, owned = world.intent(cluster.name), dict(world.owned(cluster.name))
+    before, made = world.intent(cluster.name), world.owned(cluster.name)
+    owned = {place: mark for place, mark in made.items() if place[0] in context.targets}
     if isinstance(command, Drill):
         _refuse_drill(world, cluster, await context.journal.now())
     survey = Survey(context, owned)
@@ -104,11 +105,17 @@ async def make_plan(
         warnings=(
             *cut,
             *(warnings_for(command, cluster, context.site, after, facts, steps) if steps else ()),
+            *_left_behind({target for target, _ in made.keys() - owned}),
             *foretold,
         ),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
         expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
     )
+
+
+def _left_behind(targets: Collection[TargetId]) -> Iterator[str]:
+    for name in sorted(targets):
+        yield tr("{target} is not in app.yaml any more: what k8snet made there stays there.", target=name)
 
 
 async def _intended(

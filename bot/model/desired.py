@@ -33,6 +33,7 @@ def desired(intent: ClusterIntent, cluster: ClusterSite, site: Site, facts: Clus
     kube_dns = _kube_dns(facts)
     gateway = gateway_address(intent, cluster, facts)
     names = {exposure.office for exposure in intent.exposures}
+    _refuse_unknown_offices(intent, site)
     offices = [office for office in site.offices if office.name in names]
     servers = site.dns_servers_of(names)
     on_firewall: list[Resource] = [
@@ -46,6 +47,20 @@ def desired(intent: ClusterIntent, cluster: ClusterSite, site: Site, facts: Clus
         *(Placed(target=cluster.firewall, resource=resource) for resource in on_firewall),
         *_forwarders(intent, site, facts.domain, kube_dns),
     )
+
+
+def _refuse_unknown_offices(intent: ClusterIntent, site: Site) -> None:
+    known = {office.name for office in site.offices}
+    for exposure in intent.exposures:
+        if exposure.office not in known:
+            raise UserError(
+                tr(
+                    "Namespace {namespace} is exposed to office {office}, which is not in app.yaml (any more). Put it "
+                    "back there, or take the exposure back: `unexpose {namespace}`.",
+                    namespace=exposure.namespace,
+                    office=exposure.office,
+                )
+            )
 
 
 def zone_of(namespace: str, domain: str) -> str:
