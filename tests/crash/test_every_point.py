@@ -20,6 +20,7 @@ from bot.model.journal import Intended
 from bot.model.people import Person
 from bot.model.resources import Key
 from bot.model.steps import Step
+from tests.asking import change
 from tests.memory import MemoryTarget
 from tests.memory_store import MemoryStore
 from tests.office import ADA, DANA, OLGA, OMAR, Company
@@ -162,11 +163,7 @@ async def prepared(before: Sequence[Change]) -> Company:
     company = Company()
     engine = company.engine()
     for number, command in enumerate(before):
-        identifier = await engine.request(command, DANA, "C1", f"before-{number}")
-        plan = (await engine.context.journal.world()).operations[identifier].plan
-        assert plan is not None
-        await engine.confirm(identifier, plan.digest, OMAR)
-        await company.env.idle()
+        await change(engine, command, f"before-{number}")
     return company
 
 

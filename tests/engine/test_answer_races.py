@@ -8,6 +8,7 @@ import pytest
 from bot.engine.engine import Engine
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import UserError
+from tests.asking import known, say_yes
 from tests.engine.watched import HOST, Watched, dead, watched
 from tests.memory_store import MemoryStore
 from tests.office import ADA, OLGA
@@ -65,9 +66,7 @@ async def test_a_plan_that_another_bot_made_and_somebody_confirmed_is_not_replac
     async def take_up() -> None:
         other, operation = await replica(office)
         await other.recover()
-        plan = (await other.context.journal.world()).operations[operation].plan
-        assert plan is not None
-        await other.confirm(operation, plan.digest, ADA)
+        await say_yes(other, await known(other, operation), ADA)
 
     office.engine = office.company.engine(Between(office, "requested", take_up))
     with pytest.raises(UserError, match="Already confirmed"):

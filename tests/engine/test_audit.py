@@ -5,20 +5,16 @@ import pytest
 from bot.engine.announcing import Outbox
 from bot.engine.journal import STREAM
 from bot.engine.ports import Stored
-from bot.model.commands import Expose
 from bot.model.journal import Sealed, unsealed
-from tests.office import DANA, OMAR, Company
+from tests.asking import change
+from tests.office import Company
 
 
 async def worked() -> Company:
     """A company whose journal and audit channel hold one change from the wish to the proof."""
     company = Company()
     engine = company.engine()
-    identifier = await engine.request(Expose(namespace="default"), DANA, "C1", "d1")
-    operation = (await engine.context.journal.world()).operations[identifier]
-    assert operation.plan is not None
-    await engine.confirm(identifier, operation.plan.digest, OMAR)
-    await company.env.idle()
+    await change(engine)
     await Outbox(engine.context).flush()
     return company
 

@@ -5,40 +5,16 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from bot.engine.engine import Engine
-from bot.model.commands import Change, Expose, Unexpose
+from bot.model.commands import Expose, Unexpose
 from bot.model.errors import Unreachable, UserError
-from bot.model.operation import Operation
 from bot.model.resources import Address, Forwarder, Key
+from tests.asking import ask, change, now, say_yes
 from tests.memory import Fault
 from tests.office import ADA, DANA, EVE, OMAR, Company
 from tests.virtual import START
 
-EXPOSE = Expose(namespace="default")
 ROUTE = Key(kind="route", name="10.68.0.0/16")
 FORWARDER = Key(kind="forwarder", name="default.svc.cluster.local")
-
-
-async def ask(engine: Engine, command: Change = EXPOSE, by=DANA, delivery: str = "d1") -> Operation:
-    identifier = await engine.request(command, by, "C1", delivery)
-    return (await engine.context.journal.world()).operations[identifier]
-
-
-async def say_yes(engine: Engine, operation: Operation, by=OMAR) -> str:
-    assert operation.plan is not None
-    return await engine.confirm(operation.id, operation.plan.digest, by)
-
-
-async def now(engine: Engine, operation: Operation) -> Operation:
-    await engine.context.env.idle()
-    assert not engine.context.env.failures
-    return (await engine.context.journal.world()).operations[operation.id]
-
-
-async def change(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
-    operation = await ask(engine, command, delivery=delivery)
-    await say_yes(engine, operation)
-    return await now(engine, operation)
 
 
 async def test_expose_makes_everything_the_article_needs_and_proves_it() -> None:

@@ -16,6 +16,7 @@ from bot.model.errors import Rejected, Unreachable, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.probes import ConnectAnswer, DnsAnswer
 from bot.model.site import CheckLimits
+from tests.asking import change
 from tests.memory import Fault
 from tests.office import OMAR, Company, cluster_facts
 
@@ -27,12 +28,7 @@ async def exposed() -> tuple[Company, Engine]:
     """An office in which the namespace default was exposed."""
     company = Company(self_confirm=True)
     engine = company.engine()
-    identifier = await engine.request(Expose(namespace="default"), OMAR, "C1", "d1")
-    await engine.context.env.idle()
-    operation = (await engine.context.journal.world()).operations[identifier]
-    assert operation.plan is not None
-    await engine.confirm(identifier, operation.plan.digest, OMAR)
-    await engine.context.env.idle()
+    await change(engine, Expose(namespace="default"), "d1", OMAR, OMAR)
     return company, engine
 
 

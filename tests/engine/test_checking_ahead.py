@@ -12,7 +12,7 @@ from bot.model.diagnosis import Report
 from bot.model.facts import ClusterFacts
 from bot.model.probes import ConnectAnswer
 from bot.model.site import CheckLimits
-from tests.engine.test_change import change
+from tests.asking import change
 from tests.office import WEB, Company
 
 MOVED = IPv4Address("10.68.0.99")

@@ -2,32 +2,23 @@
 
 import pytest
 
-from bot.model.commands import Drill, Failover
+from bot.model.commands import Change, Drill
 from bot.model.journal import Measured, Verified
 from bot.model.operation import Operation
-from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, RULES, Watched, watched
+from tests.asking import ask, change, now, say_yes
+from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, RULES, Watched, dead, watched
 from tests.memory import Fault
 from tests.office import ADA, DANA, OLGA
 
 DRILL = Drill(node="node-03", reason="we rehearse")
 
 
-async def asked(office: Watched, command: Drill | Failover = DRILL, delivery: str = "d1") -> Operation:
-    identifier = await office.engine.request(command, OLGA, "C1", delivery)
-    return await known(office, identifier)
-
-
-async def known(office: Watched, identifier: str) -> Operation:
-    return (await office.engine.context.journal.world()).operations[identifier]
+async def asked(office: Watched, command: Change = DRILL, delivery: str = "d1") -> Operation:
+    return await ask(office.engine, command, OLGA, delivery)
 
 
 async def drilled(office: Watched) -> Operation:
-    operation = await asked(office)
-    assert operation.plan is not None
-    await office.engine.confirm(operation.id, operation.plan.digest, ADA)
-    await office.company.env.idle()
-    assert not office.company.env.failures
-    return await known(office, operation.id)
+    return await change(office.engine, DRILL, "d1", OLGA, ADA)
 
 
 async def test_the_routes_move_are_proven_come_back_and_are_proven_again() -> None:
@@ -74,14 +65,12 @@ async def test_a_node_that_carries_nothing_is_left_at_once_and_that_is_said() ->
 async def test_a_return_that_cannot_be_proven_is_no_success() -> None:
     office = await watched()
     operation = await asked(office)
-    assert operation.plan is not None
     office.firewall.fail("apply", Fault.HANG_BEFORE, nth=3)  # the first write of the way back
-    await office.engine.confirm(operation.id, operation.plan.digest, ADA)
+    await say_yes(office.engine, operation, ADA)
     await office.firewall.hanging.wait()
     office.company.wire.not_forwarding.add(HOST)
     office.firewall.release()
-    await office.company.env.idle()
-    drill = await known(office, operation.id)
+    drill = await now(office.engine, operation)
     assert drill.state == "rolled-back"
     assert "it is not proven that data passes there again" in drill.entries[-1].reason
     assert office.gateways() == {HOST}
@@ -109,8 +98,7 @@ async def test_without_a_name_the_best_candidate_is_drilled() -> None:
 
 async def test_nobody_drills_during_an_incident() -> None:
     office = await watched()
-    office.company.wire.dead.add(HOST)
-    await office.rounds(5)
+    await dead(office)
     operation = await asked(office)
     assert operation.state == "unplannable"
     assert f"about {GATEWAY} is not over; a drill waits until it is" in operation.entries[-1].reason
@@ -119,11 +107,8 @@ async def test_nobody_drills_during_an_incident() -> None:
 async def test_a_yes_that_comes_after_an_incident_began_moves_nothing() -> None:
     office = await watched()
     operation = await asked(office)
-    assert operation.plan is not None
-    office.company.wire.dead.add(HOST)
-    await office.rounds(5)
-    said = await office.engine.confirm(operation.id, operation.plan.digest, ADA)
-    assert "nothing was done" in said
+    await dead(office)
+    assert "nothing was done" in await say_yes(office.engine, operation, ADA)
     await office.company.env.idle()
     assert office.gateways() == {HOST}
 

@@ -5,11 +5,11 @@ from ipaddress import IPv4Address
 import pytest
 
 from bot.engine.engine import Engine
-from bot.model.commands import Change, Expose, Failover
+from bot.model.commands import Expose, Failover
 from bot.model.errors import UserError
-from bot.model.operation import Operation
 from bot.model.plan import Forwards, ReachesOne
 from bot.model.resources import Key, Route
+from tests.asking import ask, change, say_yes
 from tests.memory import Fault
 from tests.office import ADA, DANA, OLGA, OMAR, Company
 
@@ -18,24 +18,10 @@ ROUTES = [Key(kind="route", name=name) for name in ("10.68.0.0/16", "172.20.0.0/
 MOVE = Failover(node="node-03", reason="the fan rattles")
 
 
-async def changed(engine: Engine, command: Change, asking, confirming, delivery: str) -> Operation:
-    identifier = await engine.request(command, asking, "C1", delivery)
-    plan = (await engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
-    await engine.confirm(identifier, plan.digest, confirming)
-    return await settled(engine, identifier)
-
-
-async def settled(engine: Engine, identifier: str) -> Operation:
-    await engine.context.env.idle()
-    assert not engine.context.env.failures
-    return (await engine.context.journal.world()).operations[identifier]
-
-
 async def exposed() -> tuple[Company, Engine]:
     company = Company()
     engine = company.engine()
-    assert (await changed(engine, Expose(namespace="default"), DANA, OMAR, "d0")).state == "done"
+    assert (await change(engine, Expose(namespace="default"), "d0")).state == "done"
     return company, engine
 
 
@@ -47,7 +33,7 @@ def gateways(company: Company) -> set[IPv4Address]:
 async def test_both_routes_move_in_one_operation_and_data_proves_it() -> None:
     company, engine = await exposed()
     before = len(company.firewall.writes)
-    moved = await changed(engine, MOVE, OLGA, ADA, "d1")
+    moved = await change(engine, MOVE, "d1", OLGA, ADA)
     assert moved.state == "done"
     assert gateways(company) == {NODE_03}
     assert len(company.firewall.writes) == before + 2
@@ -59,15 +45,15 @@ async def test_both_routes_move_in_one_operation_and_data_proves_it() -> None:
 
 async def test_what_is_exposed_later_goes_through_the_new_gateway_too() -> None:
     company, engine = await exposed()
-    await changed(engine, MOVE, OLGA, ADA, "d1")
-    assert (await changed(engine, Expose(namespace="monitoring"), DANA, OMAR, "d2")).state == "done"
+    await change(engine, MOVE, "d1", OLGA, ADA)
+    assert (await change(engine, Expose(namespace="monitoring"), "d2")).state == "done"
     assert gateways(company) == {NODE_03}
 
 
 async def test_what_cannot_be_proven_is_moved_back() -> None:
     company, engine = await exposed()
     company.wire.not_forwarding.add(NODE_03)
-    moved = await changed(engine, MOVE, OLGA, ADA, "d1")
+    moved = await change(engine, MOVE, "d1", OLGA, ADA)
     assert moved.state == "rolled-back"
     assert gateways(company) == {NODE_02}
     assert "not proven: data reaches a service address through k8s-qa-node-03" in moved.entries[-1].reason
@@ -77,7 +63,7 @@ async def test_what_cannot_be_proven_is_moved_back() -> None:
 async def test_a_node_whose_proxy_is_gone_is_found_out_by_the_service_address() -> None:
     company, engine = await exposed()
     company.wire.without_proxy.add(NODE_03)
-    moved = await changed(engine, MOVE, OLGA, ADA, "d1")
+    moved = await change(engine, MOVE, "d1", OLGA, ADA)
     assert moved.state == "rolled-back"
     assert gateways(company) == {NODE_02}
 
@@ -85,21 +71,20 @@ async def test_a_node_whose_proxy_is_gone_is_found_out_by_the_service_address() 
 async def test_a_firewall_that_refuses_the_second_route_keeps_the_first_one_as_it_was() -> None:
     company, engine = await exposed()
     company.firewall.fail("apply", Fault.REJECT, 2)
-    moved = await changed(engine, MOVE, OLGA, ADA, "d1")
+    moved = await change(engine, MOVE, "d1", OLGA, ADA)
     assert moved.state == "rolled-back"
     assert gateways(company) == {NODE_02}
 
 
 async def test_without_a_node_the_best_candidate_is_taken() -> None:
     company, engine = await exposed()
-    await changed(engine, Failover(), OLGA, ADA, "d1")
+    await change(engine, Failover(), "d1", OLGA, ADA)
     assert gateways(company) == {NODE_03}
 
 
 async def test_moving_to_where_it_is_changes_nothing() -> None:
     company, engine = await exposed()
-    identifier = await engine.request(Failover(node="k8s-qa-node-02"), OLGA, "C1", "d1")
-    assert (await settled(engine, identifier)).state == "nothing-to-do"
+    assert (await ask(engine, Failover(node="k8s-qa-node-02"), OLGA)).state == "nothing-to-do"
     assert gateways(company) == {NODE_02}
 
 
@@ -114,15 +99,14 @@ async def test_moving_to_where_it_is_changes_nothing() -> None:
 async def test_a_move_that_cannot_be_says_why_on_its_own_card(command: Failover, says: str) -> None:
     company, engine = await exposed()
     company.wire.dead.add(NODE_03)
-    identifier = await engine.request(command, OLGA, "C1", "d1")
-    operation = await settled(engine, identifier)
+    operation = await ask(engine, command, OLGA)
     assert operation.state == "unplannable"
     assert says in operation.entries[-1].reason
 
 
 async def test_nothing_exposed_means_nothing_to_move() -> None:
     engine = Company().engine()
-    operation = await settled(engine, await engine.request(MOVE, OLGA, "C1", "d1"))
+    operation = await ask(engine, MOVE, OLGA)
     assert "there is no route to move" in operation.entries[-1].reason
 
 
@@ -135,10 +119,8 @@ async def test_only_on_call_and_admins_ask_for_a_move(by) -> None:
 
 async def test_only_on_call_and_admins_confirm_it_and_never_their_own() -> None:
     company, engine = await exposed()
-    identifier = await engine.request(MOVE, OLGA, "C1", "d1")
-    plan = (await engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
+    operation = await ask(engine, MOVE, OLGA)
     for by, says in ((OMAR, "you need the role oncall or admin"), (OLGA, "Somebody else must confirm")):
         with pytest.raises(UserError, match=says):
-            await engine.confirm(identifier, plan.digest, by)
+            await say_yes(engine, operation, by)
     assert gateways(company) == {NODE_02}

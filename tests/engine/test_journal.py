@@ -8,21 +8,18 @@ import pytest
 
 from bot.engine.journal import STREAM, TakenOver
 from bot.engine.ports import Hold
-from bot.model.commands import Expose, Status
+from bot.model.commands import Status
 from bot.model.errors import BrokenJournal
 from bot.model.journal import Asked, Record
 from bot.model.world import World
-from tests.office import DANA, OMAR, Company
+from tests.asking import change
+from tests.office import DANA, Company
 
 
 async def a_history() -> Company:
     company = Company()
     engine = company.engine()
-    identifier = await engine.request(Expose(namespace="default"), DANA, "C1", "d1")
-    plan = (await engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
-    await engine.confirm(identifier, plan.digest, OMAR)
-    await company.env.idle()
+    await change(engine)
     return company
 
 

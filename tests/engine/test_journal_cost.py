@@ -9,8 +9,9 @@ from bot.engine.engine import Engine
 from bot.engine.ports import Hold, Stored
 from bot.model.commands import Change, Expose, Unexpose
 from bot.model.operation import Operation
+from tests.asking import ask, known, say_yes
 from tests.memory_store import MemoryStore
-from tests.office import DANA, OMAR, Company
+from tests.office import Company
 
 EXPOSE, UNEXPOSE = Expose(namespace="default"), Unexpose(namespace="default")
 
@@ -49,13 +50,11 @@ class CountingStore(MemoryStore):
 async def changed(engine: Engine, store: CountingStore, command: Change) -> tuple[Operation, Counter[str]]:
     """Ask, say yes, wait for the end; what that took at the store."""
     store.calls.clear()
-    identifier = await engine.request(command, DANA, "C1", f"d-{command.verb}")
-    operation = (await engine.context.journal.world()).operations[identifier]
-    assert operation.plan is not None
-    await engine.confirm(identifier, operation.plan.digest, OMAR)
+    operation = await ask(engine, command, delivery=f"d-{command.verb}")
+    await say_yes(engine, operation)
     await engine.context.env.idle()  # type: ignore[attr-defined]  # the virtual one
     calls = Counter(store.calls)
-    return (await engine.context.journal.world()).operations[identifier], calls
+    return await known(engine, operation.id), calls
 
 
 async def test_a_change_costs_its_records_and_nothing_beside_them() -> None:

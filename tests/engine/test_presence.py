@@ -1,8 +1,8 @@
 """One bot a name: what a second process of the same name does, and what it waits for."""
 
 from bot.engine.presence import TTL_S, claim_name, holds_name, leave_name
-from bot.model.commands import Expose
-from tests.office import DANA, OMAR, Company
+from tests.asking import change, now
+from tests.office import Company
 
 
 async def test_a_second_process_of_the_same_name_drives_nothing_while_the_first_lives() -> None:
@@ -10,14 +10,10 @@ async def test_a_second_process_of_the_same_name_drives_nothing_while_the_first_
     first, second = company.engine(), company.engine()
     await claim_name(first.context)
     assert not await holds_name(second.context)
-    identifier = await second.request(Expose(namespace="default"), DANA, "C1", "d1")
-    plan = (await second.context.journal.world()).operations[identifier].plan
-    assert plan is not None
-    await second.confirm(identifier, plan.digest, OMAR)
-    await company.env.idle()
+    waiting = await change(second)
     assert not company.firewall.writes
     await first.recover()
-    assert (await first.context.journal.world()).operations[identifier].state == "done"
+    assert (await now(first, waiting)).state == "done"
 
 
 async def test_a_name_is_free_at_once_when_its_bot_stops_and_soon_when_it_dies() -> None:

@@ -12,7 +12,8 @@ from bot.model.plan import Forwards, Resolves
 from bot.model.probes import DnsAnswer
 from bot.model.resources import Key
 from bot.model.site import DnsServer
-from tests.engine.test_change import FORWARDER, ask, change
+from tests.asking import ask, change
+from tests.engine.test_change import FORWARDER
 from tests.office import DC1, Company, Wire
 
 DC2 = IPv4Address("172.16.2.4")

@@ -2,10 +2,9 @@
 
 from ipaddress import IPv4Network
 
-from bot.model.commands import Failover
+from bot.model.commands import Drill, Failover
 from bot.model.journal import Cleared
-from tests.engine.test_drill import asked as requested
-from tests.engine.test_drill import drilled
+from tests.asking import change
 from tests.engine.watched import ADDRESS, NEXT, dead, watched
 from tests.office import ADA, BOT, OLGA
 
@@ -78,10 +77,8 @@ async def test_without_the_setting_nothing_is_cleared() -> None:
 
 async def test_a_gateway_that_lives_keeps_its_sessions() -> None:
     office = await watched(clear_stale_sessions=True)
-    assert (await drilled(office)).state == "done"
+    assert (await change(office.engine, Drill(node=NEXT), "d1", OLGA, ADA)).state == "done"
     office.pass_time(3600)
-    planned = await requested(office, Failover(node=NEXT), "d2")
-    await office.engine.confirm(planned.id, planned.plan.digest, ADA)
-    await office.company.env.idle()
+    await change(office.engine, Failover(node=NEXT), "d2", OLGA, ADA)
     assert office.gateways() == {ADDRESS[NEXT]}
     assert office.firewall.cleared == []

@@ -1,9 +1,9 @@
 """A bot that takes over waits until nothing its dead predecessor sent can land any more."""
 
 from bot.engine.presence import claim_name
-from bot.model.commands import Expose
+from tests.asking import ask, now, say_yes
 from tests.memory import Fault, MemoryTarget
-from tests.office import DANA, OMAR, Company
+from tests.office import Company
 
 SETTLE_S = 25.0
 
@@ -19,11 +19,12 @@ async def test_a_write_that_lands_late_is_seen_and_undone() -> None:
     company.dns_server = SlowToSettle("dc1", keeps_marks=False)
     company.wire.dns_server = company.dns_server
     first = company.engine()
-    identifier = await first.request(Expose(namespace="default"), DANA, "C1", "d1")
-    plan = (await first.context.journal.world()).operations[identifier].plan
-    assert plan is not None
+    operation = await ask(first)
+    assert operation.plan is not None
+    late = operation.plan.steps[-1].after
+    assert late is not None
     company.dns_server.fail("apply", Fault.HANG_BEFORE)
-    await first.confirm(identifier, plan.digest, OMAR)
+    await say_yes(first, operation)
     await company.dns_server.hanging.wait()
     second = company.engine()
     started = company.env.now()
@@ -33,14 +34,11 @@ async def test_a_write_that_lands_late_is_seen_and_undone() -> None:
     async def land_late(seconds: float) -> None:
         await sleep(seconds)
         if (company.env.now() - started).total_seconds() > SETTLE_S - 1:
-            forwarder = plan.steps[-1].after
-            assert forwarder is not None
-            company.dns_server.resources[forwarder.key] = forwarder.model_copy(update={"mark": None})
+            company.dns_server.resources[late.key] = late.model_copy(update={"mark": None})
 
     second.context.env.sleep = land_late  # type: ignore[method-assign]  # the world goes on while the bot waits
     await second.recover()
-    operation = (await second.context.journal.world()).operations[identifier]
-    assert operation.state == "done"
+    assert (await now(second, operation)).state == "done"
     assert len(company.dns_server.resources) == 1
     company.dns_server.release()
     await first.context.env.idle()  # type: ignore[attr-defined]  # the virtual one

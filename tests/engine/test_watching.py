@@ -6,6 +6,7 @@ import pytest
 
 from bot.model.commands import Failover
 from bot.model.errors import UserError
+from tests.asking import change
 from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, dead, watched
 from tests.office import ADA, DANA, OLGA, OMAR
 
@@ -89,11 +90,7 @@ async def test_what_heals_itself_is_withdrawn_and_its_buttons_are_dead() -> None
 async def test_a_move_by_command_ends_the_incident_of_the_old_gateway() -> None:
     office = await watched()
     await dead(office)
-    identifier = await office.engine.request(Failover(node=NEXT), OLGA, "C1", "d7")
-    plan = (await office.engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
-    await office.engine.confirm(identifier, plan.digest, ADA)
-    await office.company.env.idle()
+    await change(office.engine, Failover(node=NEXT), "d7", OLGA, ADA)
     await office.rounds(5)
     incident = await office.asked()
     assert incident.state == "withdrawn"

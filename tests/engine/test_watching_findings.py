@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.commands import Failover
+from tests.asking import change
 from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, ROUTES, Watched, watched, watched_facts
 from tests.office import ADA, OLGA
 
@@ -17,11 +18,7 @@ async def test_a_node_that_came_back_with_another_address_is_told_with_the_way_t
         f"{GATEWAY} has another address now: 172.16.1.116. The routes 10.68.0.0/16, 172.20.0.0/16 still lead to "
         f"{HOST}. `failover to {GATEWAY}` makes them follow.",
     )
-    identifier = await office.engine.request(Failover(node=GATEWAY), OLGA, "C1", "d7")
-    plan = (await office.engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
-    await office.engine.confirm(identifier, plan.digest, ADA)
-    await office.company.env.idle()
+    await change(office.engine, Failover(node=GATEWAY), "d7", OLGA, ADA)
     assert office.gateways() == {IPv4Address("172.16.1.116")}
     await office.rounds(6)
     assert (await office.asked()).state == "withdrawn"

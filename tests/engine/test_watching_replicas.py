@@ -13,8 +13,9 @@ from backends.store import StoreSettings, open_store
 from bot.engine.engine import Engine
 from bot.engine.watching import GatewayWatch
 from bot.model.commands import Expose
+from tests.asking import change
 from tests.engine.watched import ADDRESS, GATEWAY, RULES, Watched
-from tests.office import DANA, OLGA, OMAR
+from tests.office import OLGA
 from tests.redis_server import RedisServer
 
 
@@ -50,11 +51,7 @@ async def replicas(redis_server: RedisServer, request: pytest.FixtureRequest) ->
             office.company.env.time = await store.now()  # which decides whether a plan has expired
             engines.append(office.company.engine(store, instance=name))
         office.engine = engines[1]
-        identifier = await engines[1].request(Expose(namespace="default"), DANA, "C1", "d0")
-        plan = (await engines[1].context.journal.world()).operations[identifier].plan
-        assert plan is not None
-        await engines[1].confirm(identifier, plan.digest, OMAR)
-        await office.company.env.idle()
+        await change(engines[1], Expose(namespace="default"), "d0")
         yield Replicas(office, engines)
 
 

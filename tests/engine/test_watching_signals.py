@@ -3,9 +3,10 @@
 import pytest
 
 from bot.model.commands import Failover, Unexpose
+from tests.asking import ask, say_yes
 from tests.engine.watched import ADDRESS, GATEWAY, HOST, NEXT, RULES, Watched, dead, watched, watched_facts
 from tests.memory import Fault
-from tests.office import ADA, DANA, OLGA, OMAR
+from tests.office import ADA, OLGA
 
 
 async def test_a_bot_that_is_cut_off_asks_nobody_and_withdraws_nothing() -> None:
@@ -120,11 +121,9 @@ async def test_a_finished_move_leaves_no_notice_behind() -> None:
 
 async def test_nobody_is_asked_about_routes_while_a_change_is_moving_them() -> None:
     office = await watched()
-    identifier = await office.engine.request(Failover(node=NEXT), OLGA, "C1", "d7")
-    plan = (await office.engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
+    operation = await ask(office.engine, Failover(node=NEXT), OLGA, "d7")
     office.company.firewall.fail("apply", Fault.HANG_AFTER)
-    await office.engine.confirm(identifier, plan.digest, ADA)
+    await say_yes(office.engine, operation, ADA)
     await office.company.firewall.hanging.wait()
     await office.rounds(20)
     assert await office.incident() is None
@@ -137,11 +136,9 @@ async def test_nobody_is_asked_about_routes_while_a_change_is_moving_them() -> N
 
 async def test_nobody_is_asked_while_the_last_exposure_is_taken_away() -> None:
     office = await watched()
-    identifier = await office.engine.request(Unexpose(namespace="default"), DANA, "C1", "d7")
-    plan = (await office.engine.context.journal.world()).operations[identifier].plan
-    assert plan is not None
+    operation = await ask(office.engine, Unexpose(namespace="default"), delivery="d7")
     office.company.firewall.fail("apply", Fault.HANG_AFTER, nth=3)
-    await office.engine.confirm(identifier, plan.digest, OMAR)
+    await say_yes(office.engine, operation)
     await office.company.firewall.hanging.wait()
     await office.rounds(20)
     assert await office.incident() is None

@@ -11,8 +11,9 @@ from bot.model.incident import Incident
 from bot.model.operation import Operation
 from bot.model.resources import Key, Route
 from bot.model.site import WatchSite
+from tests.asking import change
 from tests.memory_firewall import MemoryFirewall
-from tests.office import DANA, OMAR, Company, cluster_facts
+from tests.office import Company, cluster_facts
 
 RULES = WatchSite(channel="C0NETOPS01", oncall=("S0ONCALL01",), fallback=("S0NETOPER1",))
 GATEWAY, NEXT = "k8s-qa-node-02", "k8s-qa-node-03"
@@ -77,11 +78,7 @@ class Watched:
         return watch
 
     async def expose(self) -> None:
-        identifier = await self.engine.request(Expose(namespace="default"), DANA, "C1", "d0")
-        plan = (await self.engine.context.journal.world()).operations[identifier].plan
-        assert plan is not None
-        await self.engine.confirm(identifier, plan.digest, OMAR)
-        await self.company.env.idle()
+        await change(self.engine, Expose(namespace="default"), "d0")
 
     async def rounds(self, count: int) -> None:
         """So many looks, at the rules' interval; the API is read each time."""

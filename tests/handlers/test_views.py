@@ -7,33 +7,26 @@ import pytest
 from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.choosing import Choice
 from bot.engine.engine import Engine
-from bot.model.commands import Check, Drill, DryPlan, Expose, Failover, Unexpose
+from bot.model.commands import Change, Check, Drill, DryPlan, Expose, Failover, Unexpose
 from bot.model.errors import UserError
 from bot.model.operation import Operation
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
+from tests.asking import ask, change, known, now, say_yes
 from tests.golden import assert_golden, in_every_language
 from tests.memory import Fault
-from tests.office import ADA, DANA, OLGA, OMAR, Company
+from tests.office import ADA, DANA, OLGA, Company
 
 EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
 
 
-async def asked(engine: Engine, command: Expose | Unexpose = EXPOSE, delivery: str = "d1") -> Operation:
-    return await now(engine, await engine.request(command, DANA, "C1", delivery))
+async def asked(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
+    return await ask(engine, command, delivery=delivery)
 
 
-async def now(engine: Engine, identifier: str) -> Operation:
-    await engine.context.env.idle()
-    return (await engine.context.journal.world()).operations[identifier]
-
-
-async def changed(engine: Engine, command: Expose | Unexpose = EXPOSE, delivery: str = "d1") -> Operation:
-    operation = await asked(engine, command, delivery)
-    assert operation.plan is not None
-    await engine.confirm(operation.id, operation.plan.digest, OMAR)
-    return await now(engine, operation.id)
+async def changed(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
+    return await change(engine, command, delivery)
 
 
 async def story(name: str) -> Operation:
@@ -44,11 +37,10 @@ async def story(name: str) -> Operation:
             return await asked(engine)
         case "running":
             operation = await asked(engine)
-            assert operation.plan is not None
             company.firewall.fail("apply", Fault.HANG_BEFORE, 4)
-            await engine.confirm(operation.id, operation.plan.digest, OMAR)
+            await say_yes(engine, operation)
             await company.firewall.hanging.wait()
-            half = (await engine.context.journal.world()).operations[operation.id]
+            half = await known(engine, operation.id)
             company.firewall.release()
             await engine.context.env.idle()
             return half
@@ -59,17 +51,10 @@ async def story(name: str) -> Operation:
             return await changed(engine, Unexpose(namespace="default"), "d2")
         case "moving":
             await changed(engine)
-            return await now(
-                engine, await engine.request(Failover(node="node-03", reason="the fan rattles"), OLGA, "C1", "d2")
-            )
+            return await ask(engine, Failover(node="node-03", reason="the fan rattles"), OLGA, "d2")
         case "drilled":
             await changed(engine)
-            identifier = await engine.request(Drill(node="node-03", reason="we rehearse"), OLGA, "C1", "d2")
-            plan = (await now(engine, identifier)).plan
-            assert plan is not None
-            await engine.confirm(identifier, plan.digest, ADA)
-            await engine.context.env.idle()
-            return await now(engine, identifier)
+            return await change(engine, Drill(node="node-03", reason="we rehearse"), "d2", OLGA, ADA)
         case "rolled-back":
             company.firewall.fail("apply", Fault.REJECT, 6)
             return await changed(engine)
@@ -81,9 +66,8 @@ async def story(name: str) -> Operation:
             operation = await asked(engine)
             for nth in range(2, 40):
                 company.firewall.fail("read", Fault.UNREACHABLE, nth)
-            assert operation.plan is not None
-            await engine.confirm(operation.id, operation.plan.digest, OMAR)
-            return await now(engine, operation.id)
+            await say_yes(engine, operation)
+            return await now(engine, operation)
         case "nothing-to-do":
             await changed(engine)
             return await asked(engine, delivery="d2")
@@ -92,18 +76,17 @@ async def story(name: str) -> Operation:
         case "cancelled":
             operation = await asked(engine)
             await engine.cancel(operation.id, DANA)
-            return await now(engine, operation.id)
+            return await now(engine, operation)
         case "expired":
             operation = await asked(engine)
             await company.env.sleep(1801)
             await engine.recover()
-            return await now(engine, operation.id)
+            return await now(engine, operation)
         case "stale":
             operation = await asked(engine)
             await changed(engine, Expose(namespace="monitoring"), "d2")
-            assert operation.plan is not None
-            await engine.confirm(operation.id, operation.plan.digest, OMAR)
-            return await now(engine, operation.id)
+            await say_yes(engine, operation)
+            return await now(engine, operation)
     raise AssertionError(name)
 
 
@@ -170,9 +153,8 @@ async def test_audit_lines_tell_the_whole_story() -> None:
     company = Company()
     engine = company.engine()
     operation = await asked(engine)
-    assert operation.plan is not None
     with pytest.raises(UserError):
-        await engine.confirm(operation.id, operation.plan.digest, DANA)
+        await say_yes(engine, operation, DANA)
     await changed(engine, Expose(namespace="monitoring"), "d2")
     world = await engine.context.journal.world()
     lines = [audit_line(record, world.operations) for record in world.records if record.entry.kind in AUDITED_KINDS]

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 from bot.model.commands import ClearDnsCache
 from handlers.lines.change import state_line
-from tests.engine.test_change import ask, change
+from tests.asking import ask, change
 from tests.office import WEB, Company
 from tests.scenarios.chat import chat
 from tests.scenarios.windows_office import WindowsOffice, proof, windows_office

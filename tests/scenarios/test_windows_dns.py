@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 from bot.model.commands import Expose, Unexpose
 from lab.windows_dns import Zone
-from tests.engine.test_change import ask, change
+from tests.asking import ask, change
 from tests.office import REDIS, WEB
 from tests.scenarios.windows_office import proof, windows_office
 

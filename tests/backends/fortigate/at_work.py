@@ -14,6 +14,7 @@ from bot.model.resources import Forwarder, Key
 from lab.fortigate.device import Device
 from lab.fortigate.packets import TCP, UDP, Packet
 from lab.fortigate.server import Server
+from tests.asking import ask, now, say_yes
 from tests.memory import MemoryTarget
 from tests.office import DC1, KUBE_DNS, OMAR, StillCluster
 from tests.virtual import VirtualEnv
@@ -100,8 +101,7 @@ class Work:
 
     async def ask(self, command: Change, actor: Person = OMAR) -> Operation:
         self.asked += 1
-        identifier = await self.engine.request(command, actor, "C1", f"d{self.asked}")
-        return await self._operation(identifier)
+        return await ask(self.engine, command, actor, f"d{self.asked}")
 
     async def change(self, command: Change) -> Operation:
         """Ask, say yes, and wait for the end."""
@@ -109,11 +109,5 @@ class Work:
 
     async def confirm(self, operation: Operation) -> Operation:
         """Say yes to what was planned, and wait for the end."""
-        assert operation.plan is not None, operation.entries[-1]
-        await self.engine.confirm(operation.id, operation.plan.digest, OMAR)
-        await self.env.idle()
-        assert self.env.failures == []
-        return await self._operation(operation.id)
-
-    async def _operation(self, identifier: str) -> Operation:
-        return (await self.engine.context.journal.world()).operations[identifier]
+        await say_yes(self.engine, operation)
+        return await now(self.engine, operation)
