@@ -82,7 +82,7 @@ class Server:
             else:
                 self._site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._ssl)
             await self._site.start()
-            self.port = bound_port(self._site)
+            self.port = bound_port(self._runner)
 
     async def stop_listening(self) -> None:
         """Refuse new connections and drop the present ones, like a host that went away."""
@@ -133,9 +133,9 @@ class Server:
         stack.callback(self.clear_faults)
 
     async def _plain(self, stack: AsyncExitStack, application: web.Application, port: int) -> int:
-        site = web.TCPSite(await _serving(stack, application), self.host, port)
-        await site.start()
-        return bound_port(site)
+        runner = await _serving(stack, application)
+        await web.TCPSite(runner, self.host, port).start()
+        return bound_port(runner)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -182,11 +182,10 @@ async def _serving(stack: AsyncExitStack, application: web.Application) -> web.A
     return runner
 
 
-def bound_port(site: web.BaseSite) -> int:
-    server = site._server
-    if not isinstance(server, asyncio.Server):
-        raise TypeError("the site has not been started")
-    return int(server.sockets[0].getsockname()[1])
+def bound_port(runner: web.AppRunner) -> int:
+    """The port of its one site."""
+    [(_, port, *_)] = runner.addresses
+    return int(port)
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import weakref
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -43,8 +42,7 @@ class Endpoint:
         self._users = UserFile(
             lambda: server.accounts, lambda: server.settings.hostname, lambda: server.settings.domain
         )
-        # Authentication belongs to the TCP connection and ends with it.
-        self._connections: weakref.WeakKeyDictionary[object, Connection] = weakref.WeakKeyDictionary()
+        self._connections: dict[web.RequestHandler[web.Request], Connection] = {}
 
     async def close(self) -> None:
         await self.operations.shells.close()
@@ -79,9 +77,7 @@ class Endpoint:
 
     def _authenticate(self, request: web.Request) -> tuple[Account, Connection, dict[str, str]] | web.Response:
         """Who it is, and the headers by which the server proves itself in turn; or the response that asks for more."""
-        connection = self._connections.get(request.transport)
-        if connection is None:
-            connection = self._connections[request.transport] = Connection(self._server, self._users, self._bindings)
+        connection = self._connection(request)
         header = request.headers.get("Authorization", "")
         proof: dict[str, str] = {}
         if header:
@@ -96,6 +92,13 @@ class Endpoint:
                 return self._challenge() if account is None else (account, connection, proof)
         account = self._server.account(connection.user) if connection.user else None
         return self._challenge() if account is None else (account, connection, proof)
+
+    def _connection(self, request: web.Request) -> Connection:
+        """Authentication belongs to the TCP connection and ends with it."""
+        self._connections = {one: known for one, known in self._connections.items() if one.transport is not None}
+        if request.protocol not in self._connections:
+            self._connections[request.protocol] = Connection(self._server, self._users, self._bindings)
+        return self._connections[request.protocol]
 
     def _offers(self, scheme: str) -> bool:
         settings = self._server.settings
