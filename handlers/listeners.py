@@ -156,7 +156,8 @@ class Listeners:
 
     async def _clicked(self, click: parse.Click, reply: Reply) -> None:
         self._engine.forget(click.actor)  # a role that was taken away a second ago must not count any more
-        if click.action in ("ask", "check"):
+        kind = click.action.partition("-")[0]  # no two elements of a message may have the same id
+        if kind in ("ask", "check"):
             asked = Asked(actor=click.actor, channel=click.channel, delivery=click.delivery)
             await self._commands.obey(click.value, asked, reply)
             return
@@ -169,7 +170,7 @@ class Listeners:
         if click.channel:
             await self._places.changeable(click.channel)
         operation, _, digest = click.value.partition(".")
-        match click.action.partition("-")[0]:
+        match kind:
             case "failover":
                 version, _, node = digest.partition(".")
                 await self._engine.fail_over(operation, int(version) if version.isdecimal() else 0, node, click.actor)

@@ -155,4 +155,8 @@ def _said(report: Report | str, command: Check, whole: bool = False) -> View:
 
 def sentence(error: Exception) -> str:
     """An error as a person should read it: what a backend could not do is nobody's change."""
-    return tr("{error}. Nothing was changed.", error=error) if isinstance(error, BackendError) else str(error)
+    if not isinstance(error, BackendError):
+        return str(error)
+    if str(error).endswith(("?", "？")):
+        return tr("{error} Nothing was changed.", error=error)
+    return tr("{error}. Nothing was changed.", error=error)

@@ -243,7 +243,7 @@ def _refuse_conflicts(difference: Difference) -> None:
     _refuse(
         [
             tr(
-                "{key} on {target} {problem}",
+                "{key} on {target}: {problem}",
                 key=key_line(conflict.key),
                 target=conflict.target,
                 problem=conflict.problem,

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from bot.engine.overview import ExposureState, Overview
-from bot.model.commands import SPEC, Check, ClearDnsCache, Expose, typed
-from bot.model.diagnosis import Report
+from bot.model.commands import SPEC, Change, Check, ClearDnsCache, Expose, Failover, typed
+from bot.model.diagnosis import Fix, Report
 from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
 from bot.model.wording import listed, tr
@@ -64,19 +64,30 @@ def details_file(report: Report) -> tuple[str, str]:
 
 
 def _remedies(report: Report) -> list[tuple[str, Block]]:
-    """A button for each kind of change that a finding asks for, by its verb; the change asks for its own yes."""
-    fixes = [finding.fix for finding in report.findings]
-    buttons = []
-    if "expose" in fixes and report.namespace:
-        change = Expose(namespace=report.namespace, cluster=report.cluster)
-        label = tr("Expose {namespace}", namespace=report.namespace)[:75]
-        buttons.append(("expose", button(label, "ask", typed(change), "primary")))
-    if "clear DNS cache" in fixes and report.namespace:
-        clear = ClearDnsCache(namespace=report.namespace, cluster=report.cluster)
-        buttons.append(("clear-dns-cache", button(tr("Clear DNS cache"), "ask", typed(clear), "primary")))
-    if "fail over" in fixes:
-        buttons.append(("failover", button(tr("Fail over"), "ask", f"failover on {report.cluster}", "primary")))
-    return buttons
+    """A button for each kind of change that a finding asks for, by its verb; the change asks for its own yes.
+
+    The one that mends the first finding stands out.
+    """
+    offers = [
+        offer for fix in dict.fromkeys(finding.fix for finding in report.findings) if (offer := _mends(fix, report))
+    ]
+    return [
+        (change.verb, button(label[:75], f"ask-{change.verb}", typed(change), None if nth else "primary"))
+        for nth, (label, change) in enumerate(offers)
+    ]
+
+
+def _mends(fix: Fix | None, report: Report) -> tuple[str, Change] | None:
+    """What to press, and what that asks for; None where no change mends it."""
+    match fix:
+        case "expose" if report.namespace:
+            label = tr("Expose {namespace}", namespace=report.namespace)
+            return label, Expose(namespace=report.namespace, cluster=report.cluster)
+        case "clear DNS cache" if report.namespace:
+            return tr("Clear DNS cache"), ClearDnsCache(namespace=report.namespace, cluster=report.cluster)
+        case "fail over":
+            return tr("Fail over"), Failover(cluster=report.cluster)
+    return None
 
 
 def _beside(report: Report, remedies: Sequence[tuple[str, Block]], whole: bool) -> str:
