@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 from typing import Literal
 
+from backends.fortigate.capabilities import Capabilities
 from backends.fortigate.mapping import mark_of
 from backends.fortigate.urls import Query, encoded
 from backends.fortigate.wire import EarlierRow
@@ -11,9 +12,10 @@ from bot.model.resources import Ahead, Position
 from bot.model.value import digest
 
 MOST_ROWS = 100  # of some 700 bytes
-COLUMNS = (
+_COLUMNS = (
     "policyid|name|action|status|srcintf|dstintf|srcaddr|dstaddr|service|schedule|"
-    "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src|comments"
+    "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src|"
+    "users|groups|fsso-groups|comments"
 )
 
 
@@ -22,10 +24,15 @@ def each(column: str, values: Collection[str]) -> list[str]:
     return [f"{column}=={encoded(value)}" for value in sorted(set(values))]
 
 
-def denying(names: Collection[str]) -> Query:
+def columns(release: Capabilities) -> str:
+    """What tells which packets a policy takes."""
+    return f"{_COLUMNS}|ztna-status" if "ztna-status" in release.policy_columns else _COLUMNS
+
+
+def denying(names: Collection[str], release: Capabilities) -> Query:
     """Asks for all denying policies, and those of these names, in one request."""
     either = ",".join(["action==deny", *each("name", names)])
-    return (("filter", either), ("format", COLUMNS), ("count", str(MOST_ROWS)))
+    return (("filter", either), ("format", columns(release)), ("count", str(MOST_ROWS)))
 
 
 class Order:

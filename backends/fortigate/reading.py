@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
-from backends.fortigate.order import Order, denying
+from backends.fortigate.order import MOST_ROWS, Order, columns, denying
 from backends.fortigate.settings import Ids
 from backends.fortigate.urls import Query, TableUrl, between, either, lookups
 from backends.fortigate.wire import EarlierRow, Wire
@@ -97,13 +97,21 @@ class Reader:
         if not asked:
             return {}
         names = [*(key.name for key in asked), *([self._before_policy] if self._before_policy else [])]
-        rows = await self.shaped("firewall/policy", denying(names), EarlierRow)
-        order = Order(rows)
+        order = await self.denying(names)
         if not order.complete:
-            problem = tr("it cannot be told what stands before it: there are {count} denying policies", count=len(rows))
+            problem = tr("it cannot be told what stands before it: there are {count} denying policies", count=MOST_ROWS)
             return {key: Obstacle(f"{key_line(key)}: {problem}") for key in asked}
         there = {key: order.position(key.name, self._before_policy) for key in asked}
         return {key: Found(position, position.row, "") for key, position in there.items() if position is not None}
+
+    async def denying(self, names: Collection[str]) -> Order:
+        """All denying policies, and those of these names. One request. Raises Unreachable or Rejected."""
+        query = denying(names, await self._client.capabilities())
+        return Order(await self.shaped("firewall/policy", query, EarlierRow))
+
+    async def order_columns(self) -> str:
+        """What tells of a policy, in this release, which packets it takes. Raises Unreachable or Rejected."""
+        return columns(await self._client.capabilities())
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""

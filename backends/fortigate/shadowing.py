@@ -10,7 +10,7 @@ from enum import IntEnum
 from ipaddress import IPv4Network
 
 from backends.fortigate.mapping import Found, stored_form
-from backends.fortigate.order import COLUMNS, MOST_ROWS, Order, denying, each
+from backends.fortigate.order import MOST_ROWS, Order, each
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
 from backends.fortigate.urls import fitting, lookups
@@ -40,8 +40,8 @@ class Shadowing:
         self._reader = reader
 
     async def denying(self, names: Collection[str]) -> Order:
-        """All denying policies, and those of these names. One request. Raises Unreachable or Rejected."""
-        return Order(await self._reader.shaped("firewall/policy", denying(names), EarlierRow))
+        """See `Reader.denying`."""
+        return await self._reader.denying(names)
 
     async def accepting(self, policies: Sequence[Policy], wishes: Iterable[Resource], names: Collection[str]) -> Order:
         """Accepting policies for the interfaces and destinations of `policies`, and those of these names.
@@ -76,7 +76,7 @@ class Shadowing:
         )
         conditions = [("filter", ",".join([*each(column, values), *each("name", names)])) for column, values in sides]
         conditions.append(("filter", ",".join(["action==accept", *each("name", names)])))
-        columns = f"{COLUMNS}|nat|utm-status"
+        columns = f"{await self._reader.order_columns()}|nat|utm-status"
         query = (*conditions, ("format", columns), ("count", str(MOST_ROWS)))
         rows = await self._reader.shaped("firewall/policy", query, EarlierRow)
         return Order(rows, whole=len(asked) == len(askable))
@@ -122,7 +122,9 @@ class Shadowing:
                 break
             keys = [Key(kind=kind, name=name) for name in missing for kind in ("address", "address-group")]
             for there in (await self._reader.find(keys)).values():
-                if isinstance(there, Found) and isinstance(there.resource, Address | AddressGroup):
+                if not isinstance(there, Found) or not isinstance(there.resource, Address | AddressGroup):
+                    continue
+                if there.resource.name not in _PLACEHOLDERS:
                     known[there.resource.name] = there.resource
             asked |= missing
             groups = [of for of in known.values() if isinstance(of, AddressGroup)]
@@ -152,8 +154,13 @@ def covers(
         _addresses(row.srcaddr, row.srcaddr_negate == "enable", policy.sources, networks),
         _addresses(row.dstaddr, row.dstaddr_negate == "enable", policy.destinations, networks),
         _services(row, policy, services),
-        Covers.EVERYTHING if row.schedule == "always" else Covers.SOME,
+        Covers.EVERYTHING if row.schedule == "always" and not _asks_who(row) else Covers.SOME,
     )
+
+
+def _asks_who(row: EarlierRow) -> bool:
+    """Whether it is for some people or machines only, of whatever address."""
+    return bool(row.users or row.groups or row.fsso_groups) or row.ztna_status == "enable"
 
 
 def _addresses(

@@ -150,6 +150,10 @@ class EarlierRow(Wire):
     service_negate: Switch = "disable"
     internet_service: Switch = "disable"
     internet_service_src: Switch = "disable"
+    users: Names = ()
+    groups: Names = ()
+    fsso_groups: Names = ()
+    ztna_status: Switch = "disable"
     nat: Switch = "disable"
     utm_status: Switch = "disable"
     comments: str = ""

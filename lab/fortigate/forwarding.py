@@ -77,7 +77,8 @@ class Forwarding:
         self._spread_by_destination = settings.get("v4-ecmp-mode") == "source-dest-ip-based"
         self.routing = RoutingTable(tables, self._addresses, links)
         self._own_addresses = self.routing.own_addresses
-        self._rows = [row for row in tables.get("firewall/policy", ()) if row.get("status", "enable") == "enable"]
+        policies = [row for row in tables.get("firewall/policy", ()) if not _asks_who(row)]
+        self._rows = [row for row in policies if row.get("status", "enable") == "enable"]
         self._by_pair: dict[tuple[str, str], list[Policy]] = {}
         self._compiled: dict[int, Policy] = {}
 
@@ -213,6 +214,12 @@ def evaluate(
 ) -> Verdict:
     """The verdict on one packet; to ask more than once, keep a `Forwarding`."""
     return Forwarding(tables, links).evaluate(packet, ingress, now)
+
+
+def _asks_who(row: Row) -> bool:
+    """Whether a policy is for certain people or machines: nobody has logged in here, so nobody is one of them."""
+    named = any(row.get(column) for column in ("users", "groups", "fsso-groups"))
+    return named or row.get("ztna-status") == "enable"
 
 
 def _names_any(members: Sequence[Row], wanted: set[str]) -> bool:

@@ -59,6 +59,7 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "everything by another name": ({"dstaddr": refs(("world",))}, ALL),
     "one port": ({"service": refs(("HTTP",))}, PART),
     "by the clock": ({"schedule": "none"}, PART),
+    "for some people": ({"groups": refs(("staff",))}, PART),
     "with address translation": ({"nat": "enable"}, "That policy hides the office's addresses (nat)."),
 }
 

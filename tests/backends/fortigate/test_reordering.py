@@ -88,6 +88,31 @@ async def test_what_denies_a_part_keeps_its_place_unless_it_stands_behind_what_d
     assert one.better is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groups": refs(("contractors",))},
+        {"users": refs(("somebody",))},
+        {"fsso-groups": refs(("CN=CONTRACTORS",))},
+        {"ztna-status": "enable"},
+        {"srcaddr": refs(("FABRIC_DEVICE",))},
+        {"srcaddr": refs(("devices",))},
+    ],
+)
+async def test_what_denies_only_some_people_or_machines_is_never_moved_past(
+    office: Office, changes: dict[str, Any]
+) -> None:
+    """Its addresses are everything, and still it does not take all packets."""
+    office.device.create("firewall/addrgrp", {"name": "devices", "member": refs(("FABRIC_DEVICE",))})
+    for wish in wishes():
+        assert (await office.target.apply(step(None, wish))).kind == "applied"
+    deny(office, **changes)
+    office.device.move("firewall/policy", 1000, 50, after=True)
+    [one] = (await office.target.precedence(wishes())).values()
+    assert (one.better, one.hiding) == (None, ())
+    assert "part of its traffic may be denied before it, by policy 50" in one.notes[0]
+
+
 async def test_what_a_move_overrules_is_said(office: Office) -> None:
     await hidden(office)
     deny(office, 60, service=refs(("HTTP",)))
