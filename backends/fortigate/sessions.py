@@ -77,7 +77,7 @@ class Sessions:
             return ClearedSessions(cleared=0, left=None, problem=_said(error))
         stale = [row for row in listed.rows if row.duration > older_than_s]
         if not stale:
-            return ClearedSessions(cleared=0, left=0)
+            return ClearedSessions(cleared=0, left=0, problem="" if listed.complete else _more())
         problem = await self._close(stale, not_after)
         try:
             after = {_flow(row) for row in (await self._listed(numbers, networks)).rows if row.duration > older_than_s}
@@ -85,9 +85,7 @@ class Sessions:
             return ClearedSessions(cleared=0, left=None, problem=problem or _said(error))
         left = sum(_flow(row) in after for row in stale)
         if not listed.complete:
-            problem = problem or tr(
-                "the list was cut after {most} flows of a policy; there are more", most=_MOST_OF_A_POLICY
-            )
+            problem = problem or _more()
         return ClearedSessions(cleared=len(stale) - left, left=left, problem=problem)
 
     async def _close(self, rows: Sequence[SessionRow], not_after: float | None) -> str:
@@ -138,6 +136,10 @@ class Sessions:
             if len(page) < _PAGE:
                 return _Listed(rows)
         return _Listed(rows, complete=False)
+
+
+def _more() -> str:
+    return tr("the list was cut after {most} flows of a policy; there are more", most=_MOST_OF_A_POLICY)
 
 
 def _said(error: Exception) -> str:

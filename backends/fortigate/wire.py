@@ -4,7 +4,7 @@ device's default. Names follow FortiOS, with `_` for `-`."""
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 Switch = Literal["enable", "disable"]
 
@@ -224,7 +224,7 @@ class Counter(BaseModel):
 
     policyid: int
     hit_count: int = 0
-    last_used: int = 0
+    last_used: int = Field(default=0, ge=0, lt=1 << 32)  # seconds since 1970; its clock may be far off, not that far
 
 
 class SessionRow(BaseModel):

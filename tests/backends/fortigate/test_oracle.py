@@ -256,3 +256,12 @@ async def test_missing_rights_for_counters_and_sessions_are_answers(office_with:
     assert (hits.hits, sessions.count) == (None, None)
     assert "needs the right fwgrp.policy read" in hits.problem
     assert "needs the right sysgrp.cfg read" in sessions.problem
+
+
+async def test_a_counter_from_no_time_at_all_is_undetermined(office: Office) -> None:
+    await opened(office, POLICY)
+    await passed(office, answered=True)
+    for counter in office.device.sessions().counters.values():
+        counter.last_used = 10**18
+    answer = await office.target.hits(POLICY.name)
+    assert (answer.hits, answer.problem) == (None, "the firewall's counters came in a form that k8snet does not know")

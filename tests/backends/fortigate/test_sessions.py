@@ -167,3 +167,6 @@ async def test_many_flows_are_read_in_pages(office_with: Open) -> None:
     begin(office, *(flow("10.68.0.7", port) for port in range(30_000, 30_000 + _MOST_OF_A_POLICY)))
     answer = await office.target.open_sessions([POLICY.name], [PODS])
     assert (answer.count, answer.complete) == ({PODS: _MOST_OF_A_POLICY}, False)
+    cleared = await office.target.clear_sessions([POLICY.name], [PODS], older_than_s=60)
+    assert (cleared.cleared, cleared.left) == (0, 0)
+    assert "there are more" in cleared.problem  # and among those there may be stale ones
