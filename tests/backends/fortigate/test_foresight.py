@@ -1,44 +1,15 @@
 """What a plan learns from the firewall before anything is written."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
-from bot.model.resources import Address, AddressGroup, Policy, Resource, Route
+from bot.model.resources import AddressGroup, Resource
 from lab.fortigate import article
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.objects import PODS, POLICY, VERSIONS, deny, wishes
 from tests.contract.fortigate_subject import TOKEN, refs
-
-VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
-PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
-ROUTE = Route(destination=PODS.network, gateway=IPv4Address("172.16.1.67"), device="Test")
-POLICY = Policy(
-    name="k8snet-qa-hq",
-    source_interfaces=("internal",),
-    destination_interfaces=("Test",),
-    sources=("office",),
-    destinations=(PODS.name,),
-    services=("ALL_TCP",),
-)
-
-
-def wishes(policy: dict[str, Any] | None = None, route: dict[str, Any] | None = None) -> list[Resource]:
-    return [
-        ours(PODS),
-        ours(ROUTE.model_copy(update=route or {}), 1000),
-        ours(POLICY.model_copy(update=policy or {}), 1000),
-    ]
-
-
-def deny(office: Office, number: int = 50, **changes: Any) -> None:
-    """A person's denying policy at the end of the list: of everything, unless told otherwise."""
-    row = {
-        "policyid": number, "name": f"deny-{number}", "srcintf": refs(("any",)), "dstintf": refs(("any",)),
-        "srcaddr": refs(("all",)), "dstaddr": refs(("all",)), "service": refs(("ALL",)), "schedule": "always",
-        "action": "deny",
-    }  # fmt: skip
-    office.device.create("firewall/policy", {**row, **changes})
 
 
 async def seen(office: Office, *of: Resource) -> tuple[list[str], list[str]]:

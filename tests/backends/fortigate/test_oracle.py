@@ -1,33 +1,23 @@
 """The firewall's own word about a path."""
 
 import asyncio
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 import pytest
 
 from bot.engine.ports import Foresees, NumbersRows, PathOracle, Target, TrafficOracle
 from bot.model.probes import PolicyAnswer
-from bot.model.resources import Address, Policy, Route
+from bot.model.resources import Policy
 from lab.fortigate import article
 from lab.fortigate.packets import TCP, Packet
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.objects import PODS, POLICY, ROUTE, VERSIONS
 from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN
 
-VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
 OFFICE_PC = IPv4Address("172.16.0.5")
-NODE = IPv4Address("172.16.1.67")
+NODE = ROUTE.gateway
 POD = IPv4Address("10.68.0.7")
-PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
-ROUTE = Route(destination=PODS.network, gateway=NODE, device="Test")
-POLICY = Policy(
-    name="k8snet-qa-office",
-    source_interfaces=("internal",),
-    destination_interfaces=("Test",),
-    sources=("office",),
-    destinations=(PODS.name,),
-    services=("ALL_TCP",),
-)
 
 
 async def opened(office: Office, policy: Policy | None = None) -> None:

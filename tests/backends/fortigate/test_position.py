@@ -1,26 +1,16 @@
 """New policies go before the one that app.yaml names, or are not made at all."""
 
-from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
 from bot.engine.ports import Outcome
-from bot.model.resources import Address, Policy, Resource
+from bot.model.resources import Resource
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.objects import PODS, POLICY, VERSIONS
 from tests.contract.fortigate_subject import refs
 
-VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
 ANCHOR = "deny-everything"
-PODS = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
-POLICY = Policy(
-    name="k8snet-qa-hq",
-    source_interfaces=("internal",),
-    destination_interfaces=("Test",),
-    sources=("office",),
-    destinations=(PODS.name,),
-    services=("ALL_TCP",),
-)
 MOVES = "*/cmdb/firewall/policy/*"
 
 

@@ -11,7 +11,7 @@ from lab.fortigate import article
 from lab.fortigate.server import Server
 from tests.backends.fortigate.at_work import Work
 from tests.backends.fortigate.conftest import Office, Open, ours, step
-from tests.backends.fortigate.test_foresight import POLICY, VERSIONS, deny, wishes
+from tests.backends.fortigate.objects import POLICY, VERSIONS, deny, wishes
 from tests.contract.fortigate_subject import TOKEN, refs
 from tests.office import OLGA
 

@@ -7,26 +7,17 @@ import pytest
 
 from backends.fortigate.sessions import _MOST_OF_A_POLICY
 from bot.engine.ports import ClearsSessions
-from bot.model.resources import Address, Policy, Route
 from lab.fortigate import article
 from lab.fortigate.clock import Clock
 from lab.fortigate.packets import TCP, UDP, Packet
 from tests.backends.fortigate.conftest import Office, Open, ours, step
+from tests.backends.fortigate.objects import PODS as CLUSTER
+from tests.backends.fortigate.objects import POLICY, ROUTE, VERSIONS
 from tests.contract.fortigate_subject import TOKEN
 
-VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
 PODS, SERVICES = IPv4Network("10.68.0.0/17"), IPv4Network("10.68.128.0/17")
 OLD, NEW = IPv4Address("172.16.1.67"), IPv4Address("172.16.1.68")
-CLUSTER = Address(name="k8snet-qa-pods", network=IPv4Network("10.68.0.0/16"))
-ROUTE = Route(destination=CLUSTER.network, gateway=OLD, device="Test")
-POLICY = Policy(
-    name="k8snet-qa-office",
-    source_interfaces=("internal",),
-    destination_interfaces=("Test",),
-    sources=("office",),
-    destinations=(CLUSTER.name,),
-    services=("ALL_TCP", "ALL_UDP"),
-)
+BOTH = POLICY.model_copy(update={"services": ("ALL_TCP", "ALL_UDP")})
 
 
 def rights(**sysgrp: str) -> dict[str, Any]:
@@ -42,7 +33,7 @@ async def exposed(open_office: Open, state: dict[str, Any] | None = None) -> tup
     """The office with a way into the cluster, and its firewall's clock."""
     office = await open_office({**MAY_CLEAR, **(state or {})})
     clock = office.device.clock = Clock(frozen_at=1_750_000_000.0)
-    wishes = [ours(CLUSTER), ours(ROUTE, 1000), ours(POLICY, 1000)]
+    wishes = [ours(CLUSTER), ours(ROUTE, 1000), ours(BOTH, 1000)]
     outcomes = await office.target.apply_all([step(None, wish) for wish in wishes])
     assert {outcome.kind for outcome in outcomes} == {"applied"}
     return office, clock

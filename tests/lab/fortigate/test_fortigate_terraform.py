@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.fortigate.profile import RELEASES
 from tests.lab.fortigate.conftest import TOKEN, Lab
 from tests.lab.fortigate.terraform import (
     ADDRESS,
@@ -24,7 +25,7 @@ from tests.lab.fortigate.terraform import (
     state_of,
 )
 
-VERSIONS = ["v6.4.14", "v7.0.15", "v7.4.4", "v7.6.6"]
+VERSIONS = [version for version, _ in RELEASES.values()]
 CONFIGURATION: dict[Kind, Json] = {
     ADDRESS: {"name": "pods of qa/1", "type": "ipmask", "subnet": "172.20.0.0/16", "comment": "by terraform"},
     GROUP: {"name": "qa", "member": [{"name": "pods of qa/1"}, {"name": "test-servers"}], "color": 7},
