@@ -24,7 +24,7 @@ from bot.model.proof import checks_for, warnings_for
 from bot.model.resources import Address, Key, Policy, Position, TargetId
 from bot.model.site import ClusterSite
 from bot.model.steps import Step
-from bot.model.suggest import suggestion
+from bot.model.suggest import expect_namespace, suggestion
 from bot.model.wording import listed, tr
 from bot.model.words import key_line
 from bot.model.world import World, last_moved
@@ -123,7 +123,7 @@ async def _intended(
 ) -> ClusterIntent:
     match command:
         case Expose():
-            _known_namespace(command.namespace, facts)
+            expect_namespace(command.namespace, facts)
             return before.exposing(Exposure(namespace=command.namespace, office=context.office(command.office)))
         case Unexpose():
             if not before.exposes(command.namespace):
@@ -206,18 +206,6 @@ async def _impact(
 
 async def _nothing() -> Sequence[str]:
     return ()
-
-
-def _known_namespace(namespace: str, facts: ClusterFacts) -> None:
-    if namespace not in facts.namespaces:
-        raise UserError(
-            tr(
-                "Cluster {cluster} has no namespace {namespace}.{suggestion}",
-                cluster=facts.cluster,
-                namespace=namespace,
-                suggestion=suggestion(namespace, facts.namespaces),
-            )
-        )
 
 
 def _normalised(context: Context, wanted: Sequence[Placed]) -> list[Placed]:

@@ -18,7 +18,7 @@ from bot.model.errors import BackendError, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.names import Asked
 from bot.model.site import CheckLimits, ClusterSite
-from bot.model.suggest import suggestion
+from bot.model.suggest import expect_namespace, suggestion
 from bot.model.wording import listed, tr
 from bot.model.world import World
 
@@ -124,7 +124,9 @@ def _subject(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject | 
         return _word(asked, knowledge.facts)
     assert asked.namespace is not None  # all other forms name one
     if asked.name is None:
-        return _namespace(asked.namespace, knowledge.facts)
+        if knowledge.facts is not None:
+            expect_namespace(asked.namespace, knowledge.facts)
+        return asked.namespace
     if asked.domain is not None and knowledge.facts is not None and asked.domain != knowledge.domain:
         raise UserError(
             tr(
@@ -136,19 +138,6 @@ def _subject(asked: Asked, knowledge: Known, cluster: ClusterSite) -> Subject | 
         )
     service = knowledge.facts.service(asked.namespace, asked.name) if knowledge.facts else None
     return Subject(asked.name, asked.namespace, asked.host, None, asked.port, service)
-
-
-def _namespace(namespace: str, facts: ClusterFacts | None) -> str:
-    if facts is not None and namespace not in facts.namespaces:
-        raise UserError(
-            tr(
-                "Cluster {cluster} has no namespace {namespace}.{suggestion}",
-                cluster=facts.cluster,
-                namespace=namespace,
-                suggestion=suggestion(namespace, facts.namespaces),
-            )
-        )
-    return namespace
 
 
 def _word(asked: Asked, facts: ClusterFacts | None) -> Subject | str:
