@@ -67,7 +67,7 @@ async def test_something_else_under_our_name_is_a_conflict_that_changes_nothing(
     company.firewall.resources[other.key] = other
     operation = await ask(company.engine())
     assert operation.state == "unplannable"
-    assert "address k8s_SERVICE_CIDR on fw exists with other content" in operation.entries[-1].reason
+    assert "address k8s_SERVICE_CIDR on fw: exists with other content" in operation.entries[-1].reason
     assert not company.firewall.writes
 
 
