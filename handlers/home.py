@@ -8,6 +8,7 @@ from functools import partial
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.engine.engine import Engine
+from bot.engine.lasting import going_on
 from bot.engine.overview import Overview
 from bot.model.errors import BackendError, BotError, Rejected
 from bot.model.people import Person
@@ -97,8 +98,9 @@ class Homes:
         while True:
             await self._until(news)
             news.clear()
-            if looking := self._looking():
-                await self._refresh(looking)
+            with going_on("the Home tabs are out of date"):
+                if looking := self._looking():
+                    await self._refresh(looking)
             await self._engine.context.env.sleep(REFRESH_PAUSE_S)
 
     async def _refresh(self, people: Sequence[Person]) -> None:

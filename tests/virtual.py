@@ -41,6 +41,16 @@ class VirtualEnv:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def running(self) -> set[str]:
+        """The names of what was spawned and has not ended."""
+        return {task.get_name() for task in self._tasks}
+
+    async def stop(self) -> None:
+        """Cancel what was spawned and wait until it has ended."""
+        for task in list(self._tasks):
+            task.cancel()
+        await self.idle()
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 from bot.engine.context import Context
-from bot.model.errors import BackendError, Rejected, Unreachable
+from bot.engine.lasting import going_on
+from bot.model.errors import BotError, Rejected, Unreachable
 from bot.model.incident import Incident
 from bot.model.journal import Announced, Audited, Record, Shown
 from bot.model.operation import Operation
@@ -61,8 +62,7 @@ class Outbox:
         due = list(world.unannounced())
         alarms = list(world.unshown())
         backlog = world.records[world.audited :]  # a record's number is its place, from 1
-        for incident in alarms:
-            await self._show_incident(incident)
+        await _each(partial(self._show_incident, incident) for incident in alarms)
         waits = [wait for operation in due if (wait := self._wait(operation)) > 0]
         sayings = [partial(self._show, operation) for operation in due if self._wait(operation) <= 0]
         await _each([*sayings, partial(self._audit, backlog, dict(world.operations))])
@@ -112,7 +112,10 @@ class Outbox:
 
 
 async def _each(sayings: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """One after the other. Raises the first Unreachable after the last of them, or at once one that asks to wait."""
+    """One after the other. Raises the first Unreachable after the last of them, or at once one that asks to wait.
+
+    A mistake of ours in saying one thing leaves that unsaid until the next time, and nothing else.
+    """
     lacking: Unreachable | None = None
     for say in sayings:
         try:
@@ -121,6 +124,10 @@ async def _each(sayings: Iterable[Callable[[], Awaitable[None]]]) -> None:
             if error.retry_after_s:
                 raise
             lacking = lacking or error
+        except BotError:
+            raise
+        except Exception:
+            log.exception("something cannot be said")
     if lacking is not None:
         raise lacking
 
@@ -129,13 +136,17 @@ async def deliver(context: Context) -> None:
     """Keep the chat up to date for as long as the bot lives."""
     outbox = Outbox(context)
     while True:
-        try:
-            wait = await outbox.flush()
-        except BackendError as error:
-            log.warning("the chat lags behind: %s", error)
-            await context.env.sleep(getattr(error, "retry_after_s", None) or RETRY_PAUSE_S)
-            continue
-        await _until_due(context, wait)
+        wait, pause_s = None, RETRY_PAUSE_S
+        with going_on("the chat lags behind"):
+            try:
+                wait = await outbox.flush()
+            except Unreachable as error:
+                pause_s = error.retry_after_s or pause_s
+                raise
+        if wait is None:
+            await context.env.sleep(pause_s)
+        else:
+            await _until_due(context, wait)
 
 
 async def _until_due(context: Context, wait: float) -> None:

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Sequence
 
 from bot.engine.context import Context
+from bot.engine.lasting import going_on
 from bot.engine.samples import availability_of
 from bot.engine.verifying import run_check
 from bot.model.commands import Expose
-from bot.model.errors import BackendError, BotError
+from bot.model.errors import BackendError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent, Exposure
 from bot.model.plan import AfterReturn, CarriesData, Question
@@ -42,11 +43,9 @@ class Availability:
         """Look while this bot leads: in every interval, and soon after something has happened."""
         env = self._context.env
         while True:
-            try:
+            with going_on(f"the exposures of {self._cluster.name} are not looked at", logging.INFO):
                 if await self.leads() and await self.due():
                     await self.tick()
-            except BotError as error:
-                log.info("the exposures of %s are not looked at: %s", self._cluster.name, error)
             await env.sleep(min(SOON_S, self._cluster.availability_s))
 
     async def due(self) -> bool:

@@ -14,6 +14,7 @@ from bot.engine.choosing import Choice
 from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.health import Health, health
+from bot.engine.lasting import going_on
 from bot.engine.measuring import Measures, measures
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
@@ -42,9 +43,9 @@ class Engine:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._driving: set[str] = set()
+        self._at_work: set[str] = set()
         self._watches = {
-            cluster.name: GatewayWatch(context, cluster, cluster.watch, self._drive)
+            cluster.name: GatewayWatch(context, cluster, cluster.watch, self._take_up)
             for cluster in context.site.clusters
             if cluster.watch is not None
         }
@@ -87,7 +88,7 @@ class Engine:
     async def confirm(self, operation: str, digest: str, actor: Person) -> str:
         """A yes; answers what to tell that person, "" for nothing. Raises UserError, BackendErrors."""
         answer = await changing.confirm(self.context, operation, digest, actor)
-        self._drive(operation)
+        self._take_up(operation)
         return answer
 
     async def cancel(self, operation: str, actor: Person) -> None:
@@ -97,7 +98,7 @@ class Engine:
     async def resume(self, operation: str, actor: Person) -> None:
         """Try again to undo a stuck operation. Raises UserError."""
         await changing.resume(self.context, operation, actor)
-        self._drive(operation)
+        self._take_up(operation)
 
     async def release(self, operation: str, actor: Person) -> None:
         """Give up a stuck operation's locks; a person takes over. Raises UserError."""
@@ -108,7 +109,7 @@ class Engine:
         known = (await self.context.journal.world()).incidents.get(incident)
         watch = self._watches.get(known.picture.cluster) if known is not None else None
         facts = watch.facts if watch is not None else None
-        self._drive(await answering.fail_over(self.context, incident, version, node, actor, facts))
+        self._take_up(await answering.fail_over(self.context, incident, version, node, actor, facts))
 
     async def snooze(self, incident: str, actor: Person, planned: bool) -> None:
         """The answer "not now" or "it is planned". Raises UserError."""
@@ -208,37 +209,41 @@ class Engine:
         )
 
     async def recover(self) -> None:
-        """Take up whatever is unfinished: plan what was only asked, end what expired, drive what was confirmed."""
+        """Take up whatever is unfinished: plan what was only asked, end what expired, drive what was confirmed.
+
+        Each operation in a task of its own: one that waits for a device keeps no other waiting.
+        """
         world = await self.context.journal.world()
         now = await self.context.journal.now()
         for operation in list(world.unfinished()):
-            if operation.state == "requested":
-                await changing.plan_requested(self.context, operation.request)
-            elif operation.state == "awaiting" and operation.plan and operation.plan.expires_at < now:
+            if operation.state == "awaiting" and operation.plan and operation.plan.expires_at < now:
                 await changing.expire(self.context, operation.id)
-            elif operation.state in ("running", "undoing"):
-                await self._drive_now(operation.id)
+            elif operation.state in ("requested", "running", "undoing"):
+                self._take_up(operation.id)
 
     async def _recover_forever(self) -> None:
         while True:
-            try:
+            with going_on("recovery will be tried again"):
                 if await holds_name(self.context):
                     await self.recover()
-            except BotError as error:
-                log.warning("recovery will be tried again: %s", error)
             await self.context.env.sleep(RECOVERY_INTERVAL_S)
 
-    def _drive(self, operation: str) -> None:
-        self.context.env.spawn(self._drive_now(operation), f"operation {operation}")
+    def _take_up(self, operation: str) -> None:
+        if operation not in self._at_work:
+            self.context.env.spawn(self._go_on_with(operation), f"operation {operation}")
 
-    async def _drive_now(self, operation: str) -> None:
-        if operation in self._driving:
+    async def _go_on_with(self, operation_id: str) -> None:
+        if operation_id in self._at_work:
             return
-        self._driving.add(operation)
+        self._at_work.add(operation_id)
         try:
-            await drive(self.context, operation)
+            operation = self.context.journal.known.operations[operation_id]
+            if operation.state == "requested":
+                await changing.plan_requested(self.context, operation.request)
+            else:
+                await drive(self.context, operation_id)
         except BotError as error:
             # Nothing is lost: the journal holds where it stopped, and recovery takes it up.
-            log.warning("operation %s pauses: %s", operation, error)
+            log.warning("operation %s pauses: %s", operation_id, error)
         finally:
-            self._driving.discard(operation)
+            self._at_work.discard(operation_id)

@@ -7,8 +7,8 @@ only while no two processes bear the name at the same time, which a short lease 
 import logging
 
 from bot.engine.context import Context
+from bot.engine.lasting import going_on
 from bot.engine.ports import Hold
-from bot.model.errors import BackendError
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +46,9 @@ async def keep_name(context: Context) -> None:
     held = True
     while True:
         await context.env.sleep(RENEWAL_S)
-        try:
+        holds = held
+        with going_on(f"the name {context.instance} cannot be renewed"):
             holds = await holds_name(context)
-        except BackendError as error:
-            log.warning("the name %s cannot be renewed: %s", context.instance, error)
-            continue
         if held and not holds:
             log.error("another bot took over the name %s; this one changes nothing any more", context.instance)
         held = holds

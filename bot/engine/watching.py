@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.engine import answering
 from bot.engine.context import Context
+from bot.engine.lasting import going_on
 from bot.engine.planning import make_plan
 from bot.engine.samples import signals_of
 from bot.engine.sampling import Sampler
@@ -24,8 +25,6 @@ from bot.model.site import ClusterSite, WatchSite
 from bot.model.watch import SIGNALS, Rules, Signal, Watch, step
 from bot.model.wording import marked, tr
 from bot.model.world import World
-
-log = logging.getLogger(__name__)
 
 LEASE_ROUNDS = 5  # a leader that is silent for so many rounds is no leader any more
 REFRESH_S = 5.0
@@ -74,16 +73,16 @@ class GatewayWatch:
             await env.sleep(max(0.1, self._rules.interval_s - (env.monotonic() - started)))
 
     async def turn(self) -> None:
-        """A round if this bot leads, or may from now on; never raises what a backend does."""
-        try:
+        """A round if this bot leads, or may from now on; never raises."""
+        whole = False
+        with going_on(f"the watch of {self._cluster.name} pauses"):
             self.leading = await self.leads()
             if self.leading:
                 await self.tick()
             else:
                 self._forget()
-        except BotError as error:
-            self.leading = False
-            log.warning("the watch of %s pauses: %s", self._cluster.name, error)
+            whole = True
+        self.leading = self.leading and whole
 
     async def retire(self) -> None:
         """Let another bot look from now on, instead of waiting until this one counts as gone. Raises Unreachable."""
@@ -305,11 +304,9 @@ class GatewayWatch:
 
     async def _keep_facts(self) -> None:
         while True:
-            try:
+            with going_on(f"facts of {self._cluster.name}", logging.INFO):
                 if (await self._context.journal.world()).intent(self._cluster.name).exposures:
                     await self.sampler.refresh()
-            except BackendError as error:
-                log.info("facts of %s: %s", self._cluster.name, error)
             await self._context.env.sleep(REFRESH_S)
 
 

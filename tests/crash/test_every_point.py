@@ -233,6 +233,8 @@ async def test_dying_again_and_again_during_recovery_still_ends_well() -> None:
                 await engine.recover()
             except (Dead, BotError):
                 continue
+            finally:
+                await engine.context.env.idle()  # type: ignore[attr-defined]  # the virtual one
         world = await (await revive(company)).context.journal.world()
         assert all(operation.final or operation.state == "awaiting" for operation in world.operations.values())
         done = any(operation.state == "done" for operation in world.operations.values())

@@ -66,6 +66,7 @@ async def test_a_plan_that_another_bot_made_and_somebody_confirmed_is_not_replac
     async def take_up() -> None:
         other, operation = await replica(office)
         await other.recover()
+        await office.company.env.idle()
         await say_yes(other, await known(other, operation), ADA)
 
     office.engine = office.company.engine(Between(office, "requested", take_up))

@@ -49,6 +49,7 @@ async def test_a_change_to_a_server_that_is_gone_waits_for_a_person_and_keeps_no
     await claim_name(engine.context)
     await company.env.sleep(1801)
     await engine.recover()
+    await company.env.idle()
     world = await engine.context.journal.world()
     assert world.operations[waiting.id].state == "expired"
     stuck = world.operations[operation.id]
