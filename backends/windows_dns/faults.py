@@ -12,12 +12,13 @@ class Failure:
     """Why a call brought no result.
 
     `passing`: it may be different next time. `refused`: the server said no to the very request, so that request
-    had no effect.
+    had no effect. `login`: what it refused is the password.
     """
 
     text: str
     passing: bool
     refused: bool = False
+    login: bool = False
 
     @property
     def said(self) -> str:

@@ -206,6 +206,7 @@ def _explain(error: Exception, settings: WindowsDnsSettings, phase: Phase) -> Fa
                 ),
                 passing=False,
                 refused=True,
+                login=True,
             )
         case WSManFaultError():
             return _explain_fault(error.code)

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 
 from spnego.exceptions import SpnegoError
 
@@ -30,7 +31,7 @@ def _not_now(text: str) -> Failure:
     return Failure(text, passing=True, refused=True)
 
 
-_NO_PASSWORD = _no(marked("Kerberos did not accept the password or key of `user`"))
+_NO_PASSWORD = replace(_no(marked("Kerberos did not accept the password or key of `user`")), login=True)
 _STALE = _no(
     marked(
         "the Kerberos ticket has expired; renew the cache (kinit), or give `password` "
@@ -99,13 +100,12 @@ def explain_login(error: Exception) -> Failure | None:
     if cause is not None and type(cause).__module__.startswith("gssapi"):
         return _explain_gss(cause)
     if home == "requests_credssp":
-        return _no(
-            tr(
-                "the server did not accept the login by CredSSP; check `user` and `password`, "
-                "whether CredSSP is enabled on the server (Enable-WSManCredSSP -Role Server), "
-                "and that it has the update of 2018 for CVE-2018-0886"
-            )
+        text = tr(
+            "the server did not accept the login by CredSSP; check `user` and `password`, "
+            "whether CredSSP is enabled on the server (Enable-WSManCredSSP -Role Server), "
+            "and that it has the update of 2018 for CVE-2018-0886"
         )
+        return Failure(text, passing=False, refused=True, login=True)
     return None
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from backends.windows_dns import mapping, scripts
 from backends.windows_dns.faults import Failure, dns_fault
+from backends.windows_dns.lockout import Lockout
 from backends.windows_dns.names import canonical_forwarder
 from backends.windows_dns.settings import IDLE_TIMEOUT_S, WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
-from backends.windows_dns.winrm_shell import Clock, StillRunning, WinRmShell
+from backends.windows_dns.winrm_shell import Clock, LoginRefused, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.ports import Foresight, Outcome
 from bot.engine.side_by_side import both
@@ -56,6 +57,7 @@ class WindowsDns:
         self._settings = settings
         self._clock = clock
         self._shell = WinRmShell(name, settings, clock)
+        self._lockout = Lockout(clock.monotonic)
         self._writing = asyncio.Lock()
         self._well_until = -math.inf
         self._asking: _Question | None = None
@@ -259,13 +261,28 @@ class WindowsDns:
         writes: bool = False,
     ) -> AnyAnswer:
         """The answer of one operation. `deadline` is a moment of the clock's monotonic scale."""
+        if (wait := self._lockout.remaining()) > 0:
+            raise Rejected(
+                self._name,
+                tr(
+                    "{why}. Nothing is sent to it for {wait:.0f} s, so that the domain does not lock the "
+                    "account; k8snet tries again at once when it is restarted",
+                    why=self._lockout.why,
+                    wait=wait,
+                ),
+            )
         ref = secrets.token_hex(8)
-        output = await self._shell.ask(
-            operation,
-            {**data, "ref": ref},
-            timeout_s=max(0.0, deadline - self._clock.monotonic()),
-            writes=writes,
-        )
+        try:
+            output = await self._shell.ask(
+                operation,
+                {**data, "ref": ref},
+                timeout_s=max(0.0, deadline - self._clock.monotonic()),
+                writes=writes,
+            )
+        except LoginRefused as refused:
+            self._lockout.refused(refused.problem)
+            raise
+        self._lockout.accepted()
         answer = parse(output.stdout, expected, ref)
         if answer is None:
             problem = tr(

@@ -27,6 +27,10 @@ class StillRunning(OutcomeUnknown):
     has been idle for `settings.IDLE_TIMEOUT_S`."""
 
 
+class LoginRefused(Rejected):
+    """The password was refused: more tries may lock the account."""
+
+
 class Clock(Protocol):
     """The part of the engine's `Env` that this back end needs."""
 
@@ -135,7 +139,9 @@ class WinRmShell:
         if writes and conversation.phase is not Phase.NOTHING_SENT and not told_no:
             unknown = OutcomeUnknown if conversation.stopped else StillRunning
             return unknown(self._system, tr("the write was sent, but {text}", text=failure.said))
-        return (Unreachable if failure.passing else Rejected)(self._system, failure.said)
+        if failure.passing:
+            return Unreachable(self._system, failure.said)
+        return (LoginRefused if failure.login else Rejected)(self._system, failure.said)
 
     async def close(self) -> None:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""

@@ -258,6 +258,7 @@ def _explain_call(error: Exception) -> Failure:
                 ),
                 passing=False,
                 refused=True,
+                login=True,
             )
         case WSManFaultError():
             return _explain_fault(error)

@@ -58,6 +58,7 @@ class Server:
         self.writes: list[Write] = []
         self.calls: list[CmdletCall] = []
         self._actor = ("", "")
+        self._wrong_passwords: list[tuple[str, float]] = []
         self.directory = directory
         # Endpoints of PowerShell remoting, by name in lower case.
         self.endpoints: dict[str, SessionConfiguration] = {}
@@ -97,6 +98,29 @@ class Server:
         if name.endswith(f"@{domain}") and not any(each.user.lower() == name for each in self.accounts):
             name = f"{domain.partition('.')[0]}\\{name.partition('@')[0]}"
         return next((each for each in self.accounts if each.user.lower() == name), None)
+
+    def wrong_password(self, user: str) -> None:
+        """Somebody has tried to log in as this user and could not."""
+        account = self.account(user)
+        if account is not None:
+            self._wrong_passwords.append((account.user, self.clock.now()))
+
+    def wrong_passwords(self, account: Account) -> int:
+        """How many of them count at this moment."""
+        since = self.clock.now() - self.settings.lockout_window
+        return sum(user == account.user and at > since for user, at in self._wrong_passwords)
+
+    def open_accounts(self) -> list[Account]:
+        """Those that are not locked."""
+        threshold = self.settings.lockout_threshold
+        return [each for each in self.accounts if not threshold or self.wrong_passwords(each) < threshold]
+
+    def accepts(self, account: Account, password: str) -> bool:
+        """Whether this is the password, and the account is not locked."""
+        if account.password != password:
+            self.wrong_password(account.user)
+            return False
+        return account in self.open_accounts()
 
     async def respond(self, query: dns.message.Message) -> dns.message.Message | None:
         """The DNS service's reply; None while it is not running."""

@@ -87,6 +87,9 @@ class Settings(_Value):
     client_timeout: float = 12
     suffixes: list[str] = Field(default_factory=list)
     duplicate_code: Literal[9609, 9619] = 9609
+    # Accounts: wrong passwords within so many seconds that lock one, for as long; 0, as in a new domain: never
+    lockout_threshold: int = 0
+    lockout_window: float = 1800
     # Windows Remote Management
     auth_basic: bool = True
     auth_ntlm: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import struct
 import tempfile
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spnego._ntlm_raw.crypto import ntowfv1
+from spnego._ntlm_raw.messages import Authenticate
 
 from .contexts import (
     KERBEROS_SEALED,
@@ -119,7 +121,7 @@ class Connection:
 
     def _knows(self, user: str, password: str) -> bool:
         account = self._server.account(user)
-        return account is not None and account.password == password
+        return account is not None and self._server.accepts(account, password)
 
     def unseal(self, body: bytes) -> bytes:
         """The plain text of an encrypted body. Raises NotSealed."""
@@ -144,6 +146,17 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
         return None
     user, separator, password = decoded.partition(":")
     return (user, password) if separator else None
+
+
+def ntlm_user(token: bytes) -> str | None:
+    """Whom the last message of a bare NTLM login names; None for any other token."""
+    if not token.startswith(b"NTLMSSP\0\3"):
+        return None
+    try:
+        message = Authenticate.unpack(token)
+    except (ValueError, struct.error):
+        return None
+    return f"{message.domain_name}\\{message.user_name}" if message.domain_name else message.user_name
 
 
 def login_token(header: str) -> tuple[str, bytes] | None:

@@ -11,7 +11,7 @@ from lab.windows_dns.server import Server
 from lab.windows_dns.state import Account
 
 from . import certificates, soap
-from .authentication import Connection, UserFile, basic_credentials, login_token
+from .authentication import Connection, UserFile, basic_credentials, login_token, ntlm_user
 from .contexts import Refused
 from .operations import Operations
 from .sealing import NotSealed
@@ -39,9 +39,7 @@ class Endpoint:
     def __init__(self, server: Server, bindings: bytes | None = None) -> None:
         self._server, self._bindings = server, bindings
         self.operations = Operations(server)
-        self._users = UserFile(
-            lambda: server.accounts, lambda: server.settings.hostname, lambda: server.settings.domain
-        )
+        self._users = UserFile(server.open_accounts, lambda: server.settings.hostname, lambda: server.settings.domain)
         self._connections: dict[web.RequestHandler[web.Request], Connection] = {}
 
     async def close(self) -> None:
@@ -115,6 +113,8 @@ class Endpoint:
         try:
             answer = connection.step(scheme, token)
         except Refused as refused:
+            if (user := ntlm_user(token)) is not None:
+                self._server.wrong_password(user)
             return self._challenge() if refused.token is None else _plain(401, told(refused.token))
         if connection.user is not None:
             return told(answer) if answer else {}
@@ -127,7 +127,7 @@ class Endpoint:
         if credentials is None or not settings.auth_basic or not (request.secure or settings.allow_unencrypted):
             return None
         account = self._server.account(credentials[0])
-        if account is None or account.domain_account or account.password != credentials[1]:
+        if account is None or account.domain_account or not self._server.accepts(account, credentials[1]):
             return None
         return account
 

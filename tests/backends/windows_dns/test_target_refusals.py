@@ -5,12 +5,13 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bot.engine.ports import Foresight
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, Key
 from lab.windows_dns import Zone
-from tests.backends.windows_dns.simulated import KEY, LOGINS, OTHER, PASSWORD, WISH, ZONE, Office, step
+from tests.backends.windows_dns.simulated import KEY, LOGINS, OTHER, PASSWORD, WISH, ZONE, Login, Office, step
 
 # --- other zones
 
@@ -99,6 +100,35 @@ async def test_a_wrong_password(dc: Office) -> None:
             await target.apply(step(None, WISH))
         assert PASSWORD not in repr(raised.value)
         await target.close()
+
+
+@pytest.mark.parametrize("login", LOGINS)
+async def test_a_wrong_password_is_not_tried_until_the_account_is_locked(dc: Office, login: Login) -> None:
+    """Five within half an hour lock it here, and then nobody who uses the account can log in."""
+    dc.server.settings.lockout_threshold = 5
+    target, other = dc.target(login, password=SecretStr("of last year")), dc.target(login)
+    said = []
+    for _ in range(60):  # one a minute, for an hour
+        with pytest.raises(Rejected, match="did not accept the login") as raised:
+            await target.read([KEY])
+        said.append(str(raised.value))
+        assert await other.read([KEY]) == {}
+        await dc.server.clock.advance(60)
+    assert said[0] == said[1]
+    assert "Nothing is sent to it for 240 s, so that the domain does not lock the account" in said[2]
+    assert any("Nothing is sent" not in text for text in said[2:])
+    await target.close()
+    await other.close()
+
+
+async def test_one_refused_login_between_good_ones_costs_no_time(dc: Office) -> None:
+    target = dc.target()
+    for _ in range(3):
+        dc.server.faults.add("unauthorized", "Create")
+        with pytest.raises(Rejected, match="did not accept the login"):
+            await target.read([KEY])
+        assert await target.read([KEY]) == {}
+    await target.close()
 
 
 async def test_a_transport_that_is_switched_off(dc: Office) -> None:
