@@ -1,5 +1,6 @@
 """A command, typed or pressed: who asks where, what the engine says, and where the answer goes."""
 
+import logging
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -19,7 +20,7 @@ from bot.model.commands import (
     WhoAmI,
 )
 from bot.model.diagnosis import Report
-from bot.model.errors import BackendError, BotError
+from bot.model.errors import BackendError, BotError, Rejected
 from bot.model.people import Person
 from bot.model.value import Value
 from bot.model.wording import tr
@@ -31,7 +32,9 @@ from handlers.replies import Reply
 from handlers.views import answers, history
 from handlers.views.answers import View
 from handlers.views.blocks import sendable
-from handlers.web_api import call
+from handlers.web_api import SYSTEM, call
+
+log = logging.getLogger(__name__)
 
 QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
 
@@ -108,22 +111,41 @@ class Commands:
 
     async def _check(self, command: Check, asked: Asked, reply: Reply) -> str:
         """Walking a path may take seconds: say so at once, then put the answer in the same message, details below."""
-        if is_direct(asked.channel):
+        if not await self._places.among_us(asked.channel):
             report = await self._checked(command)
             await reply.tell(_said(report, command, whole=True))
             return report if isinstance(report, str) else report.summary
-        await self._places.joined(asked.channel)
         text, blocks = answers.checking_view(command)
         posting = self._client.chat_postMessage(channel=asked.channel, text=text, blocks=blocks, **QUIET)
         posted = await call("chat.postMessage", posting)
         report = await self._checked(command)
-        text, blocks = sendable(*_said(report, command))
-        place = {"channel": posted["channel"], "ts": posted["ts"]}
-        await call("chat.update", self._client.chat_update(**place, text=text, blocks=blocks))
+        await self._settle(posted["channel"], posted["ts"], _said(report, command))
         if isinstance(report, str):
             return report
         await self._details(report, posted["channel"], posted["ts"])
         return report.summary
+
+    async def _settle(self, channel: str, timestamp: str, view: View) -> None:
+        """Say this in place of "Checking …", or nobody could tell a lost answer from a check that is under way."""
+        text, blocks = sendable(*view)
+        place = {"channel": channel, "ts": timestamp}
+        try:
+            await self._update(**place, text=text, blocks=blocks)
+        except Rejected as error:
+            log.error("%s does not take the answer to a check: %s", SYSTEM, error)
+            await self._update(**place, text=text, blocks=[])  # the text says it all
+
+    async def _update(self, **content: Any) -> None:
+        """An update may be repeated without harm. Raises BackendErrors when it is still not taken."""
+        for pause in PAUSES_S:
+            try:
+                await call("chat.update", self._client.chat_update(**content))
+                return
+            except Rejected:
+                raise
+            except BackendError:
+                await self._engine.context.env.sleep(pause)
+        await call("chat.update", self._client.chat_update(**content))
 
     async def _details(self, report: Report, channel: str, thread: str) -> None:
         """Everything that was asked and answered, below the answer; as a file when it is long."""

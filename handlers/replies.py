@@ -9,7 +9,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.views.answers import View
 from handlers.views.blocks import clip, sendable
-from handlers.web_api import SYSTEM
+from handlers.web_api import SYSTEM, WAITING
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class UrlReply:
     """Through the response URL of a command or click. Works in channels the bot is not in; at most five times."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._webhook = AsyncWebhookClient(url, session=session, retry_handlers=[])
+        self._webhook = AsyncWebhookClient(url, session=session, retry_handlers=[WAITING])
 
     async def tell(self, view: View) -> bool:
         text, blocks = sendable(*view)

@@ -15,6 +15,7 @@ from handlers.settings import SlackSettings
 
 SYSTEM = "Slack"
 DEFAULT_WAIT_S = 30
+WAITING = AsyncRateLimitErrorRetryHandler(max_retry_count=2)  # what got a 429 was not done: it may come again
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 
 
@@ -27,7 +28,7 @@ def web_client(settings: SlackSettings, session: aiohttp.ClientSession, patient:
         token=settings.bot_token.get_secret_value(),
         base_url=settings.api_url,
         session=session,
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
+        retry_handlers=[WAITING] if patient else [],
         trust_env_in_session=False,
     )
 

@@ -128,9 +128,11 @@ class Endpoints:
         return web.json_response(body, status=status, headers=headers)
 
     async def hook(self, request: web.Request) -> web.Response:
-        """A response URL: `ok` as plain text, or an error with status 404."""
+        """A response URL: `ok` as plain text, or an error with status 404; faults know it as method `response_url`."""
         began = self.slack.clock.now()
         path = request.match_info["path"]
+        if fault := self.slack.faults.next("api", "response_url"):
+            return self.faulty(fault)
         status, text, body = 200, "ok", {}
         try:
             body = await arguments(request)

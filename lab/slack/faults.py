@@ -1,6 +1,7 @@
 """Misbehaviour on demand.
 
-API faults (`{"where": "api", "method": "chat.postMessage" or "*", ...}`), each `times` times (default 1, 0 = for ever):
+API faults (`{"where": "api", "method": "chat.postMessage", "response_url" or "*", ...}`), each `times` times (1 by
+default, 0 = for ever):
     {"kind": "status", "status": 503}      answer this status without doing anything
     {"kind": "html"}                       HTTP 200 with an HTML page in place of JSON
     {"kind": "ratelimited", "retry_after": 30}

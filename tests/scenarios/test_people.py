@@ -51,11 +51,14 @@ async def test_a_guest_gets_no_form_to_fill_in_either(transport: str) -> None:
         assert "submit" not in modal or modal["submit"] is None
 
 
-async def test_a_stranger_who_clicks_in_a_shared_channel_is_refused(transport: str) -> None:
+async def test_a_stranger_who_clicks_in_a_channel_that_was_shared_since_is_refused(transport: str) -> None:
     async with chat(transport) as room:
+        place = room.workspace.slack.workspace.state.channels[people.PARTNER]
+        place.is_ext_shared = False
         await room.slack.say("/k8snet check redis-abc-gns.default", channel="partner-net")
         answer = await room.slack.until("partner-net", contains="is broken at the office DNS")
         assert "Check again" in answer.buttons
+        place.is_ext_shared = True
         probed = room.company.firewall.calls.total()
         await room.slack.click("Check again", by="sam", channel="partner-net")
         await room.slack.until("partner-net", contains="you belong to another workspace", by="sam")

@@ -204,3 +204,37 @@ async def test_whatever_is_mistyped_gets_the_nearest_word(line: str, near: str) 
     async with chat() as room:
         await room.slack.say(f"/k8snet {line}")
         await room.slack.until(contains=f"Did you mean {near}")
+
+
+async def test_an_answer_that_slack_wants_later_comes_later(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="response_url", kind="ratelimited", retry_after=1)
+        await room.slack.say("/k8snet whoami")
+        await room.slack.until(contains="Roles: operator")
+
+
+async def test_where_another_organisation_reads_along_a_check_is_answered_to_the_person_alone(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.say("/k8snet check redis-abc-gns.default", channel="partner-net")
+        answer = await room.slack.until("partner-net", contains="redis-abc-gns.default is broken")
+        assert answer.ephemeral
+        assert await room.slack.messages("partner-net", by="sam") == []
+
+
+async def test_a_missing_scope_is_not_mistaken_for_a_missing_invitation(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="conversations.info", kind="error", error="missing_scope")
+        await room.slack.say("/k8snet expose default")
+        await room.slack.until(contains="Slack: conversations.info: missing_scope. Nothing was changed.")
+
+
+@pytest.mark.parametrize("trouble", [{"kind": "error", "error": "invalid_blocks"}, {"kind": "close_before"}])
+async def test_an_answer_that_slack_does_not_take_leaves_no_check_under_way(
+    transport: str, trouble: dict[str, str]
+) -> None:
+    async with chat(transport) as room:
+        await room.slack.fault(method="chat.update", **trouble)
+        await room.slack.say("/k8snet check redis-abc-gns.default")
+        answer = await room.slack.until(contains="redis-abc-gns.default is broken")
+        assert not answer.ephemeral
+        assert "Checking" not in "".join(one.text for one in await room.slack.messages())
