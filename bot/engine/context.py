@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from bot.engine.journal import Journal
 from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation, Target
@@ -39,6 +40,10 @@ class Context:
         """Fresh facts of a cluster. Raises BackendErrors."""
         self.seen[cluster] = await self.clusters[cluster].facts()
         return self.seen[cluster]
+
+    async def expiry(self, cluster: ClusterSite) -> datetime:
+        """Until when a plan made now waits for its yes, by the clock that will decide about it. Raises Unreachable."""
+        return await self.journal.now() + timedelta(seconds=cluster.plan_lifetime_s)
 
     def target(self, name: TargetId) -> Target:
         """Raises Rejected for one that the journal knows and app.yaml does not name (any more)."""

@@ -197,8 +197,9 @@ async def _settled(context: Context, operation: Operation) -> None:
         return
     target = context.targets.get(operation.plan.steps[pending.steps[0]].target)
     if isinstance(target, SettlesLate):
-        since = await context.journal.now() - intents[-1].at
-        await context.env.sleep(max(0.0, target.settle_s - since.total_seconds()))
+        since = (await context.journal.now() - intents[-1].at).total_seconds()
+        # A clock that was set back tells nothing: then all of it is waited for from now on.
+        await context.env.sleep(max(0.0, target.settle_s - max(0.0, since)))
         await _leased(context, operation.id)
 
 

@@ -1,7 +1,5 @@
 """DNS servers that shall forget what they believe to know: a plan whose steps only empty caches."""
 
-from datetime import timedelta
-
 from bot.engine.context import Context
 from bot.engine.ports import ForgetsAnswers, Outcome, Target
 from bot.model import names
@@ -63,7 +61,7 @@ async def plan_clearing(
         closes=(),
         warnings=tuple(warnings),
         checks=tuple(fresh_names(command.namespace, able, known, operation)),
-        expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
+        expires_at=approved.expires_at if approved else await context.expiry(cluster),
     )
 
 

@@ -109,7 +109,7 @@ async def make_plan(
             *foretold,
         ),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
-        expires_at=approved.expires_at if approved else context.env.now() + timedelta(seconds=cluster.plan_lifetime_s),
+        expires_at=approved.expires_at if approved else await context.expiry(cluster),
     )
 
 

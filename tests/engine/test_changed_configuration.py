@@ -7,7 +7,7 @@ from bot.engine.engine import Engine
 from bot.engine.presence import claim_name
 from bot.model.commands import Check, Expose, Failover, Unexpose
 from bot.model.site import DnsServer
-from tests.engine.test_change import ask, change, now, say_yes
+from tests.asking import ask, change, now, say_yes
 from tests.memory import Fault
 from tests.office import DC1, OLGA, OMAR, Company, DnsTarget
 

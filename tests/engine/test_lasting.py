@@ -12,7 +12,7 @@ from bot.engine.presence import claim_name
 from bot.model.commands import Expose
 from bot.model.journal import Record
 from bot.model.operation import Message, Operation
-from tests.engine.test_change import ask, now
+from tests.asking import ask, now
 from tests.engine.watched import watched
 from tests.memory import Fault
 from tests.memory_store import MemoryStore

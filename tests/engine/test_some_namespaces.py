@@ -8,7 +8,8 @@ from bot.engine.engine import Engine
 from bot.model.commands import Change, Drill, Failover
 from bot.model.errors import UserError
 from bot.model.people import Grant, Person
-from tests.engine.test_change import ask, change, now, say_yes, silence
+from tests.asking import ask, change, now, say_yes
+from tests.engine.test_change import silence
 from tests.engine.watched import dead, watched
 from tests.memory import Fault
 from tests.office import ADA, GRANTS, OLGA, OMAR, TEAM, Company
