@@ -42,6 +42,8 @@ class MemoryStore:
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         now = await self.now()
         if not self._free(name, owner, now):
+            holder, until = self.contents.leases[name]
+            self.contents.leases[name] = holder, min(until, now + timedelta(seconds=ttl_s))
             return False
         self.contents.leases[name] = (owner, now + timedelta(seconds=ttl_s))
         return True

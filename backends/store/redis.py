@@ -44,9 +44,13 @@ local at = string.format('%.0f', now)
 redis.call('RPUSH', KEYS[1], at .. ' ' .. ARGV[3])
 return at
 """
+# A lease that lasts longer than any was ever given is of a clock that was set back since.
 _LEASE = """
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] then
+  if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return 0
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from backends.store.moments import from_microseconds, to_microseconds
 from bot.engine.ports import Hold, Stored
@@ -47,6 +47,13 @@ def _taken(database: sqlite3.Connection, hold: Hold, now: int) -> bool:
         {"name": hold.name, "owner": hold.owner, "until": now + round(hold.ttl_s * 1_000_000), "now": now},
     )
     return taken.rowcount == 1
+
+
+def _shortened(database: sqlite3.Connection, hold: Hold, now: int) -> Literal[False]:
+    """Another's lease that lasts longer than any was ever given is of a clock that was set back since."""
+    longest = now + round(hold.ttl_s * 1_000_000)
+    database.execute("UPDATE lease SET until = ? WHERE name = ? AND until > ?", (longest, hold.name, longest))
+    return False
 
 
 class SqliteStore:
@@ -108,8 +115,8 @@ class SqliteStore:
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         def work() -> bool:
             with self._transaction() as database:
-                hold = Hold(name=name, owner=owner, ttl_s=ttl_s)
-                return _taken(database, hold, to_microseconds(self._now()))
+                hold, now = Hold(name=name, owner=owner, ttl_s=ttl_s), to_microseconds(self._now())
+                return _taken(database, hold, now) or _shortened(database, hold, now)
 
         return await self._run(work, writes=True)
 

@@ -311,7 +311,11 @@ class Store(Protocol):
         ...
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
-        """Take or renew a lease; False while another owner's has not run out by the store's clock."""
+        """Take or renew a lease; False while another owner's has not run out by the store's clock.
+
+        Everybody asks for one of that name for the same time: another's then ends after that time at the latest, also
+        when the clock is set back.
+        """
         ...
 
     async def release(self, name: str, owner: str) -> None:

@@ -189,6 +189,13 @@ async def test_renewing_makes_a_lease_last_longer(subject: Subject, store: Store
     assert not await store.lease("driver", "two", 3600)
 
 
+async def test_a_lease_lasts_no_longer_than_the_next_owner_asks_for(subject: Subject, store: Store) -> None:
+    assert await store.lease("driver", "one", 3600)
+    assert not await store.lease("driver", "two", 0.05)
+    await subject.elapse(store, 0.06)
+    assert await store.lease("driver", "two", 0.05)
+
+
 async def test_only_the_owner_can_release(store: Store) -> None:
     await store.lease("driver", "one", 3600)
     await store.release("driver", "two")
@@ -238,6 +245,24 @@ async def test_closing_twice_is_harmless_and_a_closed_store_says_so(store: Store
     for call in (store.append("s", 0, "x"), store.read("s"), store.lease("l", "o", 1), store.release("l", "o")):
         with pytest.raises(Unreachable, match="closed"):
             await call
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_after_the_clock_was_set_back_a_lease_lasts_no_longer_than_it_would_have(
+    kind: str, tmp_path: Path
+) -> None:
+    """Only where the clock can be set. Whoever asks for a name asks for it as long as its holder did."""
+    subject = in_memory() if kind == "memory" else in_file(tmp_path)
+    store = await subject.store()
+    assert await store.lease("name", "the dead", 8)
+    await subject.elapse(store, -3600)
+    assert not await store.lease("name", "the living", 8)
+    await subject.elapse(store, 7.999999)
+    assert not await store.lease("name", "the living", 8)
+    await subject.elapse(store, 0.000001)
+    assert await store.lease("name", "the living", 8)
+    assert not await store.lease("name", "the dead", 8)
+    await subject.close()
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
