@@ -56,14 +56,16 @@ class Samples:
     async def day(self, stream: str, now: datetime) -> Day:
         """What is known of the day before `now`. Raises BackendErrors."""
         known = self._known.setdefault(stream, {})
+        newest = minute_of(now) + LATE_MINUTES  # what is later was noted before a clock was set back
+        for at in [at for at in known if not oldest(now) <= at <= newest]:
+            del known[at]
         # Whoever leads may store a minute late, and by a clock that is not quite ours.
         since = max(known, default=oldest(now)) - LATE_MINUTES
         rows = await self._store.samples(stream, max(since, oldest(now)))
+        rows = [(at, body) for at, body in rows if at <= newest]
         # After a start it is a whole day, and others wait for an acknowledgement meanwhile.
         read = _decoded(stream, rows) if len(rows) < FEW else await asyncio.to_thread(_decoded, stream, rows)
         known.update(read)
-        for at in [at for at in known if at < oldest(now)]:
-            del known[at]
         minutes = {at: known[at] for at in sorted(known)}
         current = self._current.get(stream)
         if current is not None and current.at >= max(known, default=0):

@@ -145,3 +145,14 @@ async def test_nothing_is_asked_while_nothing_is_exposed() -> None:
     assert availability is not None
     await availability.tick()
     assert company.contents.samples == {}
+
+
+async def test_a_clock_that_was_set_back_does_not_hide_what_is_so_now() -> None:
+    office = await watched()
+    await looked(office, 10)
+    await office.engine.overview()
+    office.company.wire.dead.add(ADDRESS[GATEWAY])
+    office.pass_time(-3600)
+    await looking(office).tick()
+    (exposure,) = (await office.engine.overview()).exposures
+    assert (exposure.names, exposure.data) == ("bad", "bad")
