@@ -98,12 +98,14 @@ def plain_addresses(asked: Question, wire: bytes) -> tuple[tuple[IPv4Address, ..
 
 
 def parsed(wire: bytes) -> "QueryMessage":
-    """A message that no `mismatch` was found in, read. Raises Malformed."""
+    """A message that no `mismatch` was found in, read; of one that says it is cut, what is there. Raises Malformed."""
     import dns.exception
     import dns.message
 
     try:
-        message = dns.message.from_wire(wire)
+        message = dns.message.from_wire(wire, raise_on_truncation=True)
+    except dns.message.Truncated as cut:
+        message = cut.message()  # type: ignore[no-untyped-call]
     except (dns.exception.DNSException, ValueError) as error:
         raise Malformed(tr("{count} bytes that are no DNS message", count=len(wire))) from error
     assert isinstance(message, dns.message.QueryMessage)  # its opcode says so

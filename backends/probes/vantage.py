@@ -21,11 +21,13 @@ class Opened(NamedTuple):
     source: IPv4Address | None
 
 
-# ICMP as Linux reports it: port unreachable is ECONNREFUSED, host unreachable, prohibited or TTL exceeded EHOSTUNREACH.
+# ICMP as Linux reports it: port unreachable is ECONNREFUSED, protocol unreachable ENOPROTOOPT, host unreachable,
+# prohibited or TTL exceeded EHOSTUNREACH.
 _OUTCOMES: dict[int, ConnectOutcome] = {
     errno.ECONNREFUSED: "refused",
     errno.EHOSTUNREACH: "host-unreachable",
     errno.EHOSTDOWN: "host-unreachable",
+    errno.ENOPROTOOPT: "host-unreachable",
     errno.ENETUNREACH: "net-unreachable",
     errno.ENETDOWN: "net-unreachable",
     errno.ETIMEDOUT: "timeout",

@@ -153,6 +153,7 @@ def test_a_fault_of_our_own_host_is_not_blamed_on_the_destination(number: int) -
         (errno.ENETUNREACH, "net-unreachable"),
         (errno.ETIMEDOUT, "timeout"),
         (errno.ECONNRESET, "reset"),
+        (errno.ENOPROTOOPT, "host-unreachable"),  # ICMP protocol unreachable, as a firewall may refuse with
     ],
 )
 def test_what_the_kernel_reports_is_named(number: int, outcome: str) -> None:

@@ -140,6 +140,19 @@ async def test_every_answer_has_its_outcome(
     assert (answer.server, answer.name, answer.transport) == (LOOPBACK, NAME, transport)
 
 
+def cut_in_the_middle_of_a_record(query: Message) -> list[bytes]:
+    """Not every server, and hardly any box in between, ends a truncated answer where a record ends."""
+    [whole] = saying(*(f"{NAME}. 30 IN A 172.20.4.{number}" for number in range(40)), flags=dns.flags.TC)(query)
+    return [whole[:300]]
+
+
+async def test_a_truncated_answer_may_end_anywhere() -> None:
+    async with dns_server(cut_in_the_middle_of_a_record) as port:
+        answer = await ask(port, "udp")
+    assert (answer.outcome, answer.truncated) == ("answer", True)
+    assert IPv4Address("172.20.4.0") in answer.addresses
+
+
 def not_dns(_query: Message) -> list[bytes]:
     return [b"HTTP/1.1 400 Bad Request\r\n\r\n"]
 
