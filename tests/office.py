@@ -22,7 +22,7 @@ from bot.model.people import Grant, Person, Profile
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
 from bot.model.resources import Forwarder, Key, Policy, Resource, Route
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
-from tests.memory import MemoryTarget
+from tests.memory import Fault, MemoryTarget
 from tests.memory_store import Contents, MemoryStore
 from tests.virtual import VirtualEnv
 
@@ -311,6 +311,11 @@ class Company:
     def resources(self) -> dict[str, dict[Key, Resource]]:
         """All that the devices hold."""
         return {"fw": dict(self.firewall.resources), "dc1": dict(self.dns_server.resources)}
+
+    def silence_firewall(self, after_reads: int) -> None:
+        """It answers this many more reads, then none for a long time."""
+        for nth in range(after_reads + 1, after_reads + 40):
+            self.firewall.fail("read", Fault.UNREACHABLE, nth)
 
     def clock(self) -> datetime:
         return self.env.time

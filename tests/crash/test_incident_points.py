@@ -5,7 +5,7 @@ import contextlib
 from bot.engine.announcing import Outbox
 from bot.engine.presence import claim_name
 from bot.model.errors import BotError
-from tests.crash.test_every_point import Dead, Reaper, mortal_engine
+from tests.crash.reaper import Dead, Reaper, mortal_engine
 from tests.engine.watched import ADDRESS, NEXT, Watched, dead, watched
 from tests.office import ADA, OLGA
 

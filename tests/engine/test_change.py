@@ -248,7 +248,7 @@ async def test_a_device_that_goes_silent_leaves_the_operation_to_a_person_who_ca
     engine = company.engine()
     operation = await ask(engine)
     company.firewall.fail("apply", Fault.LOSE_ANSWER, 3)
-    silence(company, after_reads=1)
+    company.silence_firewall(after_reads=1)
     await say_yes(engine, operation)
     stuck = await now(engine, operation)
     assert stuck.state == "stuck"
@@ -279,19 +279,13 @@ async def test_only_an_admin_takes_over_what_is_stuck() -> None:
     engine = company.engine()
     operation = await ask(engine)
     company.firewall.fail("apply", Fault.LOSE_ANSWER)
-    silence(company, after_reads=1)
+    company.silence_firewall(after_reads=1)
     await say_yes(engine, operation)
     assert (await now(engine, operation)).state == "stuck"
     with pytest.raises(UserError, match="To administer you need the role admin"):
         await engine.release(operation.id, OMAR)
     await engine.release(operation.id, ADA)
     assert (await now(engine, operation)).state == "released"
-
-
-def silence(company: Company, after_reads: int) -> None:
-    """The firewall answers this many more reads, then none."""
-    for nth in range(after_reads + 1, after_reads + 40):
-        company.firewall.fail("read", Fault.UNREACHABLE, nth)
 
 
 @pytest.mark.parametrize(

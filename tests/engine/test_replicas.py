@@ -13,9 +13,9 @@ from bot.model.probes import DnsAnswer
 from bot.model.resources import Key
 from bot.model.site import DnsServer
 from tests.asking import ask, change
-from tests.engine.test_change import FORWARDER
 from tests.office import DC1, Company, Wire
 
+FORWARDER = Key(kind="forwarder", name="default.svc.cluster.local")
 DC2 = IPv4Address("172.16.2.4")
 DELAY_S = 200
 

@@ -9,7 +9,6 @@ from bot.model.commands import Change, Drill, Failover
 from bot.model.errors import UserError
 from bot.model.people import Grant, Person
 from tests.asking import ask, change, now, say_yes
-from tests.engine.test_change import silence
 from tests.engine.watched import dead, watched
 from tests.memory import Fault
 from tests.office import ADA, GRANTS, OLGA, OMAR, TEAM, Company
@@ -58,7 +57,7 @@ async def test_an_admin_of_some_takes_over_only_what_concerns_them() -> None:
     engine = granting(company.engine())
     operation = await ask(engine)
     company.firewall.fail("apply", Fault.LOSE_ANSWER)
-    silence(company, after_reads=1)
+    company.silence_firewall(after_reads=1)
     await say_yes(engine, operation, OMAR)
     assert (await now(engine, operation)).state == "stuck"
     with pytest.raises(UserError, match="for namespace default"):

@@ -24,9 +24,7 @@ from handlers.views.home import Waiting, home_view, refused_view
 from handlers.views.incident import incident_view
 from handlers.views.operation import operation_view, plan_file
 from lab.slack.blocks import message_problems, view_problems
-from tests.handlers.test_incident_view import STATES as INCIDENT_STATES
-from tests.handlers.test_incident_view import story as incident_story
-from tests.handlers.test_views import story
+from tests.handlers.stories import INCIDENT_STATES, change_story, incident_story
 from tests.office import DANA
 
 NASTY = [
@@ -81,7 +79,7 @@ def harmless(text: str, blocks: list[dict[str, Any]], surface: str = "message") 
 @cache
 def operations() -> tuple[Operation, ...]:
     async def told() -> tuple[Operation, ...]:
-        return tuple([await story(name) for name in ("awaiting", "rolled-back", "cancelled")])
+        return tuple([await change_story(name) for name in ("awaiting", "rolled-back", "cancelled")])
 
     return asyncio.run(told())
 

@@ -6,113 +6,34 @@ import pytest
 
 from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.choosing import Choice
-from bot.engine.engine import Engine
-from bot.model.commands import Change, Check, Drill, DryPlan, Expose, Failover, Unexpose
+from bot.model.commands import Check, DryPlan, Expose
 from bot.model.errors import UserError
-from bot.model.operation import Operation
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
-from tests.asking import ask, change, known, now, say_yes
+from tests.asking import say_yes
 from tests.golden import assert_golden, in_every_language
-from tests.memory import Fault
-from tests.office import ADA, DANA, OLGA, Company
-
-EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
+from tests.handlers.stories import CHANGE_STATES, asked, change_story, changed
+from tests.office import ADA, DANA, Company
 
 
-async def asked(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
-    return await ask(engine, command, delivery=delivery)
-
-
-async def changed(engine: Engine, command: Change = EXPOSE, delivery: str = "d1") -> Operation:
-    return await change(engine, command, delivery)
-
-
-async def story(name: str) -> Operation:
-    company = Company()
-    engine = company.engine()
-    match name:
-        case "awaiting":
-            return await asked(engine)
-        case "running":
-            operation = await asked(engine)
-            company.firewall.fail("apply", Fault.HANG_BEFORE, 4)
-            await say_yes(engine, operation)
-            await company.firewall.hanging.wait()
-            half = await known(engine, operation.id)
-            company.firewall.release()
-            await engine.context.env.idle()
-            return half
-        case "done":
-            return await changed(engine)
-        case "unexposed":
-            await changed(engine)
-            return await changed(engine, Unexpose(namespace="default"), "d2")
-        case "moving":
-            await changed(engine)
-            return await ask(engine, Failover(node="node-03", reason="the fan rattles"), OLGA, "d2")
-        case "drilled":
-            await changed(engine)
-            return await change(engine, Drill(node="node-03", reason="we rehearse"), "d2", OLGA, ADA)
-        case "rolled-back":
-            company.firewall.fail("apply", Fault.REJECT, 6)
-            return await changed(engine)
-        case "not-proven":
-            company.wire.cut = True
-            return await changed(engine)
-        case "stuck":
-            company.firewall.fail("apply", Fault.LOSE_ANSWER, 3)
-            operation = await asked(engine)
-            for nth in range(2, 40):
-                company.firewall.fail("read", Fault.UNREACHABLE, nth)
-            await say_yes(engine, operation)
-            return await now(engine, operation)
-        case "nothing-to-do":
-            await changed(engine)
-            return await asked(engine, delivery="d2")
-        case "unplannable":
-            return await asked(engine, Expose(namespace="defualt"))
-        case "cancelled":
-            operation = await asked(engine)
-            await engine.cancel(operation.id, DANA)
-            return await now(engine, operation)
-        case "expired":
-            operation = await asked(engine)
-            await company.env.sleep(1801)
-            await engine.recover()
-            return await now(engine, operation)
-        case "stale":
-            operation = await asked(engine)
-            await changed(engine, Expose(namespace="monitoring"), "d2")
-            await say_yes(engine, operation)
-            return await now(engine, operation)
-    raise AssertionError(name)
-
-
-STATES = (
-    *("awaiting", "moving", "drilled", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
-    *("nothing-to-do", "unplannable", "cancelled", "expired", "stale"),
-)
-
-
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", CHANGE_STATES)
 @in_every_language
 async def test_an_operations_message(name: str) -> None:
-    assert_golden(f"operation-{name}", operation_view(await story(name)))
+    assert_golden(f"operation-{name}", operation_view(await change_story(name)))
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", CHANGE_STATES)
 async def test_only_what_waits_for_a_person_has_buttons(name: str) -> None:
-    operation = await story(name)
+    operation = await change_story(name)
     _, blocks = operation_view(operation)
     buttons = [b["action_id"] for block in blocks if block["type"] == "actions" for b in block["elements"]]
     assert buttons == {"awaiting": ["confirm", "cancel"], "stuck": ["resume", "release"]}.get(operation.state, [])
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", CHANGE_STATES)
 async def test_a_message_keeps_slacks_limits_and_mentions_nobody_by_force(name: str) -> None:
-    text, blocks = operation_view(await story(name))
+    text, blocks = operation_view(await change_story(name))
     assert len(text) <= 4000
     assert len(blocks) <= 50
     assert "<!channel>" not in json.dumps([b for b in blocks if b["type"] != "rich_text"]) + text

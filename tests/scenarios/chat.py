@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -13,6 +15,7 @@ from bot.engine.journal import Journal
 from bot.engine.samples import Samples
 from bot.env import RealEnv
 from bot.model.people import Grant, Person
+from bot.model.site import WatchSite
 from handlers.edge import Ears, slack_edge
 from handlers.settings import SlackSettings
 from handlers.web import EVENTS_PATH
@@ -21,9 +24,13 @@ from lab.slack.driver import Driver, driving
 from lab.slack.manifest import Manifest
 from lab.slack.model import TEAM
 from lab.slack.server import Running, running
+from tests.engine.watched import watched_facts
 from tests.memory_store import MemoryStore
 from tests.office import Company
 
+RULES = WatchSite(
+    channel=people.NET_OPS, oncall=(people.ON_CALL,), fallback=(people.OPERATORS,), interval_s=0.05, timeout_s=0.05
+)
 PING_INTERVAL_S = 0.2  # so that a lost connection is noticed while a test waits
 MANIFEST = Path(__file__).parent.parent.parent / "deploy/slack/manifest.yaml"
 GRANTS = (
@@ -43,6 +50,14 @@ class Chat:
     company: Company
     engine: Engine
     ears: Ears
+
+    async def updates(self) -> list[dict[str, Any]]:
+        """Every change of a message in net-ops, oldest first, as the transcript has it."""
+        return [
+            entry
+            for entry in await self.slack.transcript()
+            if entry["name"] == "chat.update" and entry["request"]["channel"] == people.NET_OPS
+        ]
 
 
 async def eventually(truth: Callable[[], Awaitable[bool]], timeout: float = 20) -> None:
@@ -108,10 +123,56 @@ async def bot_in(slack: Running, company: Company, transport: str = "socket") ->
 async def chat(
     transport: str = "socket", self_confirm: bool = False, channels: frozenset[str] = frozenset()
 ) -> AsyncIterator[Chat]:
-    company = Company(self_confirm, channels)
+    async with chat_in(Company(self_confirm, channels), transport) as room:
+        yield room
+
+
+@asynccontextmanager
+async def chat_in(company: Company, transport: str) -> AsyncIterator[Chat]:
     async with (
         workspace() as slack,
         bot_in(slack, company, transport) as (engine, ears),
         driving(slack.page_url) as driver,
     ):
         yield Chat(driver, slack, company, engine, ears)
+
+
+@asynccontextmanager
+async def watched_chat(transport: str) -> AsyncIterator[Chat]:
+    """A watched company with namespace `default` exposed, and the chat in front of it."""
+    company = Company(self_confirm=True, watch=RULES)
+    company.cluster.now = watched_facts()
+    async with chat_in(company, transport) as room:
+        await room.slack.say("/k8snet expose default")
+        await room.slack.until(contains="waits for a yes")
+        await room.slack.click("Confirm")
+        await room.slack.until(contains="applied and proven")
+        yield room
+
+
+async def expose_asked(room: Chat, namespace: str = "default") -> None:
+    """Dana asks, and the plan waits for a yes."""
+    await room.slack.say(f"/k8snet expose {namespace} because sprint 12", by="dana")
+    await room.slack.until(contains=f"expose {namespace} because sprint 12\nPlan: waits for a yes")
+
+
+def made_long(room: Chat) -> None:
+    """So many office networks that their plan cannot be shown in one message."""
+    office = room.company.site.offices[0]
+    for number in range(80):
+        office.networks[f"office-branch-{number:02}"] = type(office.networks["office-hq"])(
+            (int(IPv4Address("172.18.0.0")) + number * 256, 24)
+        )
+
+
+async def home(room: Chat, by: str, containing: str) -> dict[str, Any]:
+    """This person's Home tab once it says that."""
+
+    async def says() -> bool:
+        view = await room.slack.home(by=by)
+        return view is not None and containing in view["plain"]
+
+    await eventually(says)
+    view = await room.slack.home(by=by)
+    assert view is not None
+    return view

@@ -1,31 +1,16 @@
 """The one living message of a change: who, when and why; a plan too long for it; outages and limits of Slack."""
 
 import asyncio
-from ipaddress import IPv4Address
 from itertools import pairwise
 
 from lab.slack import people
 from tests.memory import Fault
-from tests.scenarios.chat import Chat, chat
-
-
-async def exposed(room: Chat, namespace: str = "default") -> None:
-    await room.slack.say(f"/k8snet expose {namespace} because sprint 12", by="dana")
-    await room.slack.until(contains=f"expose {namespace} because sprint 12\nPlan: waits for a yes")
-
-
-def made_long(room: Chat) -> None:
-    """So many office networks that their plan cannot be shown in one message."""
-    office = room.company.site.offices[0]
-    for number in range(80):
-        office.networks[f"office-branch-{number:02}"] = type(office.networks["office-hq"])(
-            (int(IPv4Address("172.18.0.0")) + number * 256, 24)
-        )
+from tests.scenarios.chat import chat, expose_asked, made_long
 
 
 async def test_a_card_always_says_who_asked_who_said_yes_why_and_when(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         card = await room.slack.until(contains="waits for a yes")
         assert "asked by @dana" in card.text
         assert "needs a yes of an operator or admin until" in card.text
@@ -40,21 +25,17 @@ async def test_a_card_always_says_who_asked_who_said_yes_why_and_when(transport:
 
 async def test_the_text_for_screen_readers_carries_the_whole_decision(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         spoken = await room.slack.until(contains="+ forwarder default.svc.cluster.local → 10.68.0.2", field="spoken")
         assert "! The policies open the cluster's whole service and pod networks" in spoken.spoken
 
 
 async def test_progress_is_one_message_that_is_never_changed_more_than_once_a_second(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.click("Confirm")
         await room.slack.until(contains="applied and proven")
-        changes = [
-            entry
-            for entry in await room.slack.transcript()
-            if entry["name"] == "chat.update" and entry["request"]["channel"] == people.NET_OPS
-        ]
+        changes = await room.updates()
         texts = [entry["request"]["text"] for entry in changes]
         assert len(texts) == len(set(texts))
         running = [entry["at"] for entry in changes if "Done" not in entry["request"]["text"]]
@@ -66,7 +47,7 @@ async def test_a_plan_too_long_for_a_message_is_a_file_in_the_thread_before_it_c
 ) -> None:
     async with chat(transport) as room:
         made_long(room)
-        await exposed(room)
+        await expose_asked(room)
         card = await room.slack.until(contains="The whole plan is a file in the thread.")
         assert card.buttons == ["Confirm", "Cancel"]
         assert "on fw: + 85 × address" in card.text
@@ -83,7 +64,7 @@ async def test_a_long_plan_that_cannot_be_attached_cannot_be_confirmed(transport
     async with chat(transport) as room:
         made_long(room)
         await room.slack.fault(method="files.getUploadURLExternal", kind="error", error="missing_scope", times=0)
-        await exposed(room)
+        await expose_asked(room)
         card = await room.slack.until(contains="It cannot be confirmed yet")
         assert "missing_scope" in card.text
         assert card.buttons == ["Cancel"]
@@ -93,7 +74,7 @@ async def test_a_bot_that_dies_before_the_file_is_up_attaches_it_once(transport:
     async with chat(transport) as room:
         made_long(room)
         await room.slack.fault(method="files.completeUploadExternal", kind="close_after", times=1)
-        await exposed(room)
+        await expose_asked(room)
         card = await room.slack.until(contains="The whole plan is a file in the thread.", timeout=20)
         thread = await room.slack.messages(thread=card.ts)
         assert len([file for message in thread for file in message.raw.get("files", [])]) == 1
@@ -102,7 +83,7 @@ async def test_a_bot_that_dies_before_the_file_is_up_attaches_it_once(transport:
 async def test_retry_after_is_obeyed_and_nothing_is_lost(transport: str) -> None:
     async with chat(transport) as room:
         await room.slack.fault(method="chat.postMessage", kind="ratelimited", retry_after=2, times=1)
-        await exposed(room)
+        await expose_asked(room)
         posts = [
             entry
             for entry in await room.slack.transcript()
@@ -123,7 +104,7 @@ async def test_under_slacks_real_limits_many_changes_at_once_are_all_shown(trans
 
 async def test_what_went_wrong_is_on_the_card_with_the_step(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         room.company.firewall.fail("apply", Fault.REJECT, 3)
         await room.slack.click("Confirm")
         card = await room.slack.until(contains="everything that was written was taken back")

@@ -7,9 +7,7 @@ from bot.model.wording import speaking
 from lab.slack.driver import Driver, driving
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, watched_facts
 from tests.office import Company
-from tests.scenarios.chat import Chat, bot_in, workspace
-from tests.scenarios.test_home import home
-from tests.scenarios.test_incident import RULES
+from tests.scenarios.chat import RULES, Chat, bot_in, home, workspace
 
 # What stays as it is in every language: commands as typed, codes, names of things, addresses, units, quotes of peers.
 STAYS = re.compile(

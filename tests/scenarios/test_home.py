@@ -10,22 +10,7 @@ from handlers.web_api import web_client
 from lab.slack import people
 from lab.slack.model import TEAM
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT
-from tests.scenarios.chat import Chat, chat, eventually, settings_for
-from tests.scenarios.test_card import exposed, made_long
-from tests.scenarios.test_incident import exposed as watched_chat
-
-
-async def home(room: Chat, by: str, containing: str) -> dict[str, Any]:
-    """This person's Home tab once it says that."""
-
-    async def says() -> bool:
-        view = await room.slack.home(by=by)
-        return view is not None and containing in view["plain"]
-
-    await eventually(says)
-    view = await room.slack.home(by=by)
-    assert view is not None
-    return view
+from tests.scenarios.chat import chat, expose_asked, home, made_long, settings_for, watched_chat
 
 
 def labels(view: dict[str, Any]) -> list[str]:
@@ -34,7 +19,7 @@ def labels(view: dict[str, Any]) -> list[str]:
 
 async def test_everybody_sees_the_same_state_and_only_the_buttons_that_are_theirs(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         for by in ("dana", "omar", "gus"):
             await room.slack.open_home(by=by)
         dana = await home(room, "dana", "Your roles: developer")
@@ -51,7 +36,7 @@ async def test_a_yes_on_the_home_tab_counts_like_one_on_the_card_and_both_are_br
     transport: str,
 ) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.open_home()
         await home(room, "omar", "asked by @dana")
         await room.slack.post("click", "omar", surface="home", label="Confirm")
@@ -63,7 +48,7 @@ async def test_a_yes_on_the_home_tab_counts_like_one_on_the_card_and_both_are_br
 
 async def test_a_refusal_on_the_home_tab_is_told_there(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.open_home()
         await home(room, "omar", "asked by @dana")
         await room.slack.post("group", None, group="net-operators", users=["olga"])
@@ -85,7 +70,7 @@ async def test_the_home_tab_opens_the_form_and_the_card_goes_where_the_person_sa
 async def test_a_long_plan_is_confirmed_on_its_card_only(transport: str) -> None:
     async with chat(transport) as room:
         made_long(room)
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.open_home()
         view = await home(room, "omar", "Too long to be confirmed here")
         assert "Confirm" not in labels(view)

@@ -1,40 +1,14 @@
 """The gateway dies in front of the real Slack edge: one message, one thread, one click that counts."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from bot.model.site import WatchSite
 from lab.slack import people
-from lab.slack.driver import driving
-from tests.engine.watched import ADDRESS, GATEWAY, NEXT, ROUTES, watched_facts
-from tests.office import Company
-from tests.scenarios.chat import Chat, bot_in, workspace
-
-RULES = WatchSite(
-    channel=people.NET_OPS, oncall=(people.ON_CALL,), fallback=(people.OPERATORS,), interval_s=0.05, timeout_s=0.05
-)
-
-
-@asynccontextmanager
-async def exposed(transport: str) -> AsyncIterator[Chat]:
-    """A watched company with namespace `default` exposed, and the chat in front of it."""
-    company = Company(self_confirm=True, watch=RULES)
-    company.cluster.now = watched_facts()
-    async with (
-        workspace() as slack,
-        bot_in(slack, company, transport) as (engine, ears),
-        driving(slack.page_url) as driver,
-    ):
-        await driver.say("/k8snet expose default")
-        await driver.until(contains="waits for a yes")
-        await driver.click("Confirm")
-        await driver.until(contains="applied and proven")
-        yield Chat(driver, slack, company, engine, ears)
+from tests.engine.watched import ADDRESS, GATEWAY, NEXT, ROUTES
+from tests.scenarios.chat import watched_chat
 
 
 async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline(transport: str) -> None:
-    async with exposed(transport) as room:
+    async with watched_chat(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down: k8s-qa-node-02")
         assert "@net-oncall" in asked.text
@@ -50,7 +24,7 @@ async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline(transpor
 
 
 async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> None:
-    async with exposed(transport) as room:
+    async with watched_chat(transport) as room:
         before = len(room.company.firewall.writes)
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         await room.slack.until(contains="The gateway of qa is down")
@@ -64,7 +38,7 @@ async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> Non
 
 async def test_a_role_that_was_taken_away_a_moment_ago_answers_no_incident(transport: str) -> None:
     """Also when Slack never tells us: each of the buttons asks again."""
-    async with exposed(transport) as room:
+    async with watched_chat(transport) as room:
         before = len(room.company.firewall.writes)
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down")
@@ -82,13 +56,13 @@ async def test_a_role_that_was_taken_away_a_moment_ago_answers_no_incident(trans
 
 
 async def test_a_node_that_is_mistyped_gets_the_nearest_one() -> None:
-    async with exposed("socket") as room:
+    async with watched_chat("socket") as room:
         await room.slack.say("/k8snet failover to k8s-qa-nod-03", by="olga")
         await room.slack.until(contains="Did you mean k8s-qa-node-03", by="olga")
 
 
 async def test_a_drill_is_asked_for_confirmed_and_told_with_what_people_noticed(transport: str) -> None:
-    async with exposed(transport) as room:
+    async with watched_chat(transport) as room:
         await room.slack.say(f"/k8snet drill to {NEXT} because we rehearse", by="olga")
         card = await room.slack.until(contains="Plan: waits for a yes", by="olga")
         assert f"A drill: the routes lead through {NEXT} until" in card.text
@@ -101,7 +75,7 @@ async def test_a_drill_is_asked_for_confirmed_and_told_with_what_people_noticed(
 
 
 async def test_what_recovers_is_withdrawn_in_the_same_message(transport: str) -> None:
-    async with exposed(transport) as room:
+    async with watched_chat(transport) as room:
         room.company.wire.dead.add(ADDRESS[GATEWAY])
         asked = await room.slack.until(contains="The gateway of qa is down")
         room.company.wire.dead.clear()

@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 from bot.__main__ import app
 from handlers.manifest import EVENTS, SCOPES
 from lab.slack import people
-from tests.scenarios.chat import MANIFEST, chat
-from tests.scenarios.test_card import exposed, made_long
+from tests.scenarios.chat import MANIFEST, chat, expose_asked, made_long
 
 
 def test_the_manifest_in_the_repository_is_what_the_command_prints() -> None:
@@ -32,7 +31,7 @@ def test_for_http_mode_every_address_is_the_public_one() -> None:
 async def test_every_scope_and_event_is_used_and_none_is_missing() -> None:
     async with chat() as room:
         made_long(room)
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.until(contains="The whole plan is a file in the thread.")
         await room.slack.say("/k8snet check redis-abc-gns.default", channel="k8snet-audit")
         await room.slack.until("k8snet-audit", contains="the namespace is not exposed")

@@ -15,8 +15,7 @@ from handlers.edge import health_served
 from handlers.metrics import Metrics
 from handlers.settings import Listen
 from tests.engine.watched import ADDRESS, GATEWAY
-from tests.scenarios.chat import Chat, chat, eventually
-from tests.scenarios.test_incident import exposed
+from tests.scenarios.chat import Chat, chat, eventually, watched_chat
 
 MANUAL = Path(__file__).parent.parent.parent / "docs/operating.md"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -44,7 +43,7 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
 
 
 async def test_a_scrape_tells_gateway_incident_exposure_operations_and_probes() -> None:
-    async with exposed("socket") as room:
+    async with watched_chat("socket") as room:
         metrics = Metrics()
         prober = TimedProber(room.engine.context.prober, metrics.observe, room.engine.context.env.monotonic)
         async with scraped(room, metrics) as http:
@@ -77,7 +76,7 @@ async def test_a_scrape_tells_gateway_incident_exposure_operations_and_probes() 
 
 
 async def test_what_the_manual_lists_is_what_is_served() -> None:
-    async with exposed("socket") as room:
+    async with watched_chat("socket") as room:
         metrics = Metrics()
         metrics.observe("dns", "answer", 0.001)
         async with scraped(room, metrics) as http:

@@ -5,9 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.scenarios.chat import Chat, chat, eventually
-from tests.scenarios.test_card import exposed
-from tests.scenarios.test_home import home
+from tests.scenarios.chat import Chat, chat, eventually, expose_asked, home
 
 
 async def uploads(room: Chat) -> int:
@@ -28,7 +26,7 @@ async def looked(room: Chat) -> None:
 
 async def test_status_is_followed_by_pictures_that_are_uploaded_once(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.click("Confirm")
         await room.slack.until(contains="applied and proven")
         await looked(room)

@@ -4,12 +4,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from lab.slack import people
 from lab.slack.driver import driving
 from tests.memory import Fault
 from tests.office import Company
-from tests.scenarios.chat import Chat, bot_in, chat, eventually, workspace
-from tests.scenarios.test_card import exposed, made_long
+from tests.scenarios.chat import Chat, bot_in, chat, eventually, expose_asked, made_long, workspace
 
 MORE_THAN_A_PAGE = 120
 
@@ -90,15 +88,11 @@ async def test_without_files_a_long_plan_waits_and_keeps_nobody_else_waiting(tra
 
 async def test_what_happens_while_slack_asks_to_wait_is_one_update_after_the_wait(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         await room.slack.fault(method="chat.update", kind="ratelimited", retry_after=2, times=1)
         await room.slack.click("Confirm")
         await room.slack.until(contains="applied and proven")
-        updates = [
-            entry
-            for entry in await room.slack.transcript()
-            if entry["name"] == "chat.update" and entry["request"]["channel"] == people.NET_OPS
-        ]
+        updates = await room.updates()
         [refused] = [n for n, entry in enumerate(updates) if entry["status"] == 429]
         assert updates[refused + 1]["at"] - updates[refused]["at"] >= 2
         world = await room.engine.context.journal.world()
@@ -108,7 +102,7 @@ async def test_what_happens_while_slack_asks_to_wait_is_one_update_after_the_wai
 
 async def test_an_outage_in_the_middle_of_a_change_hides_nothing_in_the_end(transport: str) -> None:
     async with chat(transport) as room:
-        await exposed(room)
+        await expose_asked(room)
         room.company.firewall.fail("apply", Fault.HANG_BEFORE)
         await room.slack.click("Confirm")
         await room.company.firewall.hanging.wait()

@@ -16,7 +16,7 @@ from bot.model.steps import Step
 from handlers.lines.plan import plan_lines
 from tests.backends.fortigate.at_work import Work
 from tests.backends.fortigate.conftest import Office, Open, step
-from tests.backends.fortigate.test_foresight import VERSIONS, deny, wishes
+from tests.backends.fortigate.objects import VERSIONS, deny, wishes
 from tests.contract.fortigate_subject import refs
 from tests.office import OLGA
 
