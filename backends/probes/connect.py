@@ -80,7 +80,7 @@ async def _tcp(
     remaining = max(0.0, deadline - clock())
     try:
         if spoke == "byte":
-            return *await _acknowledged_byte(reader, writer, remaining), source
+            return *await _acknowledged_byte(vantage, reader, writer, remaining), source
         if spoke in PROTOCOLS:
             return *await _talk(vantage, PROTOCOLS[spoke](), reader, writer, remaining), source
         return *await _talk(vantage, greeting(), reader, writer, min(remaining, greeting_s)), source
@@ -112,7 +112,7 @@ async def _talk(
         writer.write(proof.parting)
         return "data", proof.text
     except TimeoutError:
-        return ("data", printable(bytes(received))) if received else ("handshake-only", _silence(vantage, writer))
+        return ("data", printable(bytes(received))) if received else _time_is_up(vantage, reader, writer)
     except OSError as error:
         return ("data", printable(bytes(received))) if received else (outcome_of(error), "")
     return ("data", printable(bytes(received))) if received else ("reset", tr("closed without a word"))
@@ -122,33 +122,36 @@ def _tells_acknowledgements(vantage: Vantage) -> bool:
     return vantage.sees_acknowledgements and sys.platform == "linux"
 
 
-def _silence(vantage: Vantage, writer: asyncio.StreamWriter) -> str:
+def _time_is_up(vantage: Vantage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Talk:
     """What can be said of a peer that said nothing: a program may hang while the path carries every byte."""
+    cut = reader.exception()
+    if isinstance(cut, OSError):  # at the last moment; its socket is closed by now
+        return outcome_of(cut), ""
     if not _tells_acknowledgements(vantage):
-        return ""
+        return "handshake-only", ""
     unacknowledged = _unacknowledged(writer)
-    return (
-        tr("{unacknowledged} bytes were never acknowledged", unacknowledged=unacknowledged)
-        if unacknowledged
-        else "no answer"
-    )
+    if not unacknowledged:
+        return "handshake-only", "no answer"
+    return "handshake-only", tr("{unacknowledged} bytes were never acknowledged", unacknowledged=unacknowledged)
 
 
-async def _acknowledged_byte(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float) -> Talk:
+async def _acknowledged_byte(
+    vantage: Vantage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout_s: float
+) -> Talk:
     """Send one line feed. That the far kernel acknowledges it shows that data passes, even if nobody answers."""
     writer.write(b"\n")
     answer = asyncio.ensure_future(reader.read(_CHUNK))
     try:
         async with asyncio.timeout(timeout_s):
-            while not answer.done():
+            while not answer.done() and reader.exception() is None:
                 if _unacknowledged(writer) == 0:
                     return "data", tr("one byte was acknowledged")
                 await asyncio.wait([answer], timeout=_LOOK_S)
-        received = answer.result()
+            received = await answer
     except TimeoutError:
-        return "handshake-only", tr(
-            "{unacknowledged} bytes were never acknowledged", unacknowledged=_unacknowledged(writer)
-        )
+        if reader.exception() is None and _unacknowledged(writer) == 0:  # since the last look
+            return "data", tr("one byte was acknowledged")
+        return _time_is_up(vantage, reader, writer)
     except OSError as error:
         return outcome_of(error), ""
     finally:

@@ -110,6 +110,21 @@ async def test_accepted_then_cut_is_a_reset(handle: object, speak: str) -> None:
         assert (await probe(port, speak)).outcome == "reset"
 
 
+@pytest.mark.parametrize("speak", ["", "redis", "byte"])
+async def test_a_connection_that_is_cut_just_when_the_time_is_up_is_told_as_one_or_the_other(speak: str) -> None:
+    """Which of the two, the machine decides; of many some meet both at once."""
+
+    async def resetting_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        await resetting(reader, writer)
+
+    prober = NetworkProber(ProbeSettings(concurrency=50))
+    async with serving(resetting_late) as port:
+        probes = [prober.connect(LOOPBACK, port, "TCP", speak, 0.02 + number / 50_000) for number in range(400)]
+        answers = await asyncio.gather(*probes)
+    assert {answer.outcome for answer in answers} <= {"data", "reset", "handshake-only", "timeout"}
+
+
 async def test_bytes_without_an_end_are_still_data() -> None:
     async with serving(saying(b"+PON")) as port:
         answer = await probe(port, "redis", timeout_s=SHORT)
