@@ -16,7 +16,7 @@ from bot.model.wording import tr
 
 if TYPE_CHECKING:
     from backends.windows_dns.jea import JeaConversation
-    from backends.windows_dns.line import Line
+    from backends.windows_dns.line import Line, Resting
     from backends.windows_dns.wsman import Conversation, Output
 
 CONVERSATIONS = 2  # at a time; each has a client of its own, and the server counts the shells of an account
@@ -47,6 +47,7 @@ class WinRmShell:
         self._settings = settings
         self._clock = clock
         self._tickets = Tickets(settings, clock.monotonic)
+        self._resting: Resting | None = None
         self._executor = ThreadPoolExecutor(max_workers=CONVERSATIONS, thread_name_prefix=f"winrm-{system}")
 
     async def run(
@@ -96,9 +97,11 @@ class WinRmShell:
     async def _hold(
         self, begin: "Callable[[Line], Conversation | JeaConversation]", timeout_s: float, writes: bool
     ) -> "Output":
-        from backends.windows_dns.line import Line
+        from backends.windows_dns.line import Resting
 
-        line = Line(timeout_s, self._clock.monotonic)
+        if self._resting is None:
+            self._resting = Resting(self._clock.monotonic)
+        line = self._resting.take(timeout_s)
         conversation = begin(line)
         held = asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, conversation.hold)
         deadline = asyncio.ensure_future(self._clock.sleep(timeout_s))
@@ -106,7 +109,8 @@ class WinRmShell:
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            line.cut()
+            if not line.cut():
+                self._resting.put(line)
             deadline.cancel()
             done = held.done()
             held.cancel()  # it may still be waiting for its turn
@@ -147,4 +151,6 @@ class WinRmShell:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""
         with contextlib.suppress(RuntimeError):  # it has been let go before
             self._executor.submit(self._tickets.forget)
+        if self._resting is not None:
+            self._resting.close()
         self._executor.shutdown(wait=False)

@@ -1,15 +1,18 @@
-"""One conversation with WinRM: open a shell, run one script, close the shell. Blocking; runs on a thread of its own."""
+"""One conversation with WinRM: open a shell, run one script, close the shell. Blocking; runs on a thread of its own.
+
+A client that has done this once is still logged in, and its connection is used again by the next conversation.
+"""
 
 import contextlib
 import logging
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from requests import Session
-from requests.exceptions import ConnectTimeout, RequestException, SSLError, TooManyRedirects
+from requests.exceptions import ConnectTimeout, RequestException, SSLError, Timeout, TooManyRedirects
 from spnego.exceptions import SpnegoError
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from winrm.exceptions import (
@@ -98,13 +101,12 @@ class Conversation:
                 self._tickets.forget()
             return explain(error, self._settings, self.phase)
         finally:
-            self._line.close()
+            if self._line.client is None or not self._line.rest():
+                self._line.close()
 
     def _exchange(self) -> Output:
-        with connected(self._settings, self._line, self._tickets) as protocol:
-            shell = protocol.open_shell(
-                codepage=UTF8_CODE_PAGE, idle_timeout=f"PT{IDLE_TIMEOUT_S}S", env_vars=self._environment
-            )
+        protocol, shell = self._opened()
+        try:
             try:
                 self.phase = Phase.SENT
                 command = protocol.run_command(shell, self._program, self._arguments)
@@ -118,8 +120,38 @@ class Conversation:
             with contextlib.suppress(Exception):
                 protocol.cleanup_command(shell, command)
             with contextlib.suppress(Exception):
-                protocol.close_shell(shell)
+                protocol.close_shell(shell, close_session=False)
+                self._line.client = protocol
             return self.output
+        finally:
+            if self._line.client is None:
+                protocol.transport.close_session()
+
+    def _opened(self) -> tuple[Protocol, str]:
+        """A client and a new shell of its own."""
+        rested, self._line.client = self._line.client, None
+        if rested is not None:
+            try:
+                return rested, self._open(rested)
+            except Exception as error:
+                rested.transport.close_session()
+                if not isinstance(error, RequestException) or isinstance(error, Timeout):
+                    raise
+            # The connection ended while nobody used it; to open a shell changes nothing, so that it may be done again.
+            self._line.start_over()
+        protocol = log_in(self._settings, self._line, self._tickets)
+        try:
+            return protocol, self._open(protocol)
+        except Exception:
+            protocol.transport.close_session()
+            raise
+
+    def _open(self, protocol: Protocol) -> str:
+        protocol.operation_timeout_sec = LONGEST_WAIT_S
+        shell: str = protocol.open_shell(
+            codepage=UTF8_CODE_PAGE, idle_timeout=f"PT{IDLE_TIMEOUT_S}S", env_vars=self._environment
+        )
+        return shell
 
     def _receive(self, protocol: Protocol, shell: str, command: str) -> Output:
         stdout, size = bytearray(), 0
@@ -146,14 +178,19 @@ class Conversation:
 
     def _abandon(self, shell: str) -> None:
         """End the command by closing its shell, over a new connection: the old one may be what failed."""
-        with contextlib.suppress(Exception), connected(self._settings, self._line, self._tickets) as protocol:
-            protocol.close_shell(shell)
+        self._line.start_over()
+        with contextlib.suppress(Exception):
+            protocol = log_in(self._settings, self._line, self._tickets)
+            try:
+                protocol.close_shell(shell)
+            finally:
+                protocol.transport.close_session()
             self.stopped = True
 
 
-@contextlib.contextmanager
-def connected(settings: WindowsDnsSettings, line: Line, tickets: Tickets) -> Iterator[Protocol]:
-    """A client of its own. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake."""
+def log_in(settings: WindowsDnsSettings, line: Line, tickets: Tickets) -> Protocol:
+    """A new client. Nothing is sent yet, unless messages are to be encrypted: that begins with a handshake. Its session
+    is to be closed."""
     if settings.ca_file is not None and not settings.ca_file.is_file():
         raise FileNotFoundError(f"`ca_file` {settings.ca_file}")
     if settings.transport == "certificate":
@@ -182,9 +219,10 @@ def connected(settings: WindowsDnsSettings, line: Line, tickets: Tickets) -> Ite
         line.mount(session, _newest_tls(settings))
         if settings.encrypts_messages:
             protocol.transport.setup_encryption(session)
-        yield protocol
-    finally:
+    except Exception:
         protocol.transport.close_session()
+        raise
+    return protocol
 
 
 def _session(settings: WindowsDnsSettings, protocol: Protocol, tickets: Tickets) -> Session:

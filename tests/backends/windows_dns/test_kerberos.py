@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from backends.windows_dns.line import REST_S
 from backends.windows_dns.target import WindowsDns
 from bot.model.errors import BackendError, Rejected, Unreachable
 from tests.backends.windows_dns import jea
@@ -341,8 +342,10 @@ async def test_one_ticket_serves_many_calls_and_is_renewed_in_time(kdc: Kdc) -> 
 
 async def test_a_server_that_is_down_costs_no_tickets(kdc: Kdc) -> None:
     async with joined(kdc) as dc:
-        door = target(dc)
+        passed = 0.0
+        door = target(dc, clock=ManualClock(lambda: passed))
         await door.read([KEY])
+        passed += REST_S  # the next call has to log in
         before = (kdc.home / "kdc.log").read_text().count("AS_REQ")
         dc.server.faults.add("drop", "Create")
         with pytest.raises(Unreachable):
@@ -356,8 +359,10 @@ async def test_a_server_that_is_down_costs_no_tickets(kdc: Kdc) -> None:
 async def test_a_ticket_that_the_server_cannot_read_any_more_is_replaced(kdc: Kdc) -> None:
     """The machine's account was reset: the first call tells, the next one works."""
     async with joined(kdc) as dc:
-        door = target(dc)
+        passed = 0.0
+        door = target(dc, clock=ManualClock(lambda: passed))
         await door.read([KEY])
+        passed += REST_S  # whoever is logged in stays so
         kdc.administer(f"ktremove -k {kdc.keytab} HTTP/localhost")
         kdc.administer(f"ktadd -k {kdc.keytab} HTTP/localhost")
         with pytest.raises(Rejected, match="the server cannot read our ticket"):
