@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.model.commands import Change, Drill
+from bot.engine.checking.known import known
+from bot.model.commands import Change, Check, ClearDnsCache, Drill
 from bot.model.journal import Measured, Verified
 from bot.model.operation import Operation
 from tests.asking import ask, change, now, say_yes
@@ -134,3 +135,16 @@ async def test_the_watch_asks_nobody_during_a_drill_nor_after_it() -> None:
     await drilled(office)
     await office.rounds(20)
     assert await office.incident() is None
+
+
+async def test_after_a_drill_a_check_without_the_cluster_s_word_knows_where_the_routes_were_before() -> None:
+    office = await watched()
+    await drilled(office)
+    await change(office.engine, ClearDnsCache(namespace="default"), "d2")
+    office.company.cluster.away = True
+    engine = office.company.engine()
+    report = await engine.check(Check(name="web-abc.default"))
+    assert not [line for line in (*report.proof, *report.notes) if str(ADDRESS[NEXT]) in line]
+    world = await engine.context.journal.world()
+    assert "cache" not in {placed.resource.kind for placed in known(None, world, engine.context.cluster("qa")).written}
+    assert known(None, world, engine.context.cluster("qa")).gateway_address == HOST

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from bot.model.commands import Drill
 from bot.model.desired import Placed
 from bot.model.facts import ClusterFacts, Protocol, Service
 from bot.model.resources import Forwarder, Key, Resource, Route, TargetId
@@ -12,6 +13,7 @@ from bot.model.world import World
 
 USUAL_DOMAIN = "cluster.local"
 DNS_PORT = 53
+PASSING = ("cache", "position")  # emptied or moved once: nothing that stands there for good
 
 
 class Known(Value):
@@ -78,11 +80,13 @@ def known(facts: ClusterFacts | None, world: World, cluster: ClusterSite, typed_
 
 
 def _written(world: World, cluster: str) -> tuple[Placed, ...]:
-    """What finished changes for this cluster wrote and did not take back."""
+    """What finished changes for this cluster wrote and did not take back. A drill took back everything."""
     left: dict[tuple[TargetId, Key], Resource | None] = {}
     for operation in world.operations.values():
-        if operation.plan is not None and operation.plan.cluster == cluster and operation.state == "done":
-            left |= {(step.target, step.key): step.after for step in operation.plan.steps}
+        plan = operation.plan
+        if plan is None or plan.cluster != cluster or isinstance(plan.command, Drill) or operation.state != "done":
+            continue
+        left |= {(step.target, step.key): step.after for step in plan.steps if step.key.kind not in PASSING}
     return tuple(Placed(target=target, resource=one) for (target, _), one in left.items() if one is not None)
 
 
