@@ -238,19 +238,34 @@ def refuse_locked(world: World, plan: Plan) -> Refusal | None:
 
 async def _replace(context: Context, operation: Operation, actor: Person, changed: tuple[str, ...]) -> str:
     """Refuse a yes to a plan that no longer fits, and make a new card for the same wish."""
-    old = operation.request
-    successor = Requested(
-        operation=context.env.new_id(),
-        actor=old.actor,
-        command=old.command,
-        channel=old.channel,
-        delivery=f"{old.delivery}/{operation.id}",
-    )
-    stale = Stale(operation=operation.id, actor=actor, differences=changed, successor=successor.operation)
+    stale = Stale(operation=operation.id, actor=actor, differences=changed, successor=context.env.new_id())
     await _commit_if(context, operation.id, "awaiting", stale)
-    await context.journal.append(successor)
-    await plan_requested(context, successor)
+    await plan_requested(context, await succeed(context, operation.id))
     return tr("The network has changed since this plan was made, so nothing was done. A new card shows the fresh plan.")
+
+
+async def succeed(context: Context, operation_id: str) -> Requested:
+    """The wish of a stale operation, asked again under the name that was promised; journalled unless it is already."""
+
+    def decide(world: World) -> Requested | Operation:
+        stale = world.operations[operation_id]
+        old, successor = stale.request, stale.successor
+        assert successor is not None  # of a stale one
+        if successor in world.operations:
+            return world.operations[successor]
+        return Requested(
+            operation=successor,
+            actor=old.actor,
+            command=old.command,
+            channel=old.channel,
+            delivery=f"{old.delivery}/{operation_id}",
+        )
+
+    answer = await context.journal.commit(decide)
+    if isinstance(answer, Operation):
+        return answer.request
+    assert isinstance(answer.entry, Requested)
+    return answer.entry
 
 
 async def _commit_if(context: Context, operation_id: str, state: str, entry: AnyEntry) -> Record:

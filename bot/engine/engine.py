@@ -209,12 +209,15 @@ class Engine:
         )
 
     async def recover(self) -> None:
-        """Take up whatever is unfinished: plan what was only asked, end what expired, drive what was confirmed.
+        """Take up whatever is unfinished: ask again what a stale plan promised, plan what was only asked, end what
+        expired, drive what was confirmed.
 
         Each operation in a task of its own: one that waits for a device keeps no other waiting.
         """
         world = await self.context.journal.world()
         now = await self.context.journal.now()
+        for operation in list(world.unsucceeded()):
+            await changing.succeed(self.context, operation.id)
         for operation in list(world.unfinished()):
             if operation.state == "awaiting" and operation.plan and operation.plan.expires_at < now:
                 await changing.expire(self.context, operation.id)

@@ -97,6 +97,12 @@ class World:
     def unfinished(self) -> Iterator[Operation]:
         return (operation for operation in self._operations.values() if not operation.final)
 
+    def unsucceeded(self) -> Iterator[Operation]:
+        """Stale operations whose successor nobody has asked for yet."""
+        for operation in self._operations.values():
+            if operation.successor is not None and operation.successor not in self._operations:
+                yield operation
+
     def unannounced(self) -> Iterator[Operation]:
         """Operations whose message in the chat does not show their newest record."""
         for operation in self._operations.values():
