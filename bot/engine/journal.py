@@ -1,7 +1,7 @@
 """The journal above a store: read on, decide on what it says, append only if nothing came in between."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -43,7 +43,8 @@ class Journal:
     async def world(self) -> World:
         """Everything appended so far, by whatever instance. Do not keep it across an await: it grows."""
         async with self._lock:
-            return await self._read_on()
+            await self._read_on()
+            return self._world
 
     async def commit(
         self,
@@ -60,15 +61,17 @@ class Journal:
         """
         async with self._lock:
             newest = False  # whether the world is known to be the newest
+            sent: set[str] = set()  # records whose answer got lost: they may be in the log, or still on their way
             for _ in range(CONTENTION_LIMIT):
                 answer = decide(self._world)
                 if isinstance(answer, Event):
-                    if (stored := await self._append(cast(AnyEntry, answer), not_after, holding)) is not None:
+                    if (stored := await self._append(cast(AnyEntry, answer), not_after, holding, sent)) is not None:
                         return self._add(stored)
                 elif newest:
                     return answer
                 newest = True
-                await self._read_on()
+                if (written := await self._read_on(sent)) is not None:
+                    return written
         raise Unreachable("store", tr("too many writers at once; try again"))
 
     async def append(self, entry: AnyEntry) -> Record:
@@ -102,16 +105,17 @@ class Journal:
         self._news.append(asyncio.Event())
         return self._news[-1]
 
-    async def _append(self, entry: AnyEntry, not_after: datetime | None, holding: Sequence[Hold]) -> Stored | None:
+    async def _append(
+        self, entry: AnyEntry, not_after: datetime | None, holding: Sequence[Hold], sent: set[str]
+    ) -> Stored | None:
         """None when the world has to be looked at again. Raises TooLate or TakenOver when that would not help."""
         seq = self._world.seq
         body = Sealed(previous=self._world.head, entry=entry).model_dump_json()
         try:
             stored = await self._store.append(STREAM, seq, body, not_after, holding)
         except OutcomeUnknown:
-            # The answer got lost: the log itself tells whether the record is in it.
-            newer = await self._store.read(STREAM, seq)
-            return newer[0] if newer and newer[0].body == body else None
+            sent.add(body)
+            return None
         if stored is None and (not_after or holding) and not await self._store.read(STREAM, seq):
             if not_after is not None and await self._store.now() > not_after:
                 raise TooLate
@@ -119,10 +123,13 @@ class Journal:
                 raise TakenOver
         return stored
 
-    async def _read_on(self) -> World:
+    async def _read_on(self, sent: Collection[str] = ()) -> Record | None:
+        """Follow the log to its end; answers the one of the records `sent` that is new in it."""
+        found = None
         for stored in await self._store.read(STREAM, self._world.seq):
-            self._add(stored)
-        return self._world
+            record = self._add(stored)
+            found = record if stored.body in sent else found
+        return found
 
     def _add(self, stored: Stored) -> Record:
         try:

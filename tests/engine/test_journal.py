@@ -3,16 +3,18 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.engine.journal import STREAM, TakenOver
-from bot.engine.ports import Hold
+from bot.engine.ports import Hold, Stored
 from bot.model.commands import Status
-from bot.model.errors import BrokenJournal
+from bot.model.errors import BrokenJournal, OutcomeUnknown
 from bot.model.journal import Asked, Record
 from bot.model.world import World
 from tests.asking import change
+from tests.memory_store import MemoryStore
 from tests.office import DANA, Company
 
 
@@ -118,3 +120,27 @@ async def test_a_journal_of_a_version_that_knew_fewer_fields_is_as_whole_as_ever
     world = await engine.context.journal.world()
     assert (world.head, [operation.state for operation in world.operations.values()]) == (head, ["done"])
     assert (await engine.audit()).problem == ""
+
+
+class LateOnce(MemoryStore):
+    """The first record takes its time: no answer, nothing to read, and it arrives when the next one is sent."""
+
+    late: tuple[str, int, str] | None = None
+    done = False
+
+    async def append(self, stream: str, expected: int, body: str, *rest: Any) -> Stored | None:
+        if not self.done:
+            self.late, self.done = (stream, expected, body), True
+            raise OutcomeUnknown("store", "no answer in time")
+        if self.late is not None:
+            late, self.late = self.late, None
+            await super().append(*late)
+        return await super().append(stream, expected, body, *rest)
+
+
+async def test_a_record_that_arrives_after_it_was_given_up_is_not_written_twice() -> None:
+    company = Company()
+    journal = company.engine(LateOnce(company.clock, company.contents)).context.journal
+    assert (await journal.append(asked("one"))).seq == 1
+    assert (await journal.append(asked("two"))).seq == 2
+    assert answers(await journal.world()) == ["one", "two"]
