@@ -23,7 +23,7 @@ from lab.corpus.ground import Impossible
 from lab.corpus.kernel_office import corpus_network, kernel_office
 from lab.corpus.office import Office, State
 from lab.network.kernel import KernelNetwork
-from lab.network.topology import BOT
+from lab.topology import BOT
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 30.0

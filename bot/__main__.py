@@ -275,7 +275,7 @@ async def _facts(config: Path, cluster: str | None, as_json: bool) -> int:
 
 def _print(what: Any) -> None:
     """What others wrote may hold orders for a terminal, or hide what it says: only JSON keeps it as it is."""
-    from handlers.views.blocks import visible
+    from handlers.text import visible
 
     if isinstance(what, list):
         typer.echo("\n".join(map(visible, what)))

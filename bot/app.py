@@ -11,7 +11,7 @@ from backends.windows_dns.settings import WindowsDnsSettings
 from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
-from bot.engine.measuring import TimedProber
+from bot.engine.monitoring import TimedProber
 from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Rotation, Target
 from bot.engine.samples import Samples
 from bot.env import RealEnv

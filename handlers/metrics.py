@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from bot.engine.measuring import Measures, ProbeKind
+from bot.engine.monitoring import Measures, ProbeKind
 from bot.model.samples import State
 from bot.model.watch import Health
 

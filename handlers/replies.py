@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from handlers.text import clip
 from handlers.views.answers import View
-from handlers.views.blocks import clip, sendable
+from handlers.views.blocks import sendable
 from handlers.web_api import SYSTEM, WAITING
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ import dns.rrset
 
 from lab.fortigate.server import Server as FortiGate
 from lab.network.simulated import SimulatedNetwork
-from lab.network.topology import ARTICLE
 from lab.slack.core import Slack
 from lab.slack.faults import Fault as SlackFault
+from lab.topology import ARTICLE
 from lab.windows_dns import Server as Windows
 from lab.windows_dns.state import Zone
 

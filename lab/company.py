@@ -28,13 +28,14 @@ from lab.fortigate.device import Device
 from lab.fortigate.server import Server as RunningFortiGate
 from lab.fortigate.server import running as running_fortigate
 from lab.network.simulated import SimulatedNetwork
+from lab.network.simulated_upstream import Upstream
 from lab.network.socks import serving_socks
-from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.network.workloads import running_workloads
 from lab.panel import Panel
 from lab.slack.manifest import Manifest
 from lab.slack.server import Running as RunningSlack
 from lab.slack.server import running as running_slack
+from lab.topology import ARTICLE, BOT, DNS_SERVER, PC
 
 DNS_PORT, API_PORT = 53, 6443
 MANIFEST = Path(__file__).parent.parent / "deploy/slack/manifest.yaml"
@@ -170,7 +171,7 @@ async def company(
         await enter(running_workloads(network, qa.dns.address))
         windows = windows_dns.article_state()
         windows.accounts.append(windows_dns.Account(user=WINDOWS_USER, password=password))
-        server = windows_dns.Server(windows, upstream=network.upstream(DNS_SERVER))
+        server = windows_dns.Server(windows, upstream=Upstream(network, DNS_SERVER))
         dns = await enter(windows_dns.running(server, ca_file=folder / "windows-ca.pem"))
         for protocol in ("udp", "tcp"):
             address = str(ARTICLE.host(DNS_SERVER).address)

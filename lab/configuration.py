@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.network.topology import ARTICLE, DNS_SERVER
 from lab.slack import people
 from lab.slack.model import TEAM
+from lab.topology import ARTICLE, DNS_SERVER
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from lab.breaking import Breaking
 from lab.fortigate.device import Device
 from lab.network.simulated import SimulatedNetwork, Trace
 from lab.network.simulated_packets import Signal
-from lab.network.topology import ARTICLE, BOT, DNS_SERVER, PC
+from lab.topology import ARTICLE, BOT, DNS_SERVER, PC
 from lab.windows_dns import Server
 
 Json = dict[str, Any]

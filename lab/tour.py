@@ -13,8 +13,8 @@ from python_socks.async_.asyncio import Proxy
 
 from lab.company import Bot, Company, company
 from lab.fortigate.server import Latency
-from lab.network.topology import ARTICLE
 from lab.slack.driver import ChatError, Driver, Seen, driving
+from lab.topology import ARTICLE
 
 REDIS = "172.20.4.222"
 STEP_TIMEOUT_S = 30

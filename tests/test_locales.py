@@ -18,7 +18,7 @@ from bot.model.probes import ConnectOutcome, DnsOutcome
 from bot.model.resources import Kind
 from bot.model.wording import Catalogue, speaking, spoken, tr, tr_n
 from bot.model.words import WORDS
-from handlers.views.blocks import aligned
+from handlers.text import aligned
 
 ROOT = Path(__file__).parent.parent
 KEYWORDS = {"tr": None, "tr_n": (1, 2), "marked": None, "label": None}

@@ -15,7 +15,7 @@ from bot.engine.context import Context
 from bot.engine.driving import drive
 from bot.engine.health import Health, health
 from bot.engine.lasting import going_on
-from bot.engine.measuring import Measures, measures
+from bot.engine.monitoring import Measures, measures
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
 from bot.engine.watching import GatewayWatch

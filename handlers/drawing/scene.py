@@ -6,7 +6,7 @@ from typing import Literal
 from bot.model.samples import State
 from bot.model.value import Value
 from handlers.drawing.fonts import wide
-from handlers.views.blocks import clip, visible
+from handlers.text import clip, visible
 
 WIDTH = 360  # units: the width of a phone, so that what is readable here is readable there
 MARGIN = 12

@@ -6,7 +6,7 @@ from bot.model.diagnosis import Finding, Part, Report, Verdict
 from bot.model.wording import tr
 from bot.model.words import word
 from handlers.lines.plan import SUMMARY_LINE
-from handlers.views.blocks import clip
+from handlers.text import clip
 
 MARKS: dict[Verdict, str] = {"passed": "✓", "failed": "✗", "undetermined": "?"}
 FIRST_SEEN = 3

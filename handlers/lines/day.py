@@ -7,7 +7,7 @@ from bot.model.samples import State, Strip, ticks
 from bot.model.wording import tr
 from handlers.drawing.path import state_word
 from handlers.drawing.strips import FAMILIES, percent
-from handlers.views.blocks import aligned
+from handlers.text import aligned
 
 # As in the pictures: the worse, the taller.
 BARS: dict[State, str] = {"unknown": "·", "good": "▁", "doubtful": "▄", "bad": "█"}

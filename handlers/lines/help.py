@@ -3,7 +3,7 @@
 from bot.model.commands import COMMANDS
 from bot.model.people import Permission, able_roles
 from bot.model.wording import tr
-from handlers.views.blocks import aligned
+from handlers.text import aligned
 
 
 def help_lines(allowed: frozenset[Permission]) -> list[str]:

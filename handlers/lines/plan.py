@@ -8,7 +8,7 @@ from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy,
 from bot.model.steps import Step
 from bot.model.wording import listed, tr, tr_n
 from bot.model.words import key_line, word
-from handlers.views.blocks import clip
+from handlers.text import clip
 
 SUMMARY_LINE = 200
 SIGNS = {"create": "+", "change": "~", "remove": "−"}

@@ -14,18 +14,8 @@ from handlers.lines.day import usable
 from handlers.lines.help import elsewhere_lines, help_lines
 from handlers.lines.overview import exposure_lines, overview_lines
 from handlers.lines.plan import plan_lines
-from handlers.views.blocks import (
-    Block,
-    actions,
-    button,
-    context,
-    escape,
-    mention,
-    moment,
-    preformatted,
-    section,
-    visible,
-)
+from handlers.text import visible
+from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
 
 View = tuple[str, list[Block]]
 DETAILS_LIMIT = 3500  # characters of a message in a thread; more becomes a file

@@ -11,11 +11,11 @@ from bot.model.plan import Plan
 from bot.model.wording import listed, tr, tr_n
 from handlers.lines.change import proof_lines, reason_line, state_line, step_marks, title
 from handlers.lines.plan import plan_lines, plan_summary, step_line
+from handlers.text import clip_lines, visible
 from handlers.views.blocks import (
     Block,
     actions,
     button,
-    clip_lines,
     context,
     escape,
     mention,
@@ -24,7 +24,6 @@ from handlers.views.blocks import (
     preformatted,
     section,
     sendable,
-    visible,
 )
 
 ICONS = {

@@ -7,7 +7,7 @@ from lab.cluster.access import Account, reader
 from lab.cluster.clock import Clock
 from lab.cluster.model import Cluster
 from lab.cluster.resources import Json
-from lab.network.topology import ARTICLE, Node, Topology
+from lab.topology import ARTICLE, Node, Topology
 
 VERSION = "1.34"
 

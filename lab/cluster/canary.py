@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from lab.cluster.resources import Json
-from lab.network.topology import Topology
+from lab.topology import Topology
 
 MANIFEST = Path(__file__).parents[2] / "deploy/kubernetes/canary.yaml"
 NAMESPACE = "k8snet"

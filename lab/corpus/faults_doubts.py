@@ -6,7 +6,7 @@ import dns.rrset
 from lab.cluster.model import NODES, SERVICES
 from lab.corpus.fault import ADDRESSED, LOCAL, SPREAD, Fault, nothing
 from lab.corpus.office import Office
-from lab.network.topology import ARTICLE, BOT
+from lab.topology import ARTICLE, BOT
 
 _ASKS_BACK = "asks back"
 _POLICIES, _ADDRESSES, _FOR_OFFICE = "firewall/policy", "firewall/address", 1001

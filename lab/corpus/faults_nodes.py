@@ -6,7 +6,7 @@ from lab.cluster.model import NODES
 from lab.corpus.fault import HEADLESS, SPREAD, Fault
 from lab.corpus.ground import NodeFault
 from lab.corpus.office import Office
-from lab.network.topology import ARTICLE
+from lab.topology import ARTICLE
 
 _GATEWAY = ARTICLE.gateway_node
 _POD_NODE = "k8s-qa-node-03"

@@ -7,7 +7,7 @@ from lab.fortigate.packets import Packet
 from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_node import NodeRouter, NodeSettings, Onward, Stop
 from lab.network.simulated_packets import Fate, Signal
-from lab.network.topology import Node
+from lab.topology import Node
 
 Drops = Callable[[Packet, str], bool]
 """Whether a packet, as translated by the node, is lost; the text is where it came in: ``eth0``, ``cni0``, ``local``."""

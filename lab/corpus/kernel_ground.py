@@ -11,7 +11,7 @@ from lab.corpus.ground import NodeFault, Socket
 from lab.corpus.kernel_servers import KernelServers
 from lab.network.kernel import KernelNetwork
 from lab.network.kernel_layout import FIREWALL, UPLINK
-from lab.network.topology import BOT, Node
+from lab.topology import BOT, Node
 from lab.windows_dns import Running as RunningDns
 
 _NO_ROUTER = "172.16.1.253"

@@ -36,7 +36,7 @@ from lab.network.kernel import KernelNetwork, kernel_network
 from lab.network.kernel_company import TOPOLOGY, pod_endpoints
 from lab.network.kernel_fortigate import KernelDevice, running_command
 from lab.network.kernel_layout import FIREWALL, Pod
-from lab.network.topology import BOT, DNS_SERVER
+from lab.topology import BOT, DNS_SERVER
 
 _WSMAN, _HTTPS = 5986, 443
 _OFFICE_LEG = str(TOPOLOGY.segment("internal").gateway)

@@ -7,7 +7,7 @@ node through it. As flannel does, neighbours and forwarding entries are written 
 from collections.abc import Iterator
 
 from lab.network.kernel_layout import UPLINK
-from lab.network.topology import Node, Topology
+from lab.topology import Node, Topology
 
 DEVICE = "flannel.1"
 _NETWORK_ID, _PORT = 1, 8472

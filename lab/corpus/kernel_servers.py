@@ -13,9 +13,9 @@ from lab.cluster.listener import Handle, serving_http, serving_streams
 from lab.cluster.model import SLICES, Cluster
 from lab.network.kernel import KernelNetwork
 from lab.network.kernel_echo import Datagrams, serve_http
-from lab.network.topology import Node
 from lab.network.workloads import KUBELET, PROXY_HEALTH, greet_amqp, kubelet
 from lab.network.workloads_redis import RedisServer
+from lab.topology import Node
 
 
 class KernelServers:

@@ -25,10 +25,11 @@ from lab.fortigate.device import Device
 from lab.fortigate.server import Server as RunningFortiGate
 from lab.fortigate.server import running as running_fortigate
 from lab.network.simulated import SimulatedNetwork
+from lab.network.simulated_upstream import Upstream
 from lab.network.simulated_walk import Timing
 from lab.network.socks import serving_socks
-from lab.network.topology import ARTICLE, BOT, DNS_SERVER
 from lab.network.workloads import running_workloads
+from lab.topology import ARTICLE, BOT, DNS_SERVER
 
 NO_CHAT = "http://127.0.0.1:9/api/"
 
@@ -81,7 +82,7 @@ async def office(folder: Path, state: State | None = None) -> AsyncIterator[Offi
         network = SimulatedNetwork(qa.cluster, device, timing=Timing(neighbour=NEIGHBOUR_S))
         stack.callback(device.subscribe(lambda _: network.poke()))
         await enter(running_workloads(network, qa.dns.address))
-        server = windows_dns.Server(dns_state(state, password), upstream=network.upstream(DNS_SERVER))
+        server = windows_dns.Server(dns_state(state, password), upstream=Upstream(network, DNS_SERVER))
         dns = await enter(windows_dns.running(server, ca_file=folder / "windows-ca.pem"))
         for protocol in ("udp", "tcp"):
             network.servers.attach(

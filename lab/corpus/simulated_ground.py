@@ -12,7 +12,7 @@ from lab.corpus.ground import Impossible, NodeFault, Socket
 from lab.fortigate.packets import Packet
 from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_node import NodeSettings
-from lab.network.topology import ARTICLE, DNS_SERVER
+from lab.topology import ARTICLE, DNS_SERVER
 
 _UNUSED_PORT = 9
 """Of loopback: nobody listens there."""

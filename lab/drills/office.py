@@ -13,8 +13,8 @@ from typing import Any
 from lab.configuration import Places, bot_settings
 from lab.network.kernel_company import Company, company
 from lab.network.kernel_sandbox import Process
-from lab.network.topology import BOT
 from lab.slack.driver import Driver, driving
+from lab.topology import BOT
 
 START_S, ANSWER_S, DONE_S = 30.0, 60.0, 180.0
 

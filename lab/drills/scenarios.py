@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lab.network.kernel_company import Company
-from lab.network.topology import ARTICLE, BOT
+from lab.topology import ARTICLE, BOT
 
 GATEWAY = ARTICLE.gateway_node
 API = next(node.name for node in ARTICLE.nodes if node.control_plane)

@@ -12,7 +12,7 @@ import dns.message
 import dns.rcode
 
 from lab.network.kernel import KernelNetwork
-from lab.network.topology import PC
+from lab.topology import PC
 
 EVERY_S, WITHIN_S = 0.1, 1.0
 HTTP = b"GET / HTTP/1.0\r\n\r\n"

@@ -8,6 +8,7 @@ from lab.fortigate.attributes import Row
 from lab.fortigate.audit import Entry, alarm_for, body_of, masked
 from lab.fortigate.call import PREFIX, Answer, Call, Refused, html
 from lab.fortigate.cmdb_reading import schema
+from lab.fortigate.cmdb_request import Request, Store
 from lab.fortigate.device import Device
 from lab.fortigate.errors import ConfigError
 from lab.fortigate.transactions import DEFAULT_TIMEOUT, Transaction, Transactions
@@ -90,8 +91,8 @@ class Api:
         except ConfigError as error:
             place = {"path": table.path, "name": table.name}
             return envelope.cmdb(self.device, call, vdom, place, 500, **envelope.refused(self.device, error))
-        store: cmdb.Store = transaction or self.device
-        return cmdb.handle(cmdb.Request(self.device, store, call, vdom, table, path[2:]))
+        store: Store = transaction or self.device
+        return cmdb.handle(Request(self.device, store, call, vdom, table, path[2:]))
 
     def _without_table(self, call: Call, account: Account) -> Answer:
         """`/api/v2/cmdb` itself: transactions, and the schema of everything."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lab.fortigate import envelope, errors
 from lab.fortigate.attributes import Attribute, Kind, Row
 from lab.fortigate.call import Answer
+from lab.fortigate.cmdb_request import Request
 from lab.fortigate.errors import ConfigError, NoSuchRow, NotAllowed
 from lab.fortigate.table import render_child
-
-if TYPE_CHECKING:
-    from lab.fortigate.cmdb import Request
 
 
 def handle(request: Request) -> Answer:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lab.fortigate import errors
 from lab.fortigate.attributes import Attribute, Key, Kind, Row
 from lab.fortigate.call import Answer
+from lab.fortigate.cmdb_request import Request
 from lab.fortigate.configuration import SINGLE
 from lab.fortigate.errors import ConfigError
 from lab.fortigate.selection import Selection
 from lab.fortigate.table import Table
-
-if TYPE_CHECKING:
-    from lab.fortigate.cmdb import Request
 
 
 def read(request: Request) -> Answer:

@@ -4,7 +4,7 @@
         await net.program_services(services, endpoint_slices)
         done = await net.run("pc", ["dig", "+short", "kubernetes.default.svc.cluster.local", "@10.68.0.2"])
 
-Hosts are named as in `lab.network.topology`, plus ``firewall`` and the pods. The firewall forwards nothing
+Hosts are named as in `lab.topology`, plus ``firewall`` and the pods. The firewall forwards nothing
 until it is programmed (`lab.network.kernel_firewall`).
 """
 
@@ -27,7 +27,7 @@ from lab.network.kernel_layout import ARTICLE_PODS, FIREWALL, Pod
 from lab.network.kernel_proxy import NodeRules, Object
 from lab.network.kernel_requirements import missing, search_path
 from lab.network.kernel_sandbox import Process, Sandbox
-from lab.network.topology import ARTICLE, DNS_SERVER, Topology
+from lab.topology import ARTICLE, DNS_SERVER, Topology
 
 CLOSED_FIREWALL = f"""
 table ip {TABLE} {{

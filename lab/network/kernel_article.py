@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.network.topology import ARTICLE
+from lab.topology import ARTICLE
 
 Tables = dict[str, list[dict[str, Any]]]
 

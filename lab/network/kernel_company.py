@@ -34,7 +34,7 @@ from lab.network.kernel_forward import forwarded
 from lab.network.kernel_layout import FIREWALL, Pod
 from lab.network.kernel_mirror import ENDPOINT_SLICES, SERVICES, Mirror
 from lab.network.kernel_sandbox import Process
-from lab.network.topology import ARTICLE, BOT, DNS_SERVER, Host, Segment, Topology
+from lab.topology import ARTICLE, BOT, DNS_SERVER, Host, Segment, Topology
 
 INTERNET = "internet"
 TOPOLOGY = replace(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from lab.network.topology import Host, Node, Segment, Topology
+from lab.topology import Host, Node, Segment, Topology
 
 FIREWALL = "firewall"
 POD_BRIDGE = "cni0"

@@ -20,9 +20,8 @@ from lab.network.simulated_datagrams import DatagramSocket, Receive, Refuse
 from lab.network.simulated_node import NodeSettings
 from lab.network.simulated_packets import Fate, Firewall, Journey, Signal
 from lab.network.simulated_servers import Caller, Servers
-from lab.network.simulated_upstream import Upstream
 from lab.network.simulated_walk import Pods, Timing, Walker
-from lab.network.topology import ARTICLE, Topology
+from lab.topology import ARTICLE, Topology
 
 _ECHO_REQUEST = 8
 _PORTS = range(32768, 61000)
@@ -175,10 +174,6 @@ class SimulatedNetwork:
         back = self.walk(forward.packet.reply(), Signal.DATAGRAM, forward.station, number)
         recognised = back.arrived and (back.station, back.packet) == (source, packet.reply())
         return Fate.ARRIVED if recognised else Fate.DROPPED
-
-    def upstream(self, host: str) -> Upstream:
-        """DNS queries that leave from a host: what a forwarder on it needs."""
-        return Upstream(self, host)
 
     def node_of(self, station: str) -> str:
         """The node that a station is, or that carries it; empty for other hosts."""

@@ -8,7 +8,7 @@ from lab.fortigate.packets import Packet
 from lab.network.simulated_conntrack import Conntrack, State, Tracked
 from lab.network.simulated_packets import Fate, Signal, from_source, to_destination
 from lab.network.simulated_proxy import Endpoint, ProxyMode, ServiceRules
-from lab.network.topology import Node, Topology
+from lab.topology import Node, Topology
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from lab.cluster.model import SERVICES, SLICES, Cluster, is_ready
 from lab.cluster.resources import Json
 from lab.fortigate.packets import ICMP, TCP, UDP, Packet
-from lab.network.topology import Topology
+from lab.topology import Topology
 
 ProxyMode = Literal["iptables", "ipvs", "nftables"]
 _PROTOCOLS = {"TCP": TCP, "UDP": UDP}

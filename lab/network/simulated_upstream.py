@@ -3,20 +3,17 @@
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING
 
 from lab.fortigate.packets import Packet
+from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_connection import Outcome
 from lab.network.simulated_packets import Fate
-
-if TYPE_CHECKING:
-    from lab.network.simulated import SimulatedNetwork
 
 
 class Upstream:
     """Sends queries from one host. Silence and unreachable hosts are None, after the whole time-out."""
 
-    def __init__(self, network: "SimulatedNetwork", host: str) -> None:
+    def __init__(self, network: SimulatedNetwork, host: str) -> None:
         self._network = network
         self._host = host
 

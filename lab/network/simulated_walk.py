@@ -10,7 +10,7 @@ from lab.network.simulated_conntrack import Conntrack, State
 from lab.network.simulated_node import NodeRouter, Stop
 from lab.network.simulated_packets import Fate, Firewall, Hop, Journey, Signal, describe, from_source
 from lab.network.simulated_proxy import ServiceRules
-from lab.network.topology import Segment, Topology
+from lab.topology import Segment, Topology
 
 FIREWALL = "firewall"
 TIME_TO_LIVE = 64

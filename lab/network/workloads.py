@@ -18,8 +18,8 @@ from lab.cluster.model import NODES, SLICES, stamp
 from lab.fortigate.packets import TCP, UDP
 from lab.network.simulated import SimulatedNetwork
 from lab.network.simulated_servers import Socket
-from lab.network.topology import Node
 from lab.network.workloads_redis import RedisServer
+from lab.topology import Node
 
 SSH, KUBELET, PROXY_HEALTH = 22, 10250, 10256
 """Ports on which every node listens."""

@@ -14,8 +14,8 @@ import pytest
 from lab.drills.office import start_bot
 from lab.network.kernel_company import Company, company
 from lab.network.kernel_requirements import missing
-from lab.network.topology import PC
 from lab.slack.driver import Driver, driving
+from lab.topology import PC
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.engine.measuring import TimedProber
+from bot.engine.monitoring import TimedProber
 from bot.engine.ports import Stored
 from handlers.edge import health_served
 from handlers.metrics import Metrics

@@ -15,8 +15,8 @@ from lab.fortigate.device import Device
 from lab.network.simulated import SimulatedNetwork, Trace
 from lab.network.simulated_connection import Outcome
 from lab.network.simulated_walk import Timing
-from lab.network.topology import ARTICLE, Topology
 from lab.network.workloads import running_workloads
+from lab.topology import ARTICLE, Topology
 
 GATEWAY = "k8s-qa-node-02"  # 172.16.1.106, owns 172.20.3.0/24
 REMOTE = "k8s-qa-node-03"  # 172.16.1.107, carries the article's Redis

@@ -26,7 +26,7 @@ from lab.network.kernel_article import (
 )
 from lab.network.kernel_requirements import missing, search_path
 from lab.network.kernel_sandbox import DIRECTORY_PREFIX, SandboxError
-from lab.network.topology import ARTICLE
+from lab.topology import ARTICLE
 
 pytestmark = [
     pytest.mark.kernel,

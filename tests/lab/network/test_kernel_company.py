@@ -12,7 +12,7 @@ from lab.network.kernel_article import article_tables, dns_policy
 from lab.network.kernel_company import Company, company
 from lab.network.kernel_forward import forwarded
 from lab.network.kernel_requirements import missing
-from lab.network.topology import BOT, PC
+from lab.topology import BOT, PC
 
 pytestmark = [
     pytest.mark.kernel,

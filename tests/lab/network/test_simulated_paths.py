@@ -11,7 +11,8 @@ import pytest
 from lab.cluster.model import SERVICES, SLICES
 from lab.network.simulated_connection import Outcome
 from lab.network.simulated_packets import Fate
-from lab.network.topology import ARTICLE, Host
+from lab.network.simulated_upstream import Upstream
+from lab.topology import ARTICLE, Host
 from tests.lab.network.simulated_office import (
     AMQP,
     GATEWAY,
@@ -70,19 +71,19 @@ class TestTheArticlesPolicies:
         assert await lab.network.ping("pc", REDIS_SERVICE) is Fate.DROPPED
 
     async def test_a_pc_reaches_kube_dns_by_tcp_only(self, lab):
-        pc = lab.network.upstream("pc")
+        pc = Upstream(lab.network, "pc")
         assert await pc.udp(KUBE_DNS, 53, QUERY, 0.05) is None
         answer = await pc.tcp(KUBE_DNS, 53, QUERY, 10)
         assert [r.address for r in dns.message.from_wire(answer).answer[0]] == [REMOTE_POD]
 
     async def test_the_dns_server_reaches_kube_dns_by_nothing(self, lab):
-        server = lab.network.upstream("dns")
+        server = Upstream(lab.network, "dns")
         assert await server.udp(KUBE_DNS, 53, QUERY, 0.05) is None
         assert await server.tcp(KUBE_DNS, 53, QUERY, 0.05) is None
 
     async def test_a_policy_of_its_own_lets_the_dns_server_through(self, lab):
         lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS")
-        server = lab.network.upstream("dns")
+        server = Upstream(lab.network, "dns")
         for transport in (server.udp, server.tcp):
             answer = await transport(KUBE_DNS, 53, QUERY, 10)
             assert [r.address for r in dns.message.from_wire(answer).answer[0]] == [REMOTE_POD]
@@ -93,7 +94,7 @@ class TestTheArticlesPolicies:
         lab.cluster.cluster.store.put({**document, "endpoints": endpoints})
         lab.firewall.create("firewall.service/custom", {"name": "DNS-UDP", "udp-portrange": "53"})
         lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS-UDP")
-        server = lab.network.upstream("dns")
+        server = Upstream(lab.network, "dns")
         answer = dns.message.from_wire(await server.udp(KUBE_DNS, 53, QUERY, 10))
         assert answer.flags & dns.flags.TC
         assert await server.tcp(KUBE_DNS, 53, QUERY, 0.05) is None
@@ -292,7 +293,7 @@ class TestServices:
     async def test_no_coredns_pods_refuse(self, lab):
         lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS")
         lab.cluster.cluster.set_ready("kube-system", "kube-dns", False)
-        server = lab.network.upstream("dns")
+        server = Upstream(lab.network, "dns")
         for transport in (server.udp, server.tcp):
             with pytest.raises(ConnectionRefusedError, match="port 53"):
                 await transport(KUBE_DNS, 53, QUERY, 10)
@@ -300,7 +301,7 @@ class TestServices:
     async def test_crashed_coredns_pods_refuse(self, lab):
         lab.policy(102, "dmz -> Test", "dns-server -> services", "DNS")
         await lab.cluster.dns.stop()
-        server = lab.network.upstream("dns")
+        server = Upstream(lab.network, "dns")
         for transport in (server.udp, server.tcp):
             with pytest.raises(ConnectionRefusedError, match="port 53"):
                 await transport(KUBE_DNS, 53, QUERY, 10)
@@ -352,7 +353,7 @@ class TestOtherClients:
 
     async def test_their_datagrams_pass(self, lab):
         lab.policy(110, "Test -> Test", "test-servers -> services", "ALL")
-        assert await lab.network.upstream("tester").udp(KUBE_DNS, 53, QUERY, 10)
+        assert await Upstream(lab.network, "tester").udp(KUBE_DNS, 53, QUERY, 10)
 
     async def test_without_masquerade_the_dns_answer_comes_from_a_stranger(self, lab):
         lab.policy(110, "Test -> Test", "test-servers -> services", "ALL")
