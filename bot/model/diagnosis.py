@@ -78,9 +78,12 @@ class GatewayEvidence(Value):
 
 
 class Sample(Value):
-    """A connection to something else in the cluster, for comparison. `nodes` carry its endpoints."""
+    """A connection to something else in the cluster, for comparison. `nodes` carry its endpoints.
 
-    label: str
+    What is silent here has been asked twice.
+    """
+
+    service: str  # <name>.<namespace>, that the address or the pod belongs to
     namespace: str
     kind: Literal["service", "pod"]
     place: Place

@@ -21,7 +21,6 @@ SINGLES = tuple({case.made[0].code: case for case in reversed(cases(0, 1)) if ca
 """One case a code that packets have to do with."""
 PAIRS = tuple(case for case in cases(24, 7) if len(case.faults) == 2)[::8]
 NETWORKS = 6
-MOST_DOUBTFUL = 2
 
 
 async def results(share: list[Case]) -> list[Result]:
@@ -48,12 +47,7 @@ async def test_faults_are_named_on_real_packets() -> None:
     done = await asyncio.gather(*(results(wanted[start::NETWORKS]) for start in range(NETWORKS)))
     made = [result for share in done for result in share if not result.impossible]
     assert len(made) > len(SINGLES)
-    doubtful = [result.case for result in made if result.bad]
-    assert len(doubtful) <= MOST_DOUBTFUL, told(made)
-    # As a person would: check again. Six networks share the machine's processors, and a packet that is late by chance
-    # is no wrong rule; what is wrong again, on a network of its own, is.
-    again = await results(doubtful) if doubtful else []
-    assert not any(result.bad for result in again), told(again)
+    assert not any(result.bad for result in made), told(made)
 
 
 def told(some: list[Result]) -> str:

@@ -137,4 +137,4 @@ async def test_a_black_hole_costs_its_own_time_out_whatever_else_is_asked_becaus
     limits = CheckLimits(deadline_s=8, facts_s=1, probe_s=1, doubt_s=0.25)
     report = await check(context, Check(name="web-abc.default"), limits)
     assert report.verdict == "failed"
-    assert hole.waits == {1, 0.75}, "what is asked in doubt ends together with what caused the doubt"
+    assert hole.waits == {1, 0.75, 0.5}, "what is asked in doubt, and in doubt of that, ends with what caused the doubt"

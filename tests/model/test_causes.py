@@ -1,8 +1,6 @@
 """The table of causes: every row by a case of its own, and no way to a false "passed"."""
 
 import contextlib
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,28 +13,7 @@ from bot.model.causes.known import KNOWN
 from bot.model.causes.page import page
 from bot.model.causes.table import CAUSES, diagnose
 from bot.model.diagnosis import Evidence, Report
-
-FOLDER = Path(__file__).parent.parent / "cases/diagnose"
-CASES = sorted(path.stem for path in FOLDER.glob("K8SNET-*.json"))
-HEALTHY = {path.stem.removeprefix("healthy-"): json.loads(path.read_text()) for path in FOLDER.glob("healthy-*.json")}
-
-
-def merged(document: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7386), except that `{"[]": {"0": …}}` changes single items of a list."""
-    if not isinstance(patch, dict):
-        return patch
-    if "[]" in patch:
-        items = list(document)
-        for index, change in patch["[]"].items():
-            items[int(index)] = merged(items[int(index)], change)
-        return items
-    document = dict(document) if isinstance(document, dict) else {}
-    return document | {key: merged(document.get(key), change) for key, change in patch.items()}
-
-
-def case(name: str) -> tuple[Evidence, dict[str, Any]]:
-    document = json.loads((FOLDER / f"{name}.json").read_text())
-    return Evidence.model_validate(merged(HEALTHY[document["base"]], document["change"])), document
+from tests.model.cases import CASES, HEALTHY, case, merged
 
 
 @pytest.mark.parametrize("name", CASES)

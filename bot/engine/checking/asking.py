@@ -19,6 +19,14 @@ async def all_of(questions: Iterable[Awaitable[Answer]]) -> list[Answer]:
     return [await asked[0]] if len(asked) == 1 else list(await asyncio.gather(*asked))
 
 
+async def cancelled(*tasks: "asyncio.Future[Any] | None") -> None:
+    """Leave nothing running behind."""
+    left = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 class Asking:
     """The questions of one check, and a note of those that got no answer."""
 
@@ -38,6 +46,11 @@ class Asking:
     def hurry(self) -> None:
         """Something is silent. What is asked from now on ends with it: a black hole costs one time-out, not two."""
         self.probe_s = max(self.limits.probe_s - self.limits.doubt_s, self.limits.probe_s / 2)
+
+    @property
+    def rest_s(self) -> float:
+        """For a question that is asked because others have been silent since the doubt's time, and ends with them."""
+        return max(self.probe_s - self.limits.doubt_s, self.limits.probe_s / 2)
 
     async def ask(
         self, system: str, what: Callable[[], str], question: Callable[[], Awaitable[Answer]], *key: Hashable

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bot.engine.checking.asking import all_of
+from bot.engine.checking.asking import all_of, cancelled
+from bot.engine.checking.comparing import compared
 from bot.engine.checking.known import DNS_PORT
 from bot.engine.checking.surroundings import Surroundings
-from bot.model.causes.signals import forbidden
+from bot.model.causes.signals import forbidden, spoke
 from bot.model.causes.table import diagnose
 from bot.model.desired import Placed, zone_of
 from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
@@ -226,16 +227,18 @@ class One:
 
     async def _second(self) -> "_Second":
         servers = self.around.context.site.dns_servers if self.subject.address is None else ()
-        local, forwarders, samples, neighbours, pod_route, traffic = await asyncio.gather(
-            asyncio.gather(*(self.around.dns(server.address, LOCAL_NAME) for server in servers)),
+        local = asyncio.gather(*(self.around.dns(server.address, LOCAL_NAME) for server in servers))
+        names, forwarders, samples, neighbours, pod_route, traffic = await asyncio.gather(
+            asyncio.gather(local, self._direct()),
             self._forwarders(servers),
-            self.around.samples(self.subject.service),
+            compared(self.around, self.subject.service),
             self.around.neighbours(),
             self.around.route(self._some_pod()),
             self._traffic(),
         )
         return _Second(
-            local={server.name: answer for server, answer in zip(servers, local, strict=True)},
+            local={server.name: answer for server, answer in zip(servers, names[0], strict=True)},
+            direct=names[1],
             forwarders={held.target: held for held in forwarders},
             samples=samples,
             neighbours=neighbours,
@@ -284,6 +287,7 @@ class One:
         return evidence.model_copy(
             update={
                 "servers": servers,
+                "direct": _spoken(evidence.direct, second.direct),
                 "routes": routes,
                 "gateway": gateway,
                 "samples": second.samples,
@@ -371,6 +375,7 @@ class _Second(NamedTuple):
     """What is asked in doubt only."""
 
     local: dict[str, DnsAnswer | None]
+    direct: tuple[DnsAnswer, ...]
     forwarders: dict[str, Held]
     samples: tuple[Sample, ...]
     neighbours: tuple[ConnectAnswer, ...]
@@ -391,9 +396,7 @@ def _source(answers: Sequence[ConnectAnswer]) -> IPv4Address | None:
     return next((answer.source for answer in answers if answer.source is not None), None)
 
 
-async def cancelled(*tasks: "asyncio.Future[Any] | None") -> None:
-    """Leave nothing running behind."""
-    left = [task for task in tasks if task is not None and not task.done()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+def _spoken(first: Sequence[DnsAnswer], again: Sequence[DnsAnswer]) -> tuple[DnsAnswer, ...]:
+    """The first answers, each but for a better second one over the same transport: nobody repeats a lost datagram."""
+    by_transport = {answer.transport: answer for answer in again if spoke(answer)}
+    return tuple(answer if spoke(answer) else by_transport.get(answer.transport, answer) for answer in first)

@@ -1,6 +1,6 @@
 """What else in the cluster to connect to, so that faults which look alike can be told apart. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -9,16 +9,16 @@ from bot.model.diagnosis import Place
 from bot.model.facts import ClusterFacts, Endpoint, Service, ServicePort
 from bot.model.protocols import spoken_on
 from bot.model.value import Value
-from bot.model.wording import tr
 
 OWN_PODS = 3  # of the checked service
 OTHER_NODES = 2  # besides those of the checked service's pods
 
 
 class Planned(Value):
-    """A connection to make for comparison; see `Sample`."""
+    """A connection to make for comparison; see `Sample`. `spare` tells whether it is silent alone: something of the
+    same kind in the same place, that is asked only then."""
 
-    label: str
+    service: str
     namespace: str
     kind: Literal["service", "pod"]
     place: Place
@@ -27,6 +27,7 @@ class Planned(Value):
     address: IPv4Address
     port: int
     speak: str
+    spare: "Planned | None" = None
 
 
 def planned(facts: ClusterFacts, checked: Service | None, gateway: str) -> tuple[Planned, ...]:
@@ -41,15 +42,33 @@ def planned(facts: ClusterFacts, checked: Service | None, gateway: str) -> tuple
     home = {node for pod in own for node in pod.nodes}
     if checked is not None and checked.headless:
         home |= {endpoint.node for endpoint in checked.ready_endpoints[:OWN_PODS] if endpoint.node}
+    addresses = [one for service in others for one in _address(service, facts, gateway)]
     pods = [pod for service in others for pod in _pods(service, facts, gateway)]
-    foreign = list(_on_nodes([pod for pod in pods if pod.namespace != namespace], home, gateway))
+    foreign = _on_nodes([pod for pod in pods if pod.namespace != namespace], home, gateway)
     kin = _on_nodes([pod for pod in pods if pod.namespace == namespace], home, gateway)
-    return (
-        *_first_of_each((one for service in others for one in _address(service, facts, gateway)), lambda p: p.place),
-        *own,
-        *foreign,
-        *kin,
-    )
+    wanted = (*_first_of_each_place(addresses), *own, *foreign, *kin)
+    return tuple(_with_spares(wanted, [*addresses, *pods]))
+
+
+def _with_spares(wanted: Collection[Planned], possible: Iterable[Planned]) -> Iterator[Planned]:
+    """For an address another service's in the same place, on other nodes if it can be; for a pod another service's on
+    the same node. What is asked anyway is no spare, and the checked service's pods need none."""
+    taken = {plan.address for plan in wanted}
+    free = [one for one in possible if one.address not in taken]
+    for plan in wanted:
+        beside = [
+            one
+            for one in free
+            if not plan.own
+            and (one.kind, one.place) == (plan.kind, plan.place)
+            and one.service != plan.service
+            and one.address not in taken
+            and (plan.kind == "service" or one.nodes == plan.nodes)
+        ]
+        spare = min(beside, key=lambda one: not set(one.nodes).isdisjoint(plan.nodes), default=None)
+        if spare is not None:
+            taken.add(spare.address)
+        yield plan.model_copy(update={"spare": spare})
 
 
 def _by_interest(facts: ClusterFacts, checked: Service | None) -> list[Service]:
@@ -72,7 +91,7 @@ def _address(service: Service, facts: ClusterFacts, gateway: str) -> Iterator[Pl
         return
     nodes = tuple(sorted({endpoint.node for endpoint in endpoints if endpoint.node}))
     yield Planned(
-        label=f"{service.name}.{service.namespace}",
+        service=f"{service.name}.{service.namespace}",
         namespace=service.namespace,
         kind="service",
         place=place_of(nodes, gateway),
@@ -104,7 +123,7 @@ def _pods(service: Service, facts: ClusterFacts, gateway: str) -> Iterator[Plann
 def _pod(service: Service, endpoint: Endpoint, port: ServicePort, gateway: str, *, own: bool) -> Planned:
     assert endpoint.node is not None  # the callers saw to it
     return Planned(
-        label=tr("a pod of {name}.{namespace}", name=service.name, namespace=service.namespace),
+        service=f"{service.name}.{service.namespace}",
         namespace=service.namespace,
         kind="pod",
         place=place_of((endpoint.node,), gateway),
@@ -132,11 +151,11 @@ def _on_nodes(pods: Iterable[Planned], home: set[str], gateway: str) -> Iterator
         yield pod
 
 
-def _first_of_each(found: Iterable[Planned], key: Callable[[Planned], object]) -> Iterator[Planned]:
-    seen: set[object] = set()
+def _first_of_each_place(found: Iterable[Planned]) -> Iterator[Planned]:
+    seen: set[Place] = set()
     for one in found:
-        if key(one) not in seen:
-            seen.add(key(one))
+        if one.place not in seen:
+            seen.add(one.place)
             yield one
 
 

@@ -7,14 +7,13 @@ from ipaddress import IPv4Address
 
 from bot.engine.checking.asking import Asking
 from bot.engine.checking.known import Known
-from bot.engine.checking.samples import Planned, planned
 from bot.engine.context import Context
 from bot.engine.ports import HasServer, OrdersPolicies, PathOracle, Target, TrafficOracle
 from bot.model.desired import Placed, desired
-from bot.model.diagnosis import GatewayEvidence, Held, Sample, Traffic
+from bot.model.diagnosis import GatewayEvidence, Held, Traffic
 from bot.model.diff import moves, passed
 from bot.model.errors import Rejected, Unreachable, UserError
-from bot.model.facts import Node, Protocol, Service
+from bot.model.facts import Node, Protocol
 from bot.model.intent import ClusterIntent
 from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
 from bot.model.resources import Key, Resource, TargetId
@@ -50,12 +49,13 @@ class Surroundings:
         )
 
     async def connect(
-        self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP"
+        self, address: IPv4Address, port: int, speak: str, protocol: Protocol = "TCP", timeout_s: float | None = None
     ) -> ConnectAnswer | None:
+        patience_s = timeout_s or self.asking.probe_s
         return await self.asking.ask(
             "probes",
             lambda: tr("{address} port {port}", address=address, port=port),
-            lambda: self.context.prober.connect(address, port, protocol, speak, self.asking.probe_s),
+            lambda: self.context.prober.connect(address, port, protocol, speak, patience_s),
             *("connect", address, port, protocol, speak),
         )
 
@@ -180,32 +180,7 @@ class Surroundings:
     async def _on_node(self, address: IPv4Address | None, port: int, speak: str) -> ConnectAnswer | None:
         return None if address is None else await self.connect(address, port, speak)
 
-    # --- comparisons -------------------------------------------------------------------------------------------
-
-    async def samples(self, checked: Service | None) -> tuple[Sample, ...]:
-        """Connections to other things of the cluster, with the firewall's word on each."""
-        if self.known.facts is None:
-            return ()
-
-        async def sample(plan: Planned) -> Sample | None:
-            answer, policy = await asyncio.gather(
-                self.connect(plan.address, plan.port, plan.speak), self.from_office(plan.address, "TCP", plan.port)
-            )
-            if answer is None:
-                return None
-            return Sample(
-                label=plan.label,
-                namespace=plan.namespace,
-                kind=plan.kind,
-                place=plan.place,
-                nodes=plan.nodes,
-                own=plan.own,
-                answer=answer,
-                policy=policy,
-            )
-
-        plans = planned(self.known.facts, checked, self.known.gateway)
-        return tuple(found for found in await asyncio.gather(*map(sample, plans)) if found is not None)
+    # --- what targets hold -------------------------------------------------------------------------------------
 
     async def movable(self, held: Sequence[Held]) -> tuple[str, ...]:
         """Denying policies, as look-ups call them, that exposing again would move ours before."""
@@ -222,8 +197,6 @@ class Surroundings:
         better = {(firewall.name, key): one.better for key, one in (order or {}).items() if one.better is not None}
         steps = moves(wanted, there, better, self.cluster.name)
         return tuple(ahead.name or str(ahead.row) for step in steps for ahead in passed(step))
-
-    # --- what targets hold -------------------------------------------------------------------------------------
 
     async def held_by_firewall(self) -> tuple[Held, ...]:
         """What the firewall should hold for the exposures, beside what it holds."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bot.model.causes.row import Row
 from bot.model.causes.signals import SILENT, Tested, lines, namespace_closed, tested
+from bot.model.causes.witnesses import ENOUGH, Seen
 from bot.model.diagnosis import Evidence
 from bot.model.probes import ConnectAnswer
 from bot.model.wording import marked
@@ -46,39 +47,40 @@ def _alike_answers(e: Evidence, one: Tested) -> bool:
 
 def _policed(e: Evidence) -> Sequence[str]:
     """Pods of this namespace are silent; pods of other namespaces answer."""
-    own = [one for one in tested(e) if one.own]
-    if not own or not all(one.lost for one in own):
+    seen = tested(e)
+    own = [one for one in seen if one.own]
+    if not own or not all(one.lost for one in own) or not (namespace_closed(e) or _alone_on_its_nodes(e)):
         return ()
-    pods = [one for one in tested(e) if one.kind == "pod"]
-    beside = [one for one in own if one.kind == "pod" and _neighbours(e, one)]
-    if not namespace_closed(e) and not (beside and all(any(n.answered for n in _neighbours(e, o)) for o in beside)):
-        return ()
+    pods = [one for one in seen if one.kind == "pod"]
     return [
         *lines(*(one.answer for one in pods if one.lost))[:4],
         *lines(*(one.answer for one in pods if one.answered))[:2],
     ]
 
 
-def _neighbours(e: Evidence, one: Tested) -> list[Tested]:
-    """Connections to other services' pods on the same node."""
-    nodes = set(one.nodes)
-    return [other for other in tested(e) if not other.own and other.kind == "pod" and nodes & set(other.nodes)]
+def _alone_on_its_nodes(e: Evidence) -> bool:
+    """Beside the service's pods others answer, but for those of one service that may be broken by itself."""
+    pods = [one for one in tested(e) if one.kind == "pod"]
+    homes = {node for one in pods if one.own for node in one.nodes}
+    beside = [one for one in pods if not one.own and homes & set(one.nodes)]
+    answering = {node for one in beside if one.answered for node in one.nodes}
+    lost = {one.service for one in beside if one.lost and not answering & set(one.nodes)}
+    return bool(answering) and len(lost) < ENOUGH
 
 
 def _rules_old(e: Evidence) -> Sequence[str]:
     """All pods of the service answer by themselves, other services answer, this service's address does not."""
-    seen = tested(e)
-    address = [one for one in seen if one.own and one.kind == "service"]
-    pods = [one for one in seen if one.own and one.kind == "pod"]
-    places = {one.place for one in address}
-    services = [one for one in seen if not one.own and one.kind == "service"]
-    # Where all pods stand on the gateway nothing but rules is needed; elsewhere others may fail for another reason.
-    others = services if places == {"gateway"} else [one for one in services if one.place in places]
+    seen = Seen(e)
+    address, pods = ([one for one in seen.of(kind) if one.own] for kind in ("service", "pod"))
     if not address or not pods or not all(one.lost for one in address) or not all(one.answered for one in pods):
         return ()
-    if not any(one.answered for one in others):
-        return ()
-    return lines(*(one.answer for one in (*address, *pods)))[:4]
+    others = [one for one in seen.of("service") if not one.own]
+    if any(one.place == "elsewhere" for one in address):
+        # Others elsewhere may fail for another reason: it takes one that answers.
+        alone = any(one.answered for one in others if one.place == "elsewhere")
+    else:
+        alone = bool(others) and seen.witnesses([one for one in others if one.lost]) < ENOUGH
+    return lines(*(one.answer for one in (*address, *pods)))[:4] if alone else ()
 
 
 def _some_endpoints(e: Evidence) -> Sequence[str]:
@@ -114,7 +116,8 @@ SERVICE: tuple[Row, ...] = (
         "K8SNET-SVC-08",
         "service",
         _rules_old,
-        "the service's address is silent, its pods and other services with pods in the same place answer",
+        "the service's address is silent, its pods answer, and so do other services with pods in the same place, "
+        "but for one at most",
         marked("the gateway does not translate this one service's address: its rules are not up to date"),
         marked("Look at kube-proxy on the gateway; restart it there."),
         fix="fail over",

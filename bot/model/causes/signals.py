@@ -15,6 +15,17 @@ ANSWERED: frozenset[ConnectOutcome] = frozenset({"data", "refused", "reset"})
 SILENT: frozenset[ConnectOutcome] = frozenset({"timeout", "host-unreachable", "net-unreachable"})
 
 
+def unanswered(answer: ConnectAnswer) -> bool:
+    """Nothing came back: no connection, or no answer to what was said; where nothing was said silence is no wonder."""
+    return answer.outcome in SILENT or (answer.outcome == "handshake-only" and bool(answer.spoke))
+
+
+def better(one: ConnectAnswer | None, other: ConnectAnswer | None) -> ConnectAnswer | None:
+    """Of two answers to the same question the one that came further."""
+    answers = [answer for answer in (one, other) if answer is not None]
+    return min(answers, key=lambda answer: (answer.outcome in SILENT, unanswered(answer)), default=None)
+
+
 def cut_off(e: Evidence) -> bool:
     """Nobody answers at all: neither the cluster's API nor the firewall's, no DNS server, no node, no connection.
 
@@ -134,6 +145,7 @@ class Tested(NamedTuple):
     """A connection whose way through the firewall is clear, so that it tells something about what is behind."""
 
     kind: str
+    service: str  # <name>.<namespace>
     namespace: str
     place: Place
     nodes: tuple[str, ...]
@@ -150,14 +162,14 @@ class Tested(NamedTuple):
 
     @property
     def half(self) -> bool:
-        """Connected, and what was said got no answer; where nothing was said, silence is no wonder."""
-        return self.answer.outcome == "handshake-only" and bool(self.answer.spoke)
+        """Connected, and what was said got no answer."""
+        return not self.lost and unanswered(self.answer)
 
 
 def tested(e: Evidence) -> tuple[Tested, ...]:
     """Samples and the service's own connections, as far as the firewall's word makes them conclusive."""
     found = [
-        Tested(sample.kind, sample.namespace, sample.place, sample.nodes, sample.own, sample.answer)
+        Tested(sample.kind, sample.service, sample.namespace, sample.place, sample.nodes, sample.own, sample.answer)
         for sample in e.samples
         if allowed(e, sample.policy)
     ]
@@ -166,7 +178,8 @@ def tested(e: Evidence) -> tuple[Tested, ...]:
         if (reply.address, reply.port) in accepted:
             nodes = nodes_behind(e, reply.address)
             kind = "service" if e.service and reply.address == e.service.cluster_ip else "pod"
-            found.append(Tested(kind, e.namespace, place_of(nodes, e.gateway.name), nodes, True, reply))
+            place = place_of(nodes, e.gateway.name)
+            found.append(Tested(kind, f"{e.name}.{e.namespace}", e.namespace, place, nodes, True, reply))
     return tuple(found)
 
 
@@ -189,15 +202,23 @@ def place_of(nodes: Iterable[str], gateway: str) -> Place:
 
 
 def namespace_closed(e: Evidence) -> bool:
-    """Pods of the checked namespace are silent on several nodes, or beside answering ones of other namespaces, which
-    are silent nowhere."""
+    """Pods of the checked namespace are silent on several nodes, or beside answering ones of other namespaces; those
+    answer, but for one service that may be broken by itself, and not on the gateway alone."""
     pods = [one for one in tested(e) if one.kind == "pod"]
     kin = [one for one in pods if one.namespace == e.namespace]
     foreign = [one for one in pods if one.namespace != e.namespace]
-    if not kin or not foreign or not all(one.lost for one in kin) or any(one.lost for one in foreign):
+    answering = [one for one in foreign if one.answered]
+    if not kin or not all(one.lost for one in kin) or len({one.service for one in foreign if one.lost}) > 1:
+        return False
+    if not answering or {one.place for one in kin} - {one.place for one in answering} == {"elsewhere"}:
         return False
     places = {node for one in kin for node in one.nodes}
-    return len(places) > 1 or bool(places & {node for one in foreign for node in one.nodes})
+    return len(places) > 1 or bool(places & {node for one in answering for node in one.nodes})
+
+
+def leases_stale(e: Evidence) -> bool:
+    """Most nodes' leases are overdue: what they have in common is the control plane."""
+    return e.gateway.leases >= 3 and e.gateway.stale_leases * 2 > e.gateway.leases
 
 
 def lines(*answers: ConnectAnswer) -> list[str]:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from bot.model.causes.dns import DNS, DNS_SYMPTOMS
 from bot.model.causes.doubt import DOUBTS
 from bot.model.causes.firewall import DRIFT, FIREWALL
-from bot.model.causes.gateway import GATEWAY, GATEWAY_NOTES
+from bot.model.causes.forwarding import FORWARDING, FORWARDING_DOUBTS
+from bot.model.causes.gateway import GATEWAY
 from bot.model.causes.names import NAMES
+from bot.model.causes.nodes import NODE_NOTES, NODES
 from bot.model.causes.row import Row
 from bot.model.causes.service import SERVICE, SERVICE_SYMPTOMS
 from bot.model.causes.signals import allowed, direct_works, proven, route_right, spoke, tested
@@ -25,14 +27,17 @@ CAUSES: tuple[Row, ...] = (
     *NAMES,
     *FIREWALL,
     *GATEWAY,
+    *FORWARDING,
+    *NODES,
     *DNS,
     *SERVICE,
     *DOUBTS,
+    *FORWARDING_DOUBTS,
     *DNS_SYMPTOMS,
     *TRAFFIC_SYMPTOMS,
     *SERVICE_SYMPTOMS,
     DRIFT,
-    *GATEWAY_NOTES,
+    *NODE_NOTES,
 )
 
 
