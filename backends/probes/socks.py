@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from backends.probes.vantage import ConnectedDatagrams, Datagrams, Opened, Streams, connected_udp, hang_up
 from bot.model.errors import Rejected, Unreachable
+from bot.model.hosts import possible_host
 from bot.model.wording import marked, tr
 
 _CONNECT, _ASSOCIATE = 1, 3
@@ -52,6 +53,8 @@ class Socks:
                 # We do not know our own address yet: all zeros are the form for that (RFC 1928, section 4).
                 host, relay = await self._request(reader, writer, _ASSOCIATE, IPv4Address(0), 0)
                 unspecified = host in ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound to)
+                if not unspecified and not possible_host(host):
+                    raise OSError(errno.EDESTADDRREQ, tr("its relay has no usable name"))
                 datagrams = await connected_udp((self._host if unspecified else host, relay))
         except OSError as error:
             await hang_up(writer)

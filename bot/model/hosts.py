@@ -6,7 +6,7 @@ def possible_host(name: str | None) -> bool:
 
     Python's own raises UnicodeError for an empty label or one of more than 63 octets, far from whoever wrote it.
     """
-    if not name or any(character.isspace() for character in name):
+    if not name or not name.isprintable() or " " in name:
         return False
     try:
         name.encode("idna")

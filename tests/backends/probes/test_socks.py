@@ -124,6 +124,14 @@ async def test_a_fault_of_the_proxy_is_not_blamed_on_the_destination(
             await through(port).connect(REDIS, 6379, "TCP", "redis", LONG)
 
 
+@pytest.mark.parametrize("name", [b"", b"a..b", b"a\0b", b"\xff\xfe"])
+async def test_a_relay_without_a_usable_name_is_a_fault_of_the_proxy(name: bytes) -> None:
+    bound = b"\x05\x00\x05\x00\x00\x03" + bytes([len(name)]) + name + b"\x00\x35"
+    async with serving(saying(bound)) as port:
+        with pytest.raises(Unreachable, match="its relay has no usable name"):
+            await through(port).dns(KUBE_DNS, NAME, "udp", SHORT)
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_proxy_that_is_not_there_is_named(transport: DnsTransport) -> None:
     port = closed_port()
