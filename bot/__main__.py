@@ -20,6 +20,9 @@ from bot.model.wording import Locale, tr
 
 if TYPE_CHECKING:
     from bot.engine.overview import Overview
+    from bot.settings import Settings
+
+log = logging.getLogger("k8snet")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="K8SNET_CONFIG")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -143,23 +146,15 @@ def _lab(module: str) -> ModuleType:
 
 
 async def _run(config: Path) -> int:
-    from bot.app import bot
     from bot.settings import load
 
-    log = logging.getLogger("k8snet")
     settings = load(config)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     while not stopping.is_set():
         try:
-            async with bot(settings) as dismissed:
-                log.info("at work; stop with Ctrl-C or SIGTERM")
-                await _first_of(stopping, dismissed)
-            if dismissed.is_set():
-                raise ConfigurationError(
-                    tr("the app was removed from the Slack workspace. Install it again, then restart.")
-                )
+            await _until(stopping, _at_work(settings))
         except Unreachable as error:
             log.warning("cannot start yet: %s; trying again in %d s", error, START_PAUSE_S)
             with contextlib.suppress(TimeoutError):
@@ -167,12 +162,24 @@ async def _run(config: Path) -> int:
     return 0
 
 
-async def _first_of(*events: asyncio.Event) -> None:
-    """Wait until one of them is set."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for one in waiting:
-        one.cancel()
+async def _at_work(settings: "Settings") -> NoReturn:
+    """Start, which takes as long as another bot bears our name, and work. Raises as `bot` does."""
+    from bot.app import bot
+
+    async with bot(settings) as dismissed:
+        log.info("at work; stop with Ctrl-C or SIGTERM")
+        await dismissed.wait()
+    raise ConfigurationError(tr("the app was removed from the Slack workspace. Install it again, then restart."))
+
+
+async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, NoReturn]) -> None:
+    """Do the work until it fails, or until somebody says stop, whatever it waits for then. Raises what it raises."""
+    working, told = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
 
 
 async def _check(name: str, config: Path, cluster: str | None, as_json: bool) -> int:
