@@ -52,7 +52,7 @@ def asked(text: str) -> Asked:
     port = _port(port_text) if colon else None
     host = host.rstrip(".").lower()
     if not host:
-        if colon:
+        if text.strip():
             raise UserError(tr("{text!r} is not a service name: {forms}.", text=text[:80], forms=tr(_FORMS)))
         return Asked()
     if _LOOKS_LIKE_ADDRESS.fullmatch(host):
@@ -85,7 +85,7 @@ _LOOKS_LIKE_ADDRESS = re.compile(r"[0-9.]+(/[0-9]+)?")
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 0 < int(text) < 65536:
+    if text.isascii() and text.isdecimal() and len(text) <= len("65535") and 0 < int(text) < 65536:
         return int(text)
     raise UserError(tr("{text!r} is not a port: write a number from 1 to 65535 after the colon.", text=text[:20]))
 

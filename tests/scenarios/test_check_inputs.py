@@ -77,6 +77,7 @@ async def answered(room: Chat, typed: str, contains: str) -> str:
         ("example.com", "no namespace com"),
         ("redis-abc-gns.default.svc.other.local", "other.local is not the domain of cluster qa"),
         ("redis-abc-gns.default:99999", "is not a port"),
+        ("default:80", "default is a namespace; a port is one of a service's. Write <service>.default:80."),
         ("redis-abc-gns.default on prod", "There is no cluster prod"),
         ("redis-abc-gns.default from hq", "looks from every office"),
         ("on qa because I say so", "takes no reason"),

@@ -156,6 +156,14 @@ def _word(asked: Asked, facts: ClusterFacts | None) -> Subject | str:
         return word
     if len(services) == 1 and not is_namespace:
         return Subject(word, services[0].namespace, None, None, asked.port, services[0])
+    if not services and word in facts.namespaces:
+        raise UserError(
+            tr(
+                "{word} is a namespace; a port is one of a service's. Write <service>.{word}:{port}.",
+                word=word,
+                port=asked.port,
+            )
+        )
     if not services:
         known_words = (*facts.namespaces, *(service.name for service in facts.services))
         raise UserError(
