@@ -1,4 +1,6 @@
-"""What a text can mean before anything is looked up: a name, an address, everything; or a sentence about what is wrong."""
+"""What a text can mean before anything is looked up: a name, an address, everything; or what is wrong with it."""
+
+import contextlib
 
 import pytest
 from hypothesis import example, given
@@ -14,10 +16,8 @@ from bot.model.names import Asked, asked, namespace
 @example(text="\udcff.default")
 def test_any_text_is_understood_or_refused_in_a_sentence(text: str) -> None:
     for understand in (asked, namespace):
-        try:
+        with contextlib.suppress(UserError):
             understand(text)
-        except UserError as error:
-            assert len(str(error)) < 500
 
 
 @pytest.mark.parametrize("text", [".", "..", " . ", ":80", ".:80"])
