@@ -92,6 +92,7 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             decode_responses=True,
+            encoding_errors="surrogateescape",  # what somebody else wrote there must not break off an answer
             redis_connect_func=self._on_connect,
             **options,
         )
@@ -123,10 +124,7 @@ class RedisStore:
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
         rows = await self._ask("LRANGE", self._key("stream", stream), after, -1)
-        parts = (row.split(" ", 1) for row in rows)
-        return [
-            Stored(seq=seq, at=from_microseconds(int(at)), body=body) for seq, (at, body) in enumerate(parts, after + 1)
-        ]
+        return [_stored(seq, row) for seq, row in enumerate(rows, after + 1)]
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         return bool(await self._ask("EVAL", _LEASE, 1, self._key("lease", name), owner, _milliseconds(ttl_s)))
@@ -139,8 +137,8 @@ class RedisStore:
 
     async def samples(self, stream: str, since: int) -> Sequence[tuple[int, str]]:
         rows = await self._ask("ZRANGEBYSCORE", self._key("sample", stream), since, "+inf")
-        parts = (row.split(" ", 1) for row in rows)
-        return [(int(minute), body) for minute, body in parts]
+        parts = (row.partition(" ") for row in rows)
+        return [(int(minute), body) for minute, _, body in parts if minute.isdecimal()]
 
     async def now(self) -> datetime:
         seconds, microseconds = await self._ask("TIME")
@@ -260,6 +258,15 @@ class RedisStore:
             "store",
             tr("cannot reach {where} ({reason}); check that it runs and the way to it", where=where, reason=reason),
         )
+
+
+def _stored(seq: int, row: str) -> Stored:
+    """A record; one that is none of ours comes whole and from no time, for the journal to call it damaged."""
+    at, _, body = row.partition(" ")
+    try:
+        return Stored(seq=seq, at=from_microseconds(int(at)), body=body)
+    except (ValueError, OverflowError):
+        return Stored(seq=seq, at=from_microseconds(0), body=row)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -16,8 +16,10 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from backends.store import StoreSettings, open_store
+from backends.store.redis import RedisStore
+from bot.engine.journal import STREAM, Journal
 from bot.engine.ports import Store
-from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.model.errors import BrokenJournal, OutcomeUnknown, Rejected, Unreachable
 from tests.redis_server import BINARY, DURABLE, MISSING, RedisServer, running_redis
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason=MISSING)
@@ -97,6 +99,26 @@ async def test_requirements_are_checked_again_on_every_new_connection() -> None:
                 await store.read("op")  # finds out that the old connection is gone, at the latest
             with pytest.raises(Rejected, match="noeviction"):
                 await store.append("op", 1, "y")
+
+
+@pytest.mark.parametrize("written", [b"garbage", b"x {}", b"12 \xff\xfe", b"9" * 30 + b" {}", b""])
+async def test_what_somebody_else_wrote_into_the_log_is_a_broken_journal(server: RedisServer, written: bytes) -> None:
+    prefix = f"broken-{written[:3].hex()}"
+    client = Redis.from_url(server.url(), protocol=2)
+    await client.rpush(f"{{{prefix}}}:stream:{STREAM}", written)
+    await client.aclose()
+    async with opened(server.url(), prefix=prefix) as store:
+        with pytest.raises(BrokenJournal, match="Record 1 of the journal cannot be read"):
+            await Journal(store).world()
+
+
+async def test_a_sample_that_somebody_else_wrote_is_left_out(server: RedisServer) -> None:
+    client = Redis.from_url(server.url(), protocol=2)
+    await client.zadd("{foreign}:sample:signals", {b"garbage": 1, b"\xff": 1, b"2 {}": 2})
+    await client.aclose()
+    async with opened(server.url(), prefix="foreign") as store:
+        assert isinstance(store, RedisStore)
+        assert await store.samples("signals", 0) == [(2, "{}")]
 
 
 async def test_a_wrong_password_is_rejected_and_no_text_shows_any() -> None:
