@@ -148,7 +148,8 @@ class Tour:
         message = await self._slack.until(contains=expected, by=by, after=self._seen, timeout=STEP_TIMEOUT_S)
         self._seen = message.seq
         lines = message.text.splitlines()
-        more = [f"… ({len(lines) - most} more lines)"] if len(lines) > most else []
+        left = len(lines) - most
+        more = [f"… ({left} more line{'s' * (left > 1)})"] if left > 0 else []
         print("\n".join(f"    | {line}" for line in [*lines[:most], *more]), flush=True)
         return message
 
