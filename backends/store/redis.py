@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from backends.store.moments import from_microseconds, to_microseconds
+from backends.store.moments import from_microseconds, stored, to_microseconds
 from backends.store.settings import StoreSettings
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
@@ -124,7 +124,8 @@ class RedisStore:
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
         rows = await self._ask("LRANGE", self._key("stream", stream), after, -1)
-        return [_stored(seq, row) for seq, row in enumerate(rows, after + 1)]
+        parts = (row.partition(" ") for row in rows)
+        return [stored(seq, at, body) for seq, (at, _, body) in enumerate(parts, after + 1)]
 
     async def lease(self, name: str, owner: str, ttl_s: float) -> bool:
         return bool(await self._ask("EVAL", _LEASE, 1, self._key("lease", name), owner, _milliseconds(ttl_s)))
@@ -258,15 +259,6 @@ class RedisStore:
             "store",
             tr("cannot reach {where} ({reason}); check that it runs and the way to it", where=where, reason=reason),
         )
-
-
-def _stored(seq: int, row: str) -> Stored:
-    """A record; one that is none of ours comes whole and from no time, for the journal to call it damaged."""
-    at, _, body = row.partition(" ")
-    try:
-        return Stored(seq=seq, at=from_microseconds(int(at)), body=body)
-    except (ValueError, OverflowError):
-        return Stored(seq=seq, at=from_microseconds(0), body=row)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from backends.store.moments import from_microseconds, to_microseconds
+from backends.store.moments import from_microseconds, stored, to_microseconds
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.wording import tr
@@ -108,7 +108,7 @@ class SqliteStore:
         def work() -> Sequence[Stored]:
             query = "SELECT seq, at, body FROM record WHERE stream = ? AND seq > ? ORDER BY seq"
             rows = self._database().execute(query, (stream, after)).fetchall()
-            return [Stored(seq=seq, at=from_microseconds(at), body=body) for seq, at, body in rows]
+            return [stored(*row) for row in rows]
 
         return await self._run(work, writes=False)
 
@@ -205,6 +205,8 @@ class SqliteStore:
         self._create()
         # Half the deadline: waiting for another process must end before our caller gives up.
         self._connection = sqlite3.connect(self._path, timeout=self._timeout_s / 2, isolation_level=None)
+        # What somebody else wrote there must not break off an answer.
+        self._connection.text_factory = lambda text: text.decode(errors="surrogateescape")
         self._check_owner()
         self._path.chmod(0o600)  # only now: until here it may have been anybody's file
         (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -8,12 +8,14 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from backends.store.sqlite import SqliteStore
-from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
+from bot.engine.journal import STREAM, Journal
+from bot.model.errors import BrokenJournal, OutcomeUnknown, Rejected, Unreachable
 
 APPEND_FOREVER = """
 import asyncio, sys
@@ -122,6 +124,18 @@ async def test_a_damaged_file_is_reported_as_damaged(tmp_path: Path) -> None:
     store = await SqliteStore.open(path)
     with pytest.raises(Rejected, match="damaged"):
         await store.read("op")
+    await store.close()
+
+
+@pytest.mark.parametrize("row", ["'yesterday', '{}'", f"{2**63 - 1}, '{{}}'", "7, CAST(x'FFFE' AS TEXT)", "7, ''"])
+async def test_what_somebody_else_wrote_into_the_log_is_a_broken_journal(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "journal.db"
+    store = await SqliteStore.open(path)
+    with closing(sqlite3.connect(path)) as another:
+        another.execute(f"INSERT INTO record VALUES ('{STREAM}', 1, {row})")
+        another.commit()
+    with pytest.raises(BrokenJournal, match="Record 1 of the journal cannot be read"):
+        await Journal(store).world()
     await store.close()
 
 
