@@ -1,8 +1,9 @@
 """app.yaml and the environment, read once into frozen settings; every problem is reported at once, with its path."""
 
 import os
+import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -23,25 +24,32 @@ from bot.model.people import Grant, Person, RoleName
 from bot.model.site import CheckLimits, ClusterSite, DnsServer, Office, Site, WatchSite
 from bot.model.value import Value
 from bot.model.wording import Locale, speaking, tr, tr_n
+from bot.references import contradictions
 from bot.validation import described
 from handlers.settings import Address, ChannelId, Notified, SlackSettings
 
 # Names become part of object names on devices, of comments and of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/-]{1,79}$")]
-POLICY_NAME_LIMIT = 35  # FortiOS, firewall/policy
 Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,35}$")]
+
+
+_USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
 def _person(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     team, slash, user = text.partition("/")
-    if not (slash and team and user):
+    if not (slash and team and _USER_ID.fullmatch(user)):
         raise ValueError(
             tr("{text!r} must be TEAM_ID/USER_ID, such as T0LAB0001/U0OMAR0001: names decide nothing", text=text)
         )
     return {"team": team, "user": user}
+
+
+GroupId = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,}$")]
+Instance = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,253}$")]  # a host name, or something like it
 
 
 class OfficeSettings(Value):
@@ -162,9 +170,9 @@ class RoleSettings(Value):
 
     role: RoleName
     users: tuple[Annotated[Person, BeforeValidator(_person)], ...] = ()
-    groups: tuple[str, ...] = Field(default=(), description="Slack user-group ids (S…), not handles.")
-    clusters: tuple[str, ...] = ("*",)
-    namespaces: tuple[str, ...] = ("*",)
+    groups: tuple[GroupId, ...] = Field(default=(), description="Slack user-group ids (S…), not handles.")
+    clusters: tuple[str, ...] = Field(default=("*",), min_length=1)
+    namespaces: tuple[str, ...] = Field(default=("*",), min_length=1)
 
 
 class HealthSettings(Value):
@@ -177,7 +185,7 @@ class HealthSettings(Value):
 class Settings(Value):
     """Everything of app.yaml."""
 
-    instance: str = Field(default_factory=socket.gethostname, description="This bot's name among its replicas.")
+    instance: Instance = Field(default_factory=socket.gethostname, description="This bot's name among its replicas.")
     locale: Locale = Field(default="en", description="The language that people are spoken to in.")
     slack: SlackSettings
     store: StoreSettings = StoreSettings()
@@ -192,66 +200,10 @@ class Settings(Value):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        problems = list(self._dangling())
+        problems = list(dict.fromkeys(contradictions(self)))  # some are of every cluster
         if problems:
             raise ValueError("\n".join(problems))
         return self
-
-    def _dangling(self) -> Iterator[str]:
-        for name, office in self.offices.items():
-            for server_name in office.dns_servers:
-                if server_name not in self.dns_servers:
-                    yield tr(
-                        "offices.{name}.dns_servers: there is no dns_servers.{server}", name=name, server=server_name
-                    )
-        for name, cluster in self.clusters.items():
-            if cluster.firewall not in self.firewalls:
-                yield tr(
-                    "clusters.{name}.firewall: there is no firewalls.{firewall}", name=name, firewall=cluster.firewall
-                )
-            for server_name in self.dns_servers:
-                if (length := len(f"k8snet-{name}-dns-{server_name}")) > POLICY_NAME_LIMIT:
-                    yield (
-                        tr(
-                            "clusters.{name}, dns_servers.{server}: a policy name would have {length} "
-                            "characters, FortiOS allows {limit}; choose shorter names",
-                            name=name,
-                            server=server_name,
-                            length=length,
-                            limit=POLICY_NAME_LIMIT,
-                        )
-                    )
-        for name, server in self.dns_servers.items():
-            if server.replica_of is not None and (problem := self._no_source(server.replica_of)):
-                yield tr("dns_servers.{name}.replica_of: {problem}", name=name, problem=problem)
-        for name in set(self.firewalls) & set(self.dns_servers):
-            yield tr("firewalls.{name}: a DNS server has the same name; messages could not tell them apart", name=name)
-        for number, role in enumerate(self.roles):
-            for person in role.users:
-                if person.team != self.slack.team:
-                    yield tr(
-                        "roles.{number}.users: {person} is not of workspace {team} (slack.team)",
-                        number=number,
-                        person=person,
-                        team=self.slack.team,
-                    )
-
-    def _no_source(self, name: str) -> str | None:
-        """Why no replica can learn forwarders from that server."""
-        source = self.dns_servers.get(name)
-        if source is None:
-            return tr("there is no dns_servers.{name}", name=name)
-        if source.replica_of is not None:
-            return tr("{name} is a replica itself; name the server that is written to", name=name)
-        match source.server:
-            case WindowsDnsSettings(storage="file"):
-                return tr(
-                    "{name} keeps forwarders to itself; set dns_servers.{name}.server.storage to domain or forest",
-                    name=name,
-                )
-            case UnboundSettings():
-                return tr("{name} is an Unbound, which tells nobody; give this server its own `server`", name=name)
-        return None
 
     def site(self) -> Site:
         """The network as the model sees it."""
@@ -318,7 +270,13 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, tr("a list or a mapping cannot be a name"), key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, tr("{key!r} stands here twice", key=key), key_node.start_mark
@@ -340,6 +298,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         tree = yaml.load(text, _StrictLoader)  # noqa: S506  # a SafeLoader, only stricter
     except yaml.YAMLError as error:
         raise ConfigurationError(tr("{path} is not valid YAML: {error}", path=path, error=error)) from None
+    except RecursionError:
+        raise ConfigurationError(tr("{path} is nested too deeply.", path=path)) from None
     if not isinstance(tree, dict):
         raise ConfigurationError(
             tr("{path} must be a mapping of settings; see the app.yaml that comes with k8snet.", path=path)
@@ -371,26 +331,43 @@ def _validated(tree: dict[Any, Any], path: Path, environ: Mapping[str, str]) -> 
     )
 
 
-def _secrets(tree: Any, where: str, base: Path, environ: Mapping[str, str], missing: dict[str, str]) -> Any:
-    """The tree with every {env: NAME} and {file: PATH} replaced by the secret; paths are relative to app.yaml."""
+def _secrets(
+    tree: Any, where: str, base: Path, environ: Mapping[str, str], missing: dict[str, str], above: tuple[int, ...] = ()
+) -> Any:
+    """The tree with every {env: NAME} and {file: PATH} replaced by the secret; paths are relative to app.yaml.
+
+    `above` are the ids of what this is a part of: an alias may lead back there.
+    """
+    if id(tree) in above:
+        missing[where] = tr("refers to what it is a part of")
+        return None
+
+    def part(place: object, value: Any) -> Any:
+        return _secrets(value, f"{where}.{place}".lstrip("."), base, environ, missing, (*above, id(tree)))
+
     match tree:
         case {"env": str() as name, **rest} if not rest:
-            if name in environ:
-                return SecretStr(environ[name])
-            missing[where] = tr("the environment has no variable {name}", name=name)
+            if name not in environ:
+                missing[where] = tr("the environment has no variable {name}", name=name)
+                return SecretStr("")
+            return _secret(environ[name].strip("\r\n"), name, where, missing)
         case {"file": str() as name, **rest} if not rest:
             try:
-                return SecretStr((base / name).read_text(encoding="utf-8").strip())
+                text = (base / name).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else tr("it is not UTF-8 text")
                 missing[where] = tr("cannot read {file}: {reason}", file=base / name, reason=reason)
+                return SecretStr("")
+            return _secret(text, str(base / name), where, missing)
         case dict():
-            return {
-                key: _secrets(value, f"{where}.{key}".lstrip("."), base, environ, missing)
-                for key, value in tree.items()
-            }
+            return {key: part(key, value) for key, value in tree.items()}
         case list():
-            return [_secrets(value, f"{where}.{i}", base, environ, missing) for i, value in enumerate(tree)]
+            return [part(number, value) for number, value in enumerate(tree)]
         case _:
             return tree
-    return SecretStr("")
+
+
+def _secret(value: str, source: str, where: str, missing: dict[str, str]) -> SecretStr:
+    if not value:
+        missing[where] = tr("{source} is empty", source=source)
+    return SecretStr(value)

@@ -80,6 +80,14 @@ def test_all_problems_come_at_once_with_their_paths(tmp_path: Path) -> None:
     assert "dns_servers.dc1.server.password: cannot read" in said
 
 
+HQ: dict[str, object] = {
+    "interface": "internal",
+    "networks": {"office-hq": "172.16.0.0/24"},
+    "dns_servers": ["dc1"],
+}
+BRANCH = {**HQ, "networks": {"office-hq": "172.17.0.0/24"}}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -90,10 +98,31 @@ def test_all_problems_come_at_once_with_their_paths(tmp_path: Path) -> None:
         ({"roles": [{"role": "king"}]}, "roles.0.role:"),
         ({"roles": [{"role": "admin", "users": ["omar"]}]}, "must be TEAM_ID/USER_ID"),
         ({"roles": [{"role": "admin", "users": ["T9/U1"]}]}, "T9/U1 is not of workspace T0ACME0001"),
+        ({"roles": [{"role": "admin", "users": ["T0ACME0001/@omar"]}]}, "must be TEAM_ID/USER_ID"),
+        ({"roles": [{"role": "admin", "groups": ["net-ops"]}]}, "roles.0.groups.0:"),
+        (
+            {"roles": [{"role": "admin", "groups": ["S0ADMIN01"], "clusters": ["qqa"]}]},
+            "roles.0.clusters: no cluster is called qqa",
+        ),
+        ({"roles": [{"role": "admin", "groups": ["S0ADMIN01"], "clusters": []}]}, "roles.0.clusters:"),
+        ({"instance": ""}, "instance:"),
+        ({"instance": "a\nb"}, "instance:"),
+        (
+            {"offices": {"hq": HQ, "branch": BRANCH}},
+            "object office-hq stands for 172.17.0.0/24 (offices.branch) and for 172.16.0.0/24 (offices.hq)",
+        ),
+        ({"clusters.qa.pod_object": "k8s_SERVICE_CIDR"}, "address object k8s_SERVICE_CIDR stands for"),
+        ({"clusters.qa.pod_object": "office-hq"}, "address object office-hq stands for"),
+        ({"dns_servers.dc1.address_object": "office-hq"}, "address object office-hq stands for"),
+        ({"dns_servers.dc1.address_object": "k8snet-qa-kube-dns"}, "address object k8snet-qa-kube-dns stands for"),
+        ({"offices": {"dns-dc1": HQ}}, "clusters.qa: the policies of office dns-dc1 and of DNS server dc1 would both"),
         ({"clusters": {}}, "clusters:"),
         ({"store": {"url": "mysql://x"}}, "the URL must begin with sqlite:///"),
         ("slack: [", "is not valid YAML"),
         ("slack: {}\nslack: {}\n", "'slack' stands here twice"),
+        ("? [a, b]\n: c\n", "is not valid YAML"),
+        ("slack: &slack {team: *slack}\n", "slack.team: refers to what it is a part of"),
+        ("[" * 3000, "is nested too deeply"),
         ("- a list\n", "must be a mapping"),
         ("", "must be a mapping"),
     ],
@@ -189,6 +218,45 @@ def test_mistakes_are_named_in_the_language_that_the_file_asks_for(tmp_path: Pat
 def test_a_missing_file_says_how_to_give_another(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read .*nowhere.yaml: No such file.*--config"):
         load(tmp_path / "nowhere.yaml", ENVIRON)
+
+
+def test_networks_that_offices_share_may_have_one_name(tmp_path: Path) -> None:
+    tree = yaml.safe_load(EXAMPLE.read_text())
+    tree["offices"] = {"hq": HQ, "branch": HQ}
+    (tmp_path / "app.yaml").write_text(yaml.safe_dump(tree))
+    assert len(load(tmp_path / "app.yaml", ENVIRON).offices) == 2
+
+
+def test_what_stands_in_several_places_can_be_written_once(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text() + "\nprobes_of_all: &probes {vantage: direct}\n"
+    text = text.replace("probes:\n  vantage: direct", "probes:\n  <<: {vantage: direct}").replace("probes_of_all", "#")
+    (tmp_path / "app.yaml").write_text(text)
+    assert load(tmp_path / "app.yaml", ENVIRON).probes.vantage == "direct"
+
+
+@pytest.mark.parametrize("value", ["", "\n"])
+def test_an_empty_secret_is_none(tmp_path: Path, value: str) -> None:
+    (tmp_path / "empty").write_text(value)
+    environ = {name: secret for name, secret in ENVIRON.items() if name != "WINRM_PASSWORD"}
+    (tmp_path / "app.yaml").write_text(EXAMPLE.read_text())
+    with pytest.raises(ConfigurationError, match="password: WINRM_PASSWORD is empty"):
+        load(tmp_path / "app.yaml", {**environ, "WINRM_PASSWORD": value})
+    said = problems(tmp_path, {"slack.app_token": {"file": str(tmp_path / "empty")}})
+    assert "slack.app_token:" in said
+    assert "empty is empty" in said
+
+
+def test_a_line_end_behind_a_secret_is_no_part_of_it(tmp_path: Path) -> None:
+    settings = load(EXAMPLE, {**ENVIRON, "SLACK_BOT_TOKEN": "xoxb-the-bot-token\r\n"})
+    assert settings.slack.bot_token.get_secret_value() == "xoxb-the-bot-token"
+
+
+def test_an_office_whose_policy_a_firewall_cannot_name_is_named(tmp_path: Path) -> None:
+    tree = yaml.safe_load(EXAMPLE.read_text())
+    tree["clusters"]["a-long-cluster1"] = tree["clusters"].pop("qa")
+    tree["offices"]["a-long-office-1"] = tree["offices"].pop("hq")
+    said = problems(tmp_path, yaml.safe_dump(tree))
+    assert "clusters.a-long-cluster1, offices.a-long-office-1: a policy name would have 38 characters" in said
 
 
 def test_a_long_pair_of_names_that_a_firewall_cannot_hold_is_named(tmp_path: Path) -> None:
