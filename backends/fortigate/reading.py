@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -120,7 +121,7 @@ class Reader:
         first, last = self._ranges[kind]
         await self._client.capabilities()
         taken = {row for _, row in await self._numbers(kind, between(TABLES[kind].row_key, first, last))}
-        free = [row for row in range(first, last + 1) if row not in taken][:count]
+        free = list(islice((row for row in range(first, last + 1) if row not in taken), count))
         if len(free) < count:
             setting = "routes" if kind == "route" else "policies"
             raise Rejected(

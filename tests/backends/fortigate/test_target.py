@@ -246,6 +246,21 @@ async def test_free_rows_are_the_lowest_gaps(office: Office) -> None:
     assert list(await office.target.free_rows("policy", 1)) == [1000]
 
 
+async def test_all_numbers_there_are_may_be_ours(office_with: Open) -> None:
+    """Four thousand million of them are never looked at one by one."""
+    everything = (1, 4294967294)
+    office = await office_with(ids={"routes": everything, "policies": everything})
+    taken = {row["policyid"] for row in office.device.rows("firewall/policy")}
+    rows = await office.target.free_rows("policy", 2)
+    assert len(rows) == 2
+    assert not taken & set(rows)
+    highest = everything[1]
+    last = await office_with(ids={"routes": (highest, highest)})
+    [number] = await last.target.free_rows("route", 1)
+    assert (await last.target.apply(step(None, ours(ROUTE, number)))).kind == "applied"
+    assert last.row("router/static", "seq-num", highest)["dst"] == "10.68.0.0 255.255.0.0"
+
+
 async def test_a_range_that_is_used_up_says_which_setting_to_widen(office_with: Open) -> None:
     office = await office_with(ids={"routes": [1, 2], "policies": [1000, 1999]})
     with pytest.raises(Rejected, match=r"only 1 of the row numbers 1 to 2 .* widen ids\.routes"):
