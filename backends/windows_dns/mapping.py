@@ -7,7 +7,6 @@ from typing import Any
 from backends.windows_dns.settings import Storage
 from backends.windows_dns.wire import Facts, Zone
 from bot.model.resources import Forwarder
-from bot.model.value import Value
 from bot.model.wording import tr
 from bot.model.zones import ancestors
 
@@ -30,25 +29,6 @@ class Unfit(Exception):
 
 def ticks(seconds: float) -> int:
     return int(seconds * TICKS_PER_SECOND)
-
-
-class ServerFacts(Value):
-    """What a Windows DNS server says about itself; None where it would not tell, `unreadable` says why.
-
-    `directory`: whether Active Directory is there for storage. Times in seconds.
-    """
-
-    computer: str
-    version: str | None
-    directory: bool | None
-    addresses: tuple[str, ...] | None
-    forwarders: tuple[str, ...] | None
-    root_hints: bool | None
-    max_ttl_s: int | None
-    max_negative_ttl_s: int | None
-    recursion: bool | None
-    recursion_timeout_s: int | None
-    unreadable: tuple[str, ...]
 
 
 def state(forwarder: Forwarder | None) -> str:
@@ -164,7 +144,7 @@ def overshadowed(zones: Mapping[str, Zone], name: str) -> str | None:
     return None
 
 
-def prevented(facts: ServerFacts, storage: Storage) -> Iterator[str]:
+def prevented(facts: Facts, storage: Storage) -> Iterator[str]:
     """Why no forwarder at all would work on that server. What it would not tell prevents nothing."""
     if facts.recursion is False:
         yield tr(
@@ -176,19 +156,3 @@ def prevented(facts: ServerFacts, storage: Storage) -> Iterator[str]:
             "it does not belong to an Active Directory, so `storage: {storage}` cannot work; set `storage: file`",
             storage=storage,
         )
-
-
-def server_facts(computer: str, facts: Facts) -> ServerFacts:
-    return ServerFacts(
-        computer=computer,
-        version=facts.version,
-        directory=facts.directory,
-        addresses=None if facts.addresses is None else tuple(facts.addresses),
-        forwarders=None if facts.forwarders is None else tuple(facts.forwarders),
-        root_hints=facts.root_hints,
-        max_ttl_s=facts.max_ttl,
-        max_negative_ttl_s=facts.max_negative_ttl,
-        recursion=facts.recursion,
-        recursion_timeout_s=facts.recursion_timeout,
-        unreadable=tuple(f"{part.part}: {part.fault.id}" for part in facts.unreadable),
-    )

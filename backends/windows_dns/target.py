@@ -111,7 +111,8 @@ class WindowsDns:
         """
         if self._clock.monotonic() < self._well_until:
             return ()
-        prevented = tuple(mapping.prevented(await self.server_facts(), self._settings.storage))
+        answer = await self._ask("facts.read", FactsAnswer, {}, self._deadline())
+        prevented = tuple(mapping.prevented(answer.facts, self._settings.storage))
         if not prevented:
             self._well_until = self._clock.monotonic() + WELL_S
         return prevented
@@ -168,11 +169,6 @@ class WindowsDns:
             return Outcome(kind="refused", detail=tr("nothing was written: {problem}", problem=problem.problem))
         self._settled_after = None  # the script has ended
         return judge(answer, wish["pre"], wish["post"])
-
-    async def server_facts(self) -> mapping.ServerFacts:
-        """What the server says about itself. Raises Unreachable or Rejected; single parts may be missing."""
-        answer = await self._ask("facts.read", FactsAnswer, {}, self._deadline())
-        return mapping.server_facts(answer.server, answer.facts)
 
     async def forget_answers(self) -> None:
         """See `ForgetsAnswers`: the whole cache of the server."""

@@ -62,24 +62,11 @@ class WriteAnswer(Answer):
     cleared: bool
 
 
-class UnreadablePart(_Wire):
-    part: str
-    fault: Fault
-
-
 class Facts(_Wire):
-    """Parts that the server would not tell are None and named in `unreadable`. Times in seconds."""
+    """Whether Active Directory is there for storage, and recursion switched on; None where it would not tell."""
 
-    version: str | None = None
     directory: bool | None = None
-    addresses: list[str] | None = None
-    forwarders: list[str] | None = None
-    root_hints: bool | None = None
-    max_ttl: int | None = None
-    max_negative_ttl: int | None = None
     recursion: bool | None = None
-    recursion_timeout: int | None = None
-    unreadable: list[UnreadablePart]
 
 
 class FactsAnswer(Answer):

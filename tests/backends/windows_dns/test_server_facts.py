@@ -1,34 +1,31 @@
-"""What a server tells about itself, and how long that is believed."""
+"""What a server tells about itself means for forwarders there, and how long it is believed."""
 
-from backends.windows_dns.mapping import ServerFacts
+import pytest
+
 from backends.windows_dns.target import WELL_S
 from tests.backends.windows_dns.clock import ManualClock
 from tests.backends.windows_dns.simulated import WISH, Office
 
 
-async def test_the_server_tells_what_it_is(dc: Office) -> None:
-    dc.server.settings.forwarders = ["9.9.9.9"]
-    target = dc.target()
-    facts = await target.server_facts()
-    assert isinstance(facts, ServerFacts)
-    assert facts.computer == "DC1"
-    assert facts.version == "10.0.20348"
-    assert facts.directory is True
-    assert facts.addresses == ("127.0.0.1", "::1")
-    assert facts.unreadable == ()
-    assert facts.forwarders == ("9.9.9.9",)
-    assert (facts.max_ttl_s, facts.max_negative_ttl_s) == (86400, 900)
-    assert (facts.recursion, facts.recursion_timeout_s, facts.root_hints) == (True, 8, True)
+async def test_a_server_without_a_directory_cannot_keep_forwarders_there(dc: Office) -> None:
+    target = dc.target(storage="domain")
+    assert (await target.foresee([WISH])).obstacles == ()
     await target.close()
+    dc.server.settings.has_directory = False
+    alone, file = dc.target(storage="domain"), dc.target(storage="file")
+    assert "does not belong to an Active Directory" in "".join((await alone.foresee([WISH])).obstacles)
+    assert (await file.foresee([WISH])).obstacles == ()
+    await alone.close()
+    await file.close()
 
 
-async def test_facts_that_may_not_be_read_are_named(dc: Office) -> None:
-    for account in dc.server.accounts:
-        account.dns = "none"
-    target = dc.target()
-    facts = await target.server_facts()
-    assert facts.max_ttl_s is None
-    assert "cache: WIN32 5,Get-DnsServerCache" in facts.unreadable
+@pytest.mark.parametrize("secret", ["Get-DnsServerSetting", "Get-DnsServerRecursion"])
+async def test_a_part_that_may_not_be_read_prevents_nothing_and_the_other_counts(dc: Office, secret: str) -> None:
+    dc.server.settings.has_directory = dc.server.settings.recursion = False
+    dc.server.faults.add("error", secret, code=5)
+    target = dc.target(storage="domain")
+    (said,) = (await target.foresee([WISH])).obstacles
+    assert ("recursion is switched off" in said) == (secret == "Get-DnsServerSetting")
     await target.close()
 
 
