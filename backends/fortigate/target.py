@@ -1,5 +1,5 @@
 """The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle,
-ClearsSessions, OrdersPolicies."""
+ClearsSessions, OrdersPolicies, LooksAhead."""
 
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -85,6 +85,10 @@ class FortiGate:
         is an outcome.
         """
         return await self._writer.apply(steps, not_after)
+
+    async def look_ahead(self, steps: Sequence[Step]) -> None:
+        """See `LooksAhead`."""
+        await self._writer.look_ahead(steps)
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -29,8 +30,26 @@ _GOOD = ("applied", "already")
 _NAMED: Sequence[Kind] = ("address", "address-group", "policy")
 _INDEPENDENT = {(kind, "route") for kind in _NAMED} | {("route", kind) for kind in _NAMED}
 
+_AHEAD_S = 1.0  # how old a look may be that was made ahead; the writes of one batch take longer than that to be made
+
 Write = Callable[[Callable[[], bool]], Awaitable[None]]
 """A prepared call; its argument is asked for leave as the last thing before it is sent."""
+
+
+class _Look(NamedTuple):
+    """What stands there, which row numbers are taken, and the number of the policy that new ones go before."""
+
+    seen: Mapping[Key, Seen]
+    taken: Collection[tuple[Kind, int]]
+    anchor: int | None
+
+
+class _Ahead(NamedTuple):
+    """A look at what these steps will be compared with, and when it began."""
+
+    steps: tuple[Step, ...]
+    look: _Look
+    began: float
 
 
 class Writer:
@@ -50,6 +69,8 @@ class Writer:
         self._clock = clock
         self._normalise = normalise
         self._lock = asyncio.Lock()
+        self._ahead: _Ahead | None = None
+        self._idle_since = clock.monotonic()
 
     async def apply(self, steps: Sequence[Step], not_after: float | None) -> Sequence[Outcome]:
         """One outcome a step; see `FortiGate.apply_all`."""
@@ -60,13 +81,32 @@ class Writer:
         except Rejected as rejected:
             return [refused(rejected.problem)] * len(steps)
         async with self._lock:
-            return await self._apply(steps, lambda: not_after is None or self._clock.monotonic() < not_after)
+            try:
+                return await self._apply(steps, lambda: not_after is None or self._clock.monotonic() < not_after)
+            finally:
+                self._idle_since = self._clock.monotonic()
+
+    async def look_ahead(self, steps: Sequence[Step]) -> None:
+        """See `LooksAhead`."""
+        began = self._clock.monotonic()
+        try:
+            wishes = tuple(self._wish(step) for step in steps)
+            self._ahead = _Ahead(wishes, await self._look(wishes), began)
+        except BackendError:
+            return  # `apply` will look, and say so
+
+    def _taken_ahead(self, steps: Sequence[Step]) -> _Look | None:
+        """The look that was made ahead for these steps, unless it is old, or older than the end of another batch."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.steps != tuple(steps) or ahead.began < self._idle_since:
+            return None
+        return ahead.look if self._clock.monotonic() - ahead.began < _AHEAD_S else None
 
     def _wish(self, step: Step) -> Step:
         return step if step.after is None else step.model_copy(update={"after": self._normalise(step.after)})
 
     async def _apply(self, steps: Sequence[Step], may_go: Callable[[], bool]) -> Sequence[Outcome]:
-        seen, taken, anchor = await self._look(steps)
+        seen, taken, anchor = self._taken_ahead(steps) or await self._look(steps)
         done: dict[Key, Outcome] = {}
         writes: dict[Key, Write] = {}
         for step in steps:
@@ -86,13 +126,12 @@ class Writer:
         skipped = Outcome(kind="skipped", detail=tr("not attempted because of {stopper}", stopper=stopper))
         return [done.get(step.key) or skipped for step in steps]
 
-    async def _look(self, steps: Sequence[Step]) -> tuple[Mapping[Key, Seen], Collection[tuple[Kind, int]], int | None]:
-        """What stands there, which row numbers are taken, and the number of the policy that new ones go before."""
+    async def _look(self, steps: Sequence[Step]) -> _Look:
         rows = {row for step in steps if step.before is None and (row := _row(step)) is not None}
         (seen, taken), placement = await both(
             self._reader.look([step.key for step in steps], rows), self._placement(steps)
         )
-        return seen, taken, placement.anchor
+        return _Look(seen, taken, placement.anchor)
 
     def _placed(self, step: Step) -> bool:
         """Whether the step makes a policy that must not stay where the device puts it."""

@@ -1,8 +1,12 @@
 """Asking for a change and saying yes or no to it."""
 
+from itertools import groupby
+
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.planning import make_plan
+from bot.engine.ports import LooksAhead
+from bot.engine.side_by_side import both, together
 from bot.model.commands import SPEC, Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (
@@ -85,7 +89,9 @@ async def confirm(context: Context, operation_id: str, digest: str, actor: Perso
     plan = _confirmable(operation, digest)
     await _gate(context, operation, plan, actor)
     try:
-        fresh = await make_plan(context, plan.command, plan.requester, operation.id, approved=plan)
+        fresh, _ = await both(
+            make_plan(context, plan.command, plan.requester, operation.id, approved=plan), _look_ahead(context, plan)
+        )
         changed = differences(plan, fresh)
     except UserError as error:
         fresh, changed = None, (str(error),)
@@ -101,6 +107,14 @@ async def confirm(context: Context, operation_id: str, digest: str, actor: Perso
     if isinstance(answer, Refusal):
         raise UserError(answer.reason)
     return ""
+
+
+async def _look_ahead(context: Context, plan: Plan) -> None:
+    """Let the devices that will be written to look while the plan is made again: both see the same moment."""
+    runs = [(name, list(steps)) for name, steps in groupby(plan.steps, key=lambda step: step.target)]
+    first = dict(reversed(runs))  # of a device that has its turn more than once
+    looks = [(context.targets[name], steps) for name, steps in first.items()]
+    await together([target.look_ahead(steps) for target, steps in looks if isinstance(target, LooksAhead)])
 
 
 async def cancel(context: Context, operation_id: str, actor: Person) -> None:

@@ -94,6 +94,16 @@ class AppliesTogether(Protocol):
 
 
 @runtime_checkable
+class LooksAhead(Protocol):
+    """A target that can look at what steps will be compared with before it is told to take them."""
+
+    async def look_ahead(self, steps: Sequence[Step]) -> None:
+        """Save an `apply_all` of exactly these steps its own look, if it comes at once and nothing was written
+        meanwhile. Raises nothing."""
+        ...
+
+
+@runtime_checkable
 class SettlesLate(Protocol):
     """A target on which a write may take effect some time after its sender has died."""
 

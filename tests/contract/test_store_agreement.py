@@ -81,7 +81,7 @@ class AllStoresAgree(RuleBasedStateMachine):
         assert self.everywhere(lambda store: store.lease(name, owner, 0.001 if runs_out else 3600)) == [granted] * len(
             self.stores
         )
-        if granted and runs_out:
+        if runs_out:  # another's lease then lasts no longer either
             for subject, store in zip(self.subjects, self.stores, strict=True):
                 self.runner.run(_coroutine(subject.elapse(store, 0.003)))
             self.holders.pop(name, None)
