@@ -45,8 +45,6 @@ class Zone(_Wire):
     masters: list[str]
     timeout: int
     recursion: bool
-    ad: bool
-    scope: str
 
 
 class ReadAnswer(Answer):

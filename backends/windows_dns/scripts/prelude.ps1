@@ -32,7 +32,5 @@ function Get-ZoneImage($name) {
         masters = $masters
         timeout = [int]$z.ForwarderTimeout
         recursion = [bool]$z.UseRecursion
-        ad = [bool]$z.IsDsIntegrated
-        scope = "$($z.ReplicationScope)"
     }
 }

@@ -32,8 +32,6 @@ function Get-ZoneImage($name) {
         masters = $masters
         timeout = [int]$z.ForwarderTimeout
         recursion = [bool]$z.UseRecursion
-        ad = [bool]$z.IsDsIntegrated
-        scope = "$($z.ReplicationScope)"
     }
 }
 

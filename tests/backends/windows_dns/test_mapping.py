@@ -22,8 +22,6 @@ def zone(name: str = NAME, **changes: Any) -> Zone:
             "masters": ["10.68.0.10", "10.68.0.11"],
             "timeout": 3,
             "recursion": False,
-            "ad": False,
-            "scope": "None",
             **changes,
         }
     )
