@@ -12,7 +12,7 @@ from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
 from bot.model import names
 from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
-from bot.model.desired import DNS_SERVICE, Placed, desired
+from bot.model.desired import DNS_SERVICE, Placed, desired, shared
 from bot.model.diff import Difference, Place, diff, in_order, moves
 from bot.model.errors import BotError, UserError
 from bot.model.facts import ClusterFacts
@@ -72,11 +72,13 @@ async def make_plan(
         return known, after, wanted
 
     _, (facts, after, wanted) = await both(survey.guess(likely, steps_approved), wish())
-    concerns = {*owned, *((placed.target, placed.resource.key) for placed in wanted)}
+    places = {(placed.target, placed.resource.key) for placed in wanted}
+    used = {place: other for place, other in _shared(context, cluster, world).items() if place in owned.keys() - places}
+    concerns = {*owned, *places}
     await survey.read(concerns)
     order = await survey.precedence(wanted if approved is None or _reorders(approved.steps) else ())
     concerned = {place: there for place, there in survey.actual.items() if place in concerns}
-    difference = diff(wanted, owned, concerned, cluster.name, operation)
+    difference = diff(wanted, owned.keys() - used, concerned, cluster.name, operation)
     _refuse_conflicts(difference)
     if isinstance(command, Expose):
         moved = moves(wanted, concerned, better_places(order), cluster.name)
@@ -106,6 +108,7 @@ async def make_plan(
             *cut,
             *(warnings_for(command, cluster, context.site, after, facts, steps) if steps else ()),
             *_left_behind({target for target, _ in made.keys() - owned}),
+            *_left_to_others(cluster, used),
             *foretold,
         ),
         checks=checks_for(command, cluster, context.site, before, after, facts, operation),
@@ -116,6 +119,21 @@ async def make_plan(
 def _left_behind(targets: Collection[TargetId]) -> Iterator[str]:
     for name in sorted(targets):
         yield tr("{target} is not in app.yaml any more: what k8snet made there stays there.", target=name)
+
+
+def _shared(context: Context, cluster: ClusterSite, world: World) -> Mapping[Place, str]:
+    return shared(cluster, context.site, {one.name: world.intent(one.name) for one in context.site.clusters})
+
+
+def _left_to_others(cluster: ClusterSite, used: Mapping[Place, str]) -> Iterator[str]:
+    for (target, key), other in used.items():
+        yield tr(
+            "{key} on {target} stays: cluster {other} uses it. It goes with the next change of {cluster} after that.",
+            key=key_line(key),
+            target=target,
+            other=other,
+            cluster=cluster.name,
+        )
 
 
 async def _intended(

@@ -1,13 +1,13 @@
 """From intent and facts to every resource that should exist. Pure; the article's procedure, written once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from bot.model.canary import canary_routes
 from bot.model.errors import UserError
 from bot.model.facts import ClusterFacts
 from bot.model.intent import ClusterIntent
-from bot.model.resources import Address, Forwarder, Policy, Resource, Route, TargetId
+from bot.model.resources import Address, Forwarder, Key, Policy, Resource, Route, TargetId
 from bot.model.site import ClusterSite, DnsServer, Office, Site
 from bot.model.value import Value
 from bot.model.wording import listed, tr
@@ -47,6 +47,21 @@ def desired(intent: ClusterIntent, cluster: ClusterSite, site: Site, facts: Clus
         *(Placed(target=cluster.firewall, resource=resource) for resource in on_firewall),
         *_forwarders(intent, site, facts.domain, kube_dns),
     )
+
+
+def shared(
+    cluster: ClusterSite, site: Site, intents: Mapping[str, ClusterIntent]
+) -> Mapping[tuple[TargetId, Key], str]:
+    """Objects that policies of other clusters on the same firewall name as well, with the name of one of those."""
+    found = {}
+    for other in site.clusters:
+        if other.name == cluster.name or other.firewall != cluster.firewall:
+            continue
+        names = {exposure.office for exposure in intents[other.name].exposures}
+        networks = [name for office in site.offices if office.name in names for name in office.networks]
+        for name in (*networks, *(server.address_object for server in site.dns_servers_of(names))):
+            found[cluster.firewall, Key(kind="address", name=name)] = other.name
+    return found
 
 
 def _refuse_unknown_offices(intent: ClusterIntent, site: Site) -> None:
