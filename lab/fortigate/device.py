@@ -245,7 +245,9 @@ class Device:
 
     def _within(self, session: Session, packet: Packet, ingress: str | None, vdom: str) -> Verdict:
         policy = session.verdict.policy_id
-        hop = self._kept_hop(session, packet, vdom) or self.forwarding(vdom).next_hop(packet)
+        forth = packet.destination == session.packet.destination
+        entry = session.verdict.ingress if forth else None
+        hop = self._kept_hop(session, packet, vdom) or self.forwarding(vdom).next_hop(packet, entry)
         if hop is None:
             return Verdict("no-route", Reason.NO_ROUTE, policy, ingress or "")
         return Verdict("accept", Reason.SESSION, policy, ingress or "", *hop)

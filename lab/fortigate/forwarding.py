@@ -1,4 +1,4 @@
-"""What the firewall does with a packet: route, reverse-path check, policies in order.
+"""What the firewall does with a packet: policy routes, routes, reverse-path check, policies in order.
 
 Pure: everything follows from the configuration rows, the state of the links and the time.
 A `Forwarding` is compiled once per configuration and then asked for every packet.
@@ -15,6 +15,7 @@ from typing import Literal
 from lab.fortigate.attributes import Row
 from lab.fortigate.matching import Addresses, AddressSet, Schedules, ServiceMatch, Services, named
 from lab.fortigate.packets import ICMP, TCP, Packet, Reason, Verdict
+from lab.fortigate.policy_routing import PolicyRoutes
 from lab.fortigate.routing import NO_GATEWAY, Links, Route, RoutingTable, Tables
 from lab.fortigate.tables.firewall import expiry
 
@@ -77,6 +78,7 @@ class Forwarding:
         self._spread_by_destination = settings.get("v4-ecmp-mode") == "source-dest-ip-based"
         self.routing = RoutingTable(tables, self._addresses, links)
         self._own_addresses = self.routing.own_addresses
+        self._policy_routes = PolicyRoutes(tables.get("router/policy", ()), self._addresses, self.routing)
         policies = [row for row in tables.get("firewall/policy", ()) if not _asks_who(row)]
         self._rows = [row for row in policies if row.get("status", "enable") == "enable"]
         self._by_pair: dict[tuple[str, str], list[Policy]] = {}
@@ -93,21 +95,27 @@ class Forwarding:
             return entry
         if packet.destination in self._own_addresses:
             return self._local(packet, entry)
+        if (way := self._policy_routes.way(packet, entry)) is not None:
+            return self._decide(packet, entry, way.interface, _hop(way.gateway, packet), now)
         routes = self.routing.best(packet.destination)
         if not routes:
             return Verdict("no-route", Reason.NO_ROUTE, ingress=entry)
         route = self._pick(routes, packet)
         if route.blackhole:
             return Verdict("no-route", Reason.BLACKHOLE, ingress=entry)
-        next_hop = packet.destination if route.gateway == NO_GATEWAY else route.gateway
-        return self._decide(packet, entry, route.interface, next_hop, now)
+        return self._decide(packet, entry, route.interface, _hop(route.gateway, packet), now)
 
-    def next_hop(self, packet: Packet) -> tuple[str, IPv4Address] | None:
-        """Where a packet leaves and to whom, whatever the policies say; None without a route."""
+    def next_hop(self, packet: Packet, ingress: str | None = None) -> tuple[str, IPv4Address] | None:
+        """Where a packet leaves and to whom, whatever the policies say; None without a route.
+
+        Without `ingress` policy routes do not count, as for answers within a session.
+        """
+        if ingress is not None and (way := self._policy_routes.way(packet, ingress)) is not None:
+            return way.interface, _hop(way.gateway, packet)
         routes = self.routing.best(packet.destination)
         if not routes or (route := self._pick(routes, packet)).blackhole:
             return None
-        return route.interface, packet.destination if route.gateway == NO_GATEWAY else route.gateway
+        return route.interface, _hop(route.gateway, packet)
 
     def _entry(self, packet: Packet, ingress: str | None) -> str | Verdict:
         """The interface by which the packet comes in, or why it is refused there."""
@@ -220,6 +228,10 @@ def _asks_who(row: Row) -> bool:
     """Whether a policy is for certain people or machines: nobody has logged in here, so nobody is one of them."""
     named = any(row.get(column) for column in ("users", "groups", "fsso-groups"))
     return named or row.get("ztna-status") == "enable"
+
+
+def _hop(gateway: IPv4Address, packet: Packet) -> IPv4Address:
+    return packet.destination if gateway == NO_GATEWAY else gateway
 
 
 def _names_any(members: Sequence[Row], wanted: set[str]) -> bool:

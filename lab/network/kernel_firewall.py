@@ -8,7 +8,8 @@ Sessions: replies pass. Packets of the original direction are looked up again wh
 ``firewall-session-dirty check-all`` amounts to – a session whose policy is gone ends, all others keep flowing
 when rules are replaced; ``check-new`` policies let their sessions live. A TCP connection must begin with SYN.
 
-Not imitated: IPv6, VIPs, address pools, virtual IPs, internet services, users, inspection, and weights of ECMP.
+Not imitated: policy routes, IPv6, VIPs, address pools, virtual IPs, internet services, users, inspection, and weights
+of ECMP.
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 from lab.fortigate import errors
-from lab.fortigate.attributes import Attribute, Kind, Row, child_table, number, reference, switch, text
-from lab.fortigate.errors import ConfigError
+from lab.fortigate.attributes import Attribute, Kind, Row, child_table, choice, names, number, reference, switch, text
+from lab.fortigate.errors import ConfigError, bad_value
 from lab.fortigate.table import Rows, Table, Unique
 
 _ANY = "0.0.0.0 0.0.0.0"
@@ -75,4 +77,58 @@ STATIC = Table(
     ),
 )
 
-TABLES = [STATIC]
+
+def _subnets_are_networks(row: Row, _: Rows) -> None:
+    """`10.0.0.0/255.0.0.0` or `10.0.0.0/8`."""
+    for name in ("src", "dst"):
+        for item in row.get(name, ()):
+            try:
+                IPv4Network(item["subnet"].replace(" ", "/"), strict=False)
+            except ValueError:
+                raise bad_value(item["subnet"], errors.INVALID_VALUE) from None
+
+
+def _leads_somewhere(row: Row, _: Rows) -> None:
+    """A gateway, an interface or both; only one that ends the search needs neither."""
+    to_nobody = row.get("gateway", "0.0.0.0") == "0.0.0.0" and not row.get("output-device")
+    if row.get("action", "permit") == "permit" and to_nobody:
+        raise ConfigError(errors.EMPTY, "output-device: empty value is not allowed")
+
+
+# Columns as in the vendor's CLI reference (6.2 to 7.6); which of them may be empty together is assumed.
+POLICY = Table(
+    "router",
+    "policy",
+    "seq-num",
+    ("netgrp", "route-cfg"),
+    (
+        number("seq-num", 0, 65535, is_key=True),
+        names("input-device", "system/interface"),
+        switch("input-device-negate"),
+        child_table("src", text("subnet", 79, is_key=True)),
+        names("srcaddr", "firewall/address", "firewall/addrgrp"),
+        switch("src-negate"),
+        child_table("dst", text("subnet", 79, is_key=True)),
+        names("dstaddr", "firewall/address", "firewall/addrgrp"),
+        switch("dst-negate"),
+        choice("action", "deny permit", "permit"),
+        number("protocol", 0, 255),
+        number("start-port", 0, 65535),
+        number("end-port", 0, 65535, 65535),
+        number("start-source-port", 0, 65535),
+        number("end-source-port", 0, 65535, 65535),
+        Attribute("gateway", Kind.ADDRESS, "0.0.0.0"),
+        reference("output-device", "system/interface", size=35),
+        text("tos", 10, default="0x00"),
+        text("tos-mask", 10, default="0x00"),
+        switch("status", "enable"),
+        text("comments", 255),
+        child_table("internet-service-id", number("id", 0, 4294967295, is_key=True)),
+        child_table("internet-service-custom", text("name", 79, is_key=True)),
+    ),
+    ordered=True,
+    zero_key_refused=True,
+    rules=(_subnets_are_networks, _leads_somewhere),
+)
+
+TABLES = [STATIC, POLICY]

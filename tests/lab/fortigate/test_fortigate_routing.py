@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
+
+from lab.fortigate.packets import TCP, Packet
 
 IPV4 = "/api/v2/monitor/router/ipv4"
 PODS = {"dst": "172.20.0.0/16", "gateway": "172.16.1.106", "device": "Test"}
@@ -49,6 +53,40 @@ async def test_check_37_lower_distance_replaces_and_equal_cost_adds(lab):
     assert await active(lab) == [("172.16.1.106", "Test"), ("172.16.1.107", "Test")]
     statistics = (await lab.get("/api/v2/monitor/router/statistics")).json()["results"]
     assert statistics == {"total_lines": 7, "total_lines_ipv4": 7, "total_lines_ipv6": 0}
+
+
+FROM_OFFICE = {"input-device": [{"name": "internal"}], "src": [{"subnet": "172.16.0.0/255.255.255.0"}],
+               "dstaddr": [{"name": "pods"}], "gateway": "192.0.2.1", "output-device": "wan1"}  # fmt: skip
+
+
+async def test_a_policy_route_goes_before_the_routing_table_and_is_not_in_it(lab):
+    """Its columns are the vendor's; that the route look-up does not show it follows from there being another for it."""
+    await lab.created("firewall/address", {"name": "pods", "subnet": "172.20.0.0/16"})
+    await lab.created("router/static", PODS)
+    office, dmz = (Packet(IPv4Address(text), IPv4Address("172.20.4.222"), TCP, 1024, 6379)
+                   for text in ("172.16.0.10", "172.16.2.3"))  # fmt: skip
+    assert lab.device.evaluate(office).egress == "Test"
+    assert await lab.created("router/policy", FROM_OFFICE) == 1
+    assert (lab.device.evaluate(office).egress, lab.device.evaluate(dmz).egress) == ("wan1", "Test")
+    shown = (await lab.get("/api/v2/monitor/router/lookup?destination=172.20.4.222")).json()["results"]
+    assert shown["interface"] == "Test"
+    assert await active(lab) == [("172.16.1.106", "Test")]
+    assert await lab.created("router/policy", {**FROM_OFFICE, "action": "deny", "protocol": 6, "start-port": 6379,
+                                               "end-port": 6379}) == 2  # fmt: skip
+    await lab.put("router/policy/2?action=move&before=1")
+    assert lab.device.evaluate(office).egress == "Test"
+    await lab.put("router/policy/2", {"status": "disable"})
+    assert lab.device.evaluate(office).egress == "wan1"
+    await lab.control("POST", "links", {"interface": "wan1", "up": False})
+    assert lab.device.evaluate(office).egress == "Test"
+
+
+@pytest.mark.parametrize(
+    "change", [{"src": [{"subnet": "somewhere"}]}, {"gateway": "0.0.0.0", "output-device": ""}, {"output-device": "x"}]
+)
+async def test_a_policy_route_without_a_way_or_a_network_is_refused(lab, change):
+    await lab.created("firewall/address", {"name": "pods", "subnet": "172.20.0.0/16"})
+    assert (await lab.post("router/policy", {**FROM_OFFICE, **change})).status_code == 500
 
 
 async def test_check_37_interface_down_withdraws_and_up_restores(lab):

@@ -75,8 +75,40 @@ def configurations(draw):
             max_size=5,
         )
     )
+    some_networks = st.lists(networks, max_size=1)
+    policy_routes = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "input-device": st.lists(interface_names, max_size=2, unique=True),
+                    "input-device-negate": switches,
+                    "src": some_networks,
+                    "srcaddr": st.lists(any_address, max_size=1),
+                    "src-negate": switches,
+                    "dst": some_networks,
+                    "dstaddr": st.lists(any_address, max_size=1),
+                    "dst-negate": switches,
+                    "action": st.sampled_from(["permit", "permit", "deny"]),
+                    "protocol": st.sampled_from([0, 0, TCP, UDP, ICMP]),
+                    "start-port": st.sampled_from([0, 80]),
+                    "end-port": st.sampled_from([80, 65535]),
+                    "gateway": st.sampled_from([IPv4Address("0.0.0.0"), *GATEWAYS]),
+                    "output-device": interface_names,
+                    "status": switches,
+                }
+            ),
+            max_size=3,
+        )
+    )
     down = draw(st.frozensets(interface_names, max_size=1))
-    return {"addresses": addresses, "groups": groups, "policies": policies, "routes": routes, "down": down}
+    return {
+        "addresses": addresses,
+        "groups": groups,
+        "policies": policies,
+        "routes": routes,
+        "policy-routes": policy_routes,
+        "down": down,
+    }
 
 
 @st.composite
@@ -104,6 +136,17 @@ def as_tables(world):
         "router/static": [
             {**route, "dst": text(route["dst"]), "gateway": str(route["gateway"]), "seq-num": number}
             for number, route in enumerate(world["routes"], 1)
+        ],
+        "router/policy": [
+            {
+                **rule,
+                "seq-num": number,
+                "input-device": [{"name": name} for name in rule["input-device"]],
+                "gateway": str(rule["gateway"]),
+                **{side: [{"subnet": str(net)} for net in rule[side]] for side in ("src", "dst")},
+                **{side: [{"name": name} for name in rule[side]] for side in ("srcaddr", "dstaddr")},
+            }
+            for number, rule in enumerate(world["policy-routes"], 1)
         ],
         "firewall/policy": [
             {
@@ -141,22 +184,50 @@ def reference_best(routes, destination):
     return [r for r in longest if r[3] == min(item[3] for item in longest)]
 
 
+def inside(world, names, address):
+    return any(address in world["addresses"][member] for name in names for member in world["groups"].get(name, [name]))
+
+
+def reference_way(world, packet, ingress):
+    """(interface, gateway) that the first fitting policy route gives, None where the routing table decides."""
+    connected = {name: IPv4Network(ip, strict=False) for name, ip in INTERFACES.items() if name not in world["down"]}
+
+    def fits(rule, side, address):
+        if not rule[side] and not rule[f"{side}addr"]:
+            return True
+        found = any(address in net for net in rule[side]) or inside(world, rule[f"{side}addr"], address)
+        return found != (rule[f"{side}-negate"] == "enable")
+
+    for rule in world["policy-routes"]:
+        usable = rule["output-device"] in connected and (
+            int(rule["gateway"]) == 0 or rule["gateway"] in connected[rule["output-device"]]
+        )
+        if rule["status"] == "disable" or (rule["action"] == "permit" and not usable):
+            continue
+        entering = not rule["input-device"] or (ingress in rule["input-device"]) != (
+            rule["input-device-negate"] == "enable"
+        )
+        with_ports = rule["protocol"] in (TCP, UDP)
+        service = rule["protocol"] in (0, packet.protocol) and (
+            not with_ports or rule["start-port"] <= packet.destination_port <= rule["end-port"]
+        )
+        if entering and service and fits(rule, "src", packet.source) and fits(rule, "dst", packet.destination):
+            if rule["action"] == "deny":
+                return None
+            return rule["output-device"], rule["gateway"] if int(rule["gateway"]) else packet.destination
+    return None
+
+
 def reference_policy(world, packet, ingress, egress):
     """The number of the first policy that fits, 0 if none does."""
-
-    def inside(names, address):
-        return any(
-            address in world["addresses"][member] for name in names for member in world["groups"].get(name, [name])
-        )
-
     for number, policy in enumerate(world["policies"], 1):
         if policy["status"] == "disable":
             continue
         if policy["srcintf"] not in (ingress, "any") or policy["dstintf"] not in (egress, "any"):
             continue
-        if inside(policy["srcaddr"], packet.source) == (policy["srcaddr-negate"] == "enable"):
+        if inside(world, policy["srcaddr"], packet.source) == (policy["srcaddr-negate"] == "enable"):
             continue
-        if inside(policy["dstaddr"], packet.destination) == (policy["dstaddr-negate"] == "enable"):
+        if inside(world, policy["dstaddr"], packet.destination) == (policy["dstaddr-negate"] == "enable"):
             continue
         service = SERVICES[policy["service"]]
         fits = service is None or (
@@ -181,10 +252,12 @@ def test_evaluation_agrees_with_the_reference(world, packet, ingress):
         assert (verdict.action, verdict.policy_id) == ("deny", None)
     elif packet.destination in own:
         assert verdict.egress == ""
-    elif not (best := reference_best(routes, packet.destination)):
+    elif (way := reference_way(world, packet, ingress)) is None and not (
+        best := reference_best(routes, packet.destination)
+    ):
         assert verdict.action == "no-route"
     else:
-        hops = {(interface, gateway or packet.destination) for _, gateway, interface, _ in best}
+        hops = {way} if way else {(interface, gateway or packet.destination) for _, gateway, interface, _ in best}
         assert (verdict.egress, verdict.next_hop) in hops
         number = reference_policy(world, packet, ingress, verdict.egress)
         assert verdict.policy_id == number
