@@ -1,16 +1,18 @@
-"""What stands before policies of ours: denying ones that hide them, accepting ones that make them idle."""
+"""What comes before policies of ours: denying ones that hide them, accepting ones that make them idle, and the policy
+routes that lead their traffic away."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 
 from backends.fortigate.anchor import no_anchor
 from backends.fortigate.client import Refused
+from backends.fortigate.detours import MOST_ROWS, Detours, Table, way_of
 from backends.fortigate.mapping import mark_of
 from backends.fortigate.order import Order, meeting
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic
 from backends.fortigate.shadowing import Covers, Shadowing, covers
-from backends.fortigate.wire import EarlierRow
+from backends.fortigate.wire import EarlierRow, PolicyRouteRow
 from bot.engine.ports import Precedence
 from bot.engine.side_by_side import both
 from bot.model.resources import Key, Policy, Position, Resource
@@ -22,10 +24,11 @@ _MOST_NAMED = 3
 class Predecessors:
     """See `OrdersPolicies`. `before_policy` is the anchor before which app.yaml puts new policies."""
 
-    def __init__(self, system: str, reader: Reader, before_policy: str | None) -> None:
+    def __init__(self, system: str, reader: Reader, detours: Detours, before_policy: str | None) -> None:
         self._system = system
         self._reader = reader
         self._shadowing = Shadowing(reader)
+        self._detours = detours
         self._anchor = before_policy
 
     async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
@@ -41,13 +44,15 @@ class Predecessors:
 
     async def _judged(self, policies: Sequence[Policy], wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
         names = [*(policy.name for policy in policies), *([self._anchor] if self._anchor else [])]
-        denying, (accepting, unasked) = await both(
-            self._shadowing.denying(names), self._accepting(policies, wishes, names)
+        (denying, (accepting, unasked)), table = await both(
+            both(self._shadowing.denying(names), self._accepting(policies, wishes, names)), self._detours.table()
         )
         denies = {one.name: _meeting(self._denials(denying, one), one) for one in policies}
         accepts = {one.name: _meeting(self._strangers(accepting, one), one) for one in policies}
         concerned = [row for of in (*denies.values(), *accepts.values()) for row in of]
-        networks, services = await self._meanings(concerned, policies, wishes)
+        (networks, services), detours = await both(
+            self._meanings(concerned, policies, wishes), self._detours.ahead(table, policies, wishes)
+        )
 
         def judged(policy: Policy, rows: Sequence[EarlierRow]) -> Sequence[tuple[EarlierRow, Covers]]:
             return [(row, covers(row, policy, networks, services)) for row in rows]
@@ -58,16 +63,19 @@ class Predecessors:
             now = denying.position(policy.name, self._anchor) if denying.complete else None
             better = now and self._better(now, denying_it)
             hidden = list(self._hidden(policy, denying_it, self._remedy(now if better else None)))
+            led_away, partly = _led_away(policy, detours.get(policy.name, ()))
             found[policy.key] = Precedence(
                 obstacles=self._obstacles(denying),
-                hiding=(*self._misplaced(denying, policy), *hidden),
+                hiding=(*self._misplaced(denying, policy), *hidden, *led_away),
                 better=(now, better) if now and better else None,
-                moving=tuple(_moving(now, better, denying_it)) if now and better else (),
+                moving=(*_moving(now, better, denying_it), *led_away) if now and better else (),
                 notes=(
                     *unasked,
+                    *_unseen(table),
                     *self._unseen(denying, accepting),
                     *([] if hidden else self._cut(policy, denying_it, self._remedy())),
                     *_open(policy, judged(policy, accepts[policy.name])),
+                    *partly,
                 ),
             )
         return found
@@ -178,6 +186,38 @@ class Predecessors:
             "firewalls.{system}.before_policy in app.yaml, or move it on the device.",
             system=self._system,
         )
+
+
+def _led_away(policy: Policy, detours: Sequence[tuple[PolicyRouteRow, Covers]]) -> tuple[Sequence[str], Sequence[str]]:
+    """What is said of policy routes that take all of the traffic, and of those that take a part."""
+    if not detours:
+        return (), ()
+    row, extent = detours[-1]  # behind one that takes everything nothing else counts
+    if extent is Covers.EVERYTHING:
+        text = tr(
+            "Policy {name}: policy route {row} sends all of its traffic via {way} before the static routes are looked "
+            "at. If that is not meant, put one before it that stops policy routing (deny) for these networks.",
+            name=policy.name,
+            row=row.seq_num,
+            way=way_of(row),
+        )
+        return (text,), ()
+    named = [row for row, _ in detours[:_MOST_NAMED]]
+    rows = listed(tr("policy route {row} (via {way})", row=row.seq_num, way=way_of(row)) for row in named)
+    more = len(detours) - _MOST_NAMED
+    text = tr(
+        "Policy {name}: part of its traffic may be sent another way before the static routes are looked at, by {rows}.",
+        name=policy.name,
+        rows=rows + (tr(" and {count} more", count=more) if more > 0 else ""),
+    )
+    return (), (text,)
+
+
+def _unseen(table: Table) -> Iterator[str]:
+    if table.problem:
+        yield tr("The firewall could not be asked about policy routes: {problem}.", problem=table.problem)
+    if not table.whole:
+        yield tr("The firewall has so many policy routes that only the first {count} were looked at.", count=MOST_ROWS)
 
 
 def _moving(now: Position, better: Position, denying: Sequence[tuple[EarlierRow, Covers]]) -> Iterator[str]:

@@ -42,6 +42,7 @@ _RIGHTS = {
     "firewall/policy": "fwgrp.policy",
     "firewall/policy-lookup": "fwgrp.policy",
     "router/static": "netgrp.route-cfg",
+    "router/policy": "netgrp.route-cfg",
     "router/lookup": "netgrp.route-cfg",
     "firewall/session": "sysgrp.cfg",
     "firewall/sessions": "sysgrp.cfg",

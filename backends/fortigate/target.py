@@ -1,5 +1,5 @@
-"""The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, TrafficOracle,
-ClearsSessions, OrdersPolicies, LooksAhead."""
+"""The FortiGate behind the engine's ports: Target, NumbersRows, Foresees, PathOracle, RoutesByPolicy,
+TrafficOracle, ClearsSessions, OrdersPolicies, LooksAhead."""
 
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -8,6 +8,7 @@ from backends.fortigate import wishes
 from backends.fortigate.anchor import Anchor
 from backends.fortigate.client import Client, Clock
 from backends.fortigate.decisions import Obstacle
+from backends.fortigate.detours import Detours
 from backends.fortigate.foresight import Foreseer
 from backends.fortigate.oracle import Oracle
 from backends.fortigate.precedence import Predecessors
@@ -21,8 +22,10 @@ from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import (
     ClearedSessions,
+    DetourAnswer,
     HitsAnswer,
     OpenSessions,
+    Packet,
     PolicyAnswer,
     RouteAnswer,
     SessionsAnswer,
@@ -48,7 +51,8 @@ class FortiGate:
         self._sessions = Sessions(self._client, self._reader, clock)
         references = References(name, self._client, self._reader, settings.vdom)
         self._foreseer = Foreseer(self._reader, references)
-        self._predecessors = Predecessors(name, self._reader, settings.before_policy)
+        self._detours = Detours(name, self._reader)
+        self._predecessors = Predecessors(name, self._reader, self._detours, settings.before_policy)
 
     @property
     def settle_s(self) -> float:
@@ -111,6 +115,10 @@ class FortiGate:
     async def precedence(self, wishes: Sequence[Resource]) -> Mapping[Key, Precedence]:
         """See `OrdersPolicies`."""
         return await self._predecessors.precedence(wishes)
+
+    async def detours(self, packets: Sequence[Packet]) -> Sequence[DetourAnswer]:
+        """See `RoutesByPolicy`."""
+        return await self._detours.packets(packets)
 
     async def hits(self, policy: str) -> HitsAnswer:
         """See `TrafficOracle`."""

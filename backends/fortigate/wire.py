@@ -159,6 +159,32 @@ class EarlierRow(Wire):
     comments: str = ""
 
 
+class PolicyRouteRow(Wire):
+    """A row of router/policy. Subnets are `address/mask`; nothing given means everything."""
+
+    seq_num: int
+    status: Switch = "enable"
+    action: Literal["permit", "deny"] = "permit"
+    input_device: Names = ()
+    input_device_negate: Switch = "disable"
+    src: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="subnet"))] = ()
+    srcaddr: Names = ()
+    src_negate: Switch = "disable"
+    dst: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="subnet"))] = ()
+    dstaddr: Names = ()
+    dst_negate: Switch = "disable"
+    protocol: int = 0
+    start_port: int = 0
+    end_port: int = 65535
+    start_source_port: int = 0
+    end_source_port: int = 65535
+    gateway: str = "0.0.0.0"  # noqa: S104 - the device's "none", nobody binds to it
+    output_device: str = ""
+    tos_mask: str = ""
+    internet_service_id: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="id"))] = ()
+    internet_service_custom: Names = ()
+
+
 class NamedRow(Wire):
     """A row of any table whose key is a name."""
 

@@ -17,10 +17,12 @@ from bot.model.people import Person, Profile
 from bot.model.probes import (
     ClearedSessions,
     ConnectAnswer,
+    DetourAnswer,
     DnsAnswer,
     DnsTransport,
     HitsAnswer,
     OpenSessions,
+    Packet,
     PingAnswer,
     PolicyAnswer,
     RouteAnswer,
@@ -192,6 +194,15 @@ class PathOracle(Protocol):
         protocol: facts.Protocol,
         port: int,
     ) -> PolicyAnswer: ...
+
+
+@runtime_checkable
+class RoutesByPolicy(Protocol):
+    """A firewall that can have rules for the way of packets which count before its routes."""
+
+    async def detours(self, packets: Sequence[Packet]) -> Sequence[DetourAnswer]:
+        """For each packet whether such a rule takes it. Missing rights are an answer. Raises Unreachable."""
+        ...
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """Answers from the wire as evidence: outcome, data, time. One wording for results, reports and audit lines."""
 
 from bot.model.diagnosis import Held, Traffic
-from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
+from bot.model.probes import ConnectAnswer, DetourAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 from bot.model.resources import content
 from bot.model.wording import clauses, listed, tr
 from bot.model.words import key_line, word
@@ -51,6 +51,23 @@ def route_line(firewall: str, route: RouteAnswer) -> str:
         )
     return tr(
         "{firewall}'s route to {destination}: {said}", firewall=firewall, destination=route.destination, said=said
+    )
+
+
+def detour_line(firewall: str, detour: DetourAnswer) -> str:
+    """Which policy route takes a packet, or why that is not known."""
+    packet = detour.packet
+    flow = f"{packet.source} → {packet.destination}:{packet.port}/{packet.protocol}"
+    if detour.taken is None:
+        return tr("{firewall} on {flow}: cannot tell: {problem}", firewall=firewall, flow=flow, problem=detour.problem)
+    way = [tr("via {gateway}", gateway=detour.gateway)] if detour.gateway else [tr("directly")]
+    way += [tr("on {interface}", interface=detour.interface)] if detour.interface else []
+    return tr(
+        "{firewall} on {flow}: policy route {row} sends it {way}",
+        firewall=firewall,
+        flow=flow,
+        row=detour.row,
+        way=" ".join(way),
     )
 
 

@@ -5,7 +5,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Literal
 
 from bot.model.facts import Node, Protocol, Service, ServicePort
-from bot.model.probes import ConnectAnswer, DnsAnswer, HitsAnswer, PolicyAnswer, RouteAnswer, SessionsAnswer
+from bot.model.probes import (
+    ConnectAnswer,
+    DetourAnswer,
+    DnsAnswer,
+    HitsAnswer,
+    PolicyAnswer,
+    RouteAnswer,
+    SessionsAnswer,
+)
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.value import Value
 
@@ -153,6 +161,7 @@ class Evidence(Value):
     connections: tuple[ConnectAnswer, ...] = ()
     unprobed: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
+    detours: tuple[DetourAnswer, ...] = ()  # packets that policy routes take, or of which that is not known
     traffic: Traffic | None = None  # asked for in doubt only
     movable: tuple[str, ...] = ()  # denying policies that exposing again would move ours before; asked for in doubt
     held: tuple[Held, ...] = ()

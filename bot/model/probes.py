@@ -129,6 +129,30 @@ class RouteAnswer(Value):
     problem: str = ""
 
 
+class Packet(Value):
+    """The first packet of a connection, and by which interface it comes to the firewall."""
+
+    interface: str
+    source: IPv4Address
+    destination: IPv4Address
+    protocol: Protocol
+    port: int
+
+
+class DetourAnswer(Value):
+    """Whether a rule of the firewall sends a packet its own way before the routes are looked at.
+
+    `taken` is None when it cannot tell; `problem` says why. `row` is the rule's number, where there is one.
+    """
+
+    packet: Packet
+    taken: bool | None
+    row: int = 0
+    interface: str = ""
+    gateway: IPv4Address | None = None
+    problem: str = ""
+
+
 class PolicyAnswer(Value):
     """What the firewall would do with a packet. `allowed` is None when it cannot tell; `problem` says why."""
 

@@ -27,14 +27,15 @@ class Many:
         """One report a service. A few that did not pass are looked at as closely as a single one."""
         if not self.ones:
             return []
-        servers, gateway, held, routes, policies = await asyncio.gather(
+        servers, gateway, held, detours, routes, policies = await asyncio.gather(
             self.ones[0].servers(),
             self.around.gateway(),
             self.around.held_by_firewall(),
+            self.around.detours([door for one in self.ones for door in one.doors(one.subject.expected[:1])]),
             self._routes(),
             self._policies(),
         )
-        shared = Shared(gateway, held)
+        shared = Shared(gateway, held, detours)
         reports = list(
             await asyncio.gather(*(self._light(one, servers, shared, routes, policies) for one in self.ones))
         )

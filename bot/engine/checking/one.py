@@ -17,7 +17,7 @@ from bot.model.causes.table import diagnose
 from bot.model.desired import Placed, zone_of
 from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
 from bot.model.facts import Service, ServicePort
-from bot.model.probes import ConnectAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
+from bot.model.probes import ConnectAnswer, DetourAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 from bot.model.proof import addresses_of
 from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder
@@ -85,6 +85,7 @@ class Shared(NamedTuple):
 
     gateway: GatewayEvidence
     held: tuple[Held, ...]
+    detours: tuple[DetourAnswer, ...]
 
 
 class One:
@@ -131,9 +132,10 @@ class One:
             expected = self.subject.expected
             if self.known.facts is None and not expected:
                 expected = self._told(*await asyncio.shield(names))
-            gateway, held, routes, policies, connections = await asyncio.gather(
+            gateway, held, detours, routes, policies, connections = await asyncio.gather(
                 self.around.gateway(),
                 self.around.held_by_firewall(),
+                self.around.detours(self.doors(expected)),
                 self._routes(expected),
                 self._policies(expected),
                 self.connections(expected, self.limits.attempts),
@@ -141,7 +143,7 @@ class One:
             servers, direct = await names
         finally:
             await cancelled(names)
-        return self.evidence(servers, expected, Shared(gateway, held), direct, routes, policies, connections)
+        return self.evidence(servers, expected, Shared(gateway, held, detours), direct, routes, policies, connections)
 
     def _told(self, servers: Sequence[DnsEvidence], direct: Sequence[DnsAnswer]) -> tuple[IPv4Address, ...]:
         """Without the cluster's facts, what DNS says is all there is: kube-dns before the office's servers, and only
@@ -191,11 +193,14 @@ class One:
     async def _policies(self, expected: Sequence[IPv4Address]) -> tuple[PolicyAnswer, ...]:
         if self.known.facts is None and not self.subject.ports:
             return await self._broad_denial(next(iter(expected), self.known.kube_dns))
-        wanted = [(address, port) for address in expected for port in self.subject.ports][: self.limits.connections]
         answers = await asyncio.gather(
-            *(self.around.from_offices(address, port.protocol, port.port) for address, port in wanted)
+            *(self.around.from_offices(address, port.protocol, port.port) for address, port in self.doors(expected))
         )
         return tuple(answer for of_port in answers for answer in of_port)
+
+    def doors(self, addresses: Sequence[IPv4Address]) -> list[tuple[IPv4Address, ServicePort]]:
+        """Every port of every address, as many as are asked for."""
+        return [(address, port) for address in addresses for port in self.subject.ports][: self.limits.connections]
 
     async def _broad_denial(self, address: IPv4Address | None) -> tuple[PolicyAnswer, ...]:
         """Where no port is known: policies that keep the offices from the cluster altogether."""
@@ -354,6 +359,7 @@ class One:
                 if not _can_probe(port)
             ),
             held=shared.held,
+            detours=tuple(one for one in shared.detours if one.packet.destination in (*expected, known.kube_dns)),
             unread=tuple(self.around.asking.unread),
             source=source,
             in_office=self._in_office(source),

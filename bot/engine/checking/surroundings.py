@@ -6,16 +6,16 @@ from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address
 
 from bot.engine.checking.asking import Asking
-from bot.engine.checking.known import Known
+from bot.engine.checking.known import DNS_PORT, Known
 from bot.engine.context import Context
-from bot.engine.ports import HasServer, OrdersPolicies, PathOracle, Target, TrafficOracle
+from bot.engine.ports import HasServer, OrdersPolicies, PathOracle, RoutesByPolicy, Target, TrafficOracle
 from bot.model.desired import Placed, desired
 from bot.model.diagnosis import GatewayEvidence, Held, Traffic
 from bot.model.diff import moves, passed
 from bot.model.errors import Rejected, Unreachable, UserError
-from bot.model.facts import Node, Protocol
+from bot.model.facts import Node, Protocol, ServicePort
 from bot.model.intent import ClusterIntent
-from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PolicyAnswer, RouteAnswer
+from bot.model.probes import ConnectAnswer, DetourAnswer, DnsAnswer, DnsTransport, Packet, PolicyAnswer, RouteAnswer
 from bot.model.resources import Key, Resource, TargetId
 from bot.model.site import ClusterSite, Office
 from bot.model.wording import tr
@@ -82,6 +82,28 @@ class Surroundings:
             lambda: oracle.policy(interface, source, destination, protocol, port),
             *("policy", interface, source, destination, protocol, port),
         )
+
+    async def detours(self, doors: Sequence[tuple[IPv4Address, ServicePort]]) -> tuple[DetourAnswer, ...]:
+        """Packets from offices to these, and from DNS servers to kube-dns, that rules of the firewall lead their own
+        way, or of which that is not known. One question for all."""
+        firewall, kube_dns = self.context.targets[self.cluster.firewall], self.known.kube_dns
+        packets = [
+            Packet(interface=office.interface, source=a_machine_of(office), destination=address, protocol=port.protocol,
+                   port=port.port)
+            for office in self.offices()
+            for address, port in doors
+        ]  # fmt: skip
+        if kube_dns is not None:
+            packets += [
+                Packet(interface=one.interface, source=one.address, destination=kube_dns, protocol="UDP", port=DNS_PORT)
+                for one in self.context.site.dns_servers_of({office.name for office in self.offices()})
+            ]
+        if not isinstance(firewall, RoutesByPolicy) or not packets:
+            return ()
+        answers = await self.asking.ask(
+            firewall.name, lambda: tr("its policy routes"), lambda: firewall.detours(packets), "detours", *packets
+        )
+        return tuple(answer for answer in answers or () if answer.taken is not False)
 
     async def from_offices(self, destination: IPv4Address, protocol: Protocol, port: int) -> list[PolicyAnswer]:
         """The policy look-up for a machine of each office concerned."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.model.describe import connection_line
 from bot.model.diagnosis import DnsEvidence, Evidence, Held, Place
-from bot.model.probes import ConnectAnswer, ConnectOutcome, DnsAnswer, PolicyAnswer, RouteAnswer
+from bot.model.probes import ConnectAnswer, ConnectOutcome, DetourAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
 
 IMPLICIT_DENY = "implicit deny"
 
@@ -114,9 +114,26 @@ def route_right(e: Evidence, address: IPv4Address) -> bool:
     return route.gateway is None or e.gateway.address is None or route.gateway == e.gateway.address
 
 
+def led_away(e: Evidence, detour: DetourAnswer) -> bool:
+    """A policy route sends the packet elsewhere than to the gateway."""
+    ours = detour.interface in ("", e.interface) and detour.gateway == e.gateway.address
+    return detour.taken is True and not ours
+
+
+def _goes_elsewhere(e: Evidence, policy: PolicyAnswer) -> bool:
+    return any(
+        led_away(e, one)
+        and (one.packet.source, one.packet.destination) == (policy.source, policy.destination)
+        and (one.packet.protocol, one.packet.port) == (policy.protocol, policy.port)
+        for one in e.detours
+    )
+
+
 def allowed(e: Evidence, policy: PolicyAnswer | None) -> bool:
     """The firewall lets such packets through to the gateway."""
-    return policy is not None and policy.allowed is True and route_right(e, policy.destination)
+    if policy is None or _goes_elsewhere(e, policy):
+        return False
+    return policy.allowed is True and route_right(e, policy.destination)
 
 
 def denied(e: Evidence, policy: PolicyAnswer | None) -> bool:
@@ -124,6 +141,7 @@ def denied(e: Evidence, policy: PolicyAnswer | None) -> bool:
     return (
         policy is not None
         and policy.allowed is False
+        and not _goes_elsewhere(e, policy)
         and leads_to_nodes(e, route_for(e, policy.destination)) is not False
     )
 
@@ -131,6 +149,11 @@ def denied(e: Evidence, policy: PolicyAnswer | None) -> bool:
 def forbidden(policy: PolicyAnswer) -> bool:
     """A policy that somebody wrote denies, not merely the absence of one that accepts."""
     return policy.allowed is False and policy.policy != IMPLICIT_DENY
+
+
+def belied(e: Evidence) -> bool:
+    """Data passes from the office itself: a look-up that says no is a contradiction then, and no cause."""
+    return e.carried and e.in_office is True
 
 
 def held(e: Evidence, kind: str) -> Iterator[Held]:

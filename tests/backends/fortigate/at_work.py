@@ -20,6 +20,7 @@ from tests.office import DC1, KUBE_DNS, OMAR, StillCluster
 from tests.virtual import VirtualEnv
 
 PC = IPv4Address("172.16.0.5")
+INTERNET = "wan1"  # where nobody has these networks
 TABLES = ("firewall/address", "router/static", "firewall/policy")
 
 
@@ -35,6 +36,7 @@ class FirewallWire:
         self._port = 50_000
         self.lost: list[IPv4Network] = []
         self.astray: list[IPv4Network] = []
+        self.stands = PC  # where our own host stands
 
     async def dns(self, server: IPv4Address, name: str, transport: DnsTransport, timeout_s: float) -> DnsAnswer:
         def answer(outcome: str, *addresses: IPv4Address) -> DnsAnswer:
@@ -63,7 +65,7 @@ class FirewallWire:
             port=port,
             protocol=protocol,
             outcome="data" if works else "timeout",
-            source=PC if works else None,
+            source=self.stands if works else None,
             elapsed_ms=1,
         )
 
@@ -72,7 +74,8 @@ class FirewallWire:
             return False
         self._port += 1
         packet = Packet(source, to, UDP if protocol == "UDP" else TCP, self._port, port)
-        if not self._device.forward(packet, leg).accepted or any(to in network for network in self.lost):
+        verdict = self._device.forward(packet, leg)
+        if not verdict.accepted or verdict.egress == INTERNET or any(to in network for network in self.lost):
             return False
         self._device.forward(packet.reply(), opens=False)
         return True

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.model.commands import Expose, Unexpose
+from bot.engine.checking.check import check
+from bot.model.commands import Check, Expose, Unexpose
 from bot.model.facts import ClusterFacts
 from bot.model.resources import Key
+from bot.model.site import CheckLimits
 from lab.fortigate import article
 from lab.fortigate.device import Device
 from lab.fortigate.server import Latency, Server, running
@@ -17,7 +19,8 @@ from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN
 
 EXPOSE, UNEXPOSE = Expose(namespace="default"), Unexpose(namespace="default")
-LOOK, ROWS, NAMES, ORDER = 3, 2, 3, 3  # each table; free row numbers; names that are meant; what stands before policies
+# Each table; free row numbers; names that are meant; what stands before policies, policy routes among it.
+LOOK, ROWS, NAMES, ORDER = 3, 2, 3, 4
 PLAN = LOOK + ROWS + NAMES + ORDER  # side by side
 # Five addresses, two routes, two policies, of which the next kind's first write goes beside the read-back.
 WRITES = [1, 1, 1, 1, 1, 2, 1, 2, 1]
@@ -122,4 +125,14 @@ async def test_a_guess_that_was_wrong_costs_one_round_trip_and_nothing_else(bot:
     assert operation.plan is not None
     assert [str(found.key) for found in operation.plan.found] == ["route 10.68.0.0/16"]
     assert [step.after.row for step in operation.plan.steps if step.key.kind == "route"] == [1000]
+    assert rounds.left == []
+
+
+async def test_a_check_of_what_is_well_waits_for_two_round_trips(bot: Work, rounds: Rounds) -> None:
+    """What it holds, its routes and policy routes, its policies; then the names of those that decide."""
+    await bot.change(EXPOSE)
+    routes, policy_routes, policies, that_decide = 3, 1, 4, 3
+    rounds.left = [LOOK + routes + policy_routes + policies, that_decide]
+    report = await check(bot.engine.context, Check(name="redis-abc-gns.default"), CheckLimits())
+    assert report.verdict == "passed", report.findings
     assert rounds.left == []
