@@ -26,6 +26,8 @@ def state_line(operation: Operation) -> str:
             return tr("Looking at firewall, DNS and cluster …")
         case "awaiting":
             return tr("Plan: waits for a yes")
+        case "running" if isinstance(last, Verified) and not last.results:
+            return tr("Applied and read back")
         case "running" if isinstance(last, Verified):
             return tr("Applied; proven on the wire") if last.passed else tr("Applied, but not proven")
         case "running":
@@ -40,6 +42,8 @@ def state_line(operation: Operation) -> str:
             return tr("A person is needed")
         case "done" if _drilling(operation):
             return tr("Done: moved there and back, and proven both times")
+        case "done" if not operation.checks:
+            return tr_n("Done: {count} step applied and read back", "Done: {count} steps applied and read back", total)
         case "done":
             return tr_n("Done: {count} step applied and proven", "Done: {count} steps applied and proven", total)
         case "rolled-back" if isinstance(operation.request.command, ClearDnsCache):

@@ -94,6 +94,8 @@ def plan_lines(plan: Plan) -> list[str]:
         for found in plan.found
     ]
     lines += warning_lines(plan)
+    if plan.steps and not plan.checks:
+        lines.append(tr("No check on the wire can tell: what is written is read back."))
     if plan.checks:
         lines.append(
             tr_n(
