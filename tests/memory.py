@@ -177,3 +177,12 @@ def _ours_to_write(step: Step) -> bool:
     if step.before.mark is not None:
         return True
     return step.after is not None and step.after.mark is not None and same_content(step.before, step.after)
+
+
+SETTLE_S = 25.0
+
+
+class SlowToSettle(MemoryTarget):
+    """A device on which a write may land after its sender died."""
+
+    settle_s = SETTLE_S

@@ -1,7 +1,8 @@
 """The smallest store that keeps the contract, for tests that need no disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bot.engine.ports import Hold, Stored
 from bot.model.errors import Unreachable
@@ -80,6 +81,22 @@ class MemoryStore:
     def _check_open(self) -> None:
         if self._closed:
             raise Unreachable("store", "the store in memory is closed")
+
+
+class ActingAfter(MemoryStore):
+    """Lets a test act, or fail, right after a record of one kind has been written and before its writer hears of it."""
+
+    def __init__(
+        self, now: Callable[[], datetime], contents: "Contents", kind: str, act: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(now, contents)
+        self._mark, self._act = f'"kind":"{kind}"', act
+
+    async def append(self, stream: str, expected: int, body: str, *rest: Any, **more: Any) -> Stored | None:
+        stored = await super().append(stream, expected, body, *rest, **more)
+        if stored is not None and self._mark in body:
+            await self._act()
+        return stored
 
 
 class Contents:

@@ -4,7 +4,7 @@ The wire is not a stand-in for packets (the lab has those); it is just honest en
 or was taken back, cannot be proven.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
@@ -23,7 +23,7 @@ from bot.model.probes import ConnectAnswer, DnsAnswer, DnsTransport, PingAnswer
 from bot.model.resources import Forwarder, Key, Policy, Resource, Route
 from bot.model.site import ClusterSite, DnsServer, Office, Site, WatchSite
 from tests.memory import Fault, MemoryTarget
-from tests.memory_store import Contents, MemoryStore
+from tests.memory_store import ActingAfter, Contents, MemoryStore
 from tests.virtual import VirtualEnv
 
 TEAM = "T0LAB0001"
@@ -307,6 +307,10 @@ class Company:
                 process=f"process-{self.lives}",
             )
         )
+
+    def acting_after(self, kind: str, act: Callable[[], Awaitable[None]]) -> MemoryStore:
+        """This company's store, in which `act` comes right after a record of that kind."""
+        return ActingAfter(self.clock, self.contents, kind, act)
 
     def resources(self) -> dict[str, dict[Key, Resource]]:
         """All that the devices hold."""

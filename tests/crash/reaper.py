@@ -1,11 +1,10 @@
 """A bot that dies at a chosen moment: before a call to the outside has its effect, or after it and unseen."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 from bot.engine.engine import Engine
-from bot.engine.ports import Hold, Store, Stored
+from bot.engine.ports import Store, Stored
 from bot.model.resources import Key
 from bot.model.steps import Step
 from tests.memory_store import MemoryStore
@@ -35,16 +34,9 @@ class MortalStore(MemoryStore):
         super().__init__(lambda: company.env.time, company.contents)
         self._reaper = reaper
 
-    async def append(
-        self,
-        stream: str,
-        expected: int,
-        body: str,
-        not_after: datetime | None = None,
-        holding: Sequence[Hold] = (),
-    ) -> Stored | None:
+    async def append(self, *record: Any, **more: Any) -> Stored | None:
         self._reaper.moment()
-        stored = await super().append(stream, expected, body, not_after, holding)
+        stored = await super().append(*record, **more)
         self._reaper.moment()
         return stored
 

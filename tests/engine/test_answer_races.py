@@ -1,38 +1,12 @@
 """An answer to an incident is three records: wish, plan and yes. What others do in between counts."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-
 import pytest
 
 from bot.engine.engine import Engine
-from bot.engine.ports import Hold, Stored
 from bot.model.errors import UserError
 from tests.asking import known, say_yes
 from tests.engine.watched import HOST, Watched, dead, watched
-from tests.memory_store import MemoryStore
 from tests.office import ADA, OLGA
-
-
-class Between(MemoryStore):
-    """Lets somebody act right after a record of one kind has been written."""
-
-    def __init__(self, office: Watched, kind: str, act: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(office.company.clock, office.company.contents)
-        self._mark, self._act = f'"kind":"{kind}"', act
-
-    async def append(
-        self,
-        stream: str,
-        expected: int,
-        body: str,
-        not_after: datetime | None = None,
-        holding: Sequence[Hold] = (),
-    ) -> Stored | None:
-        stored = await super().append(stream, expected, body, not_after, holding)
-        if stored is not None and self._mark in body:
-            await self._act()
-        return stored
 
 
 async def replica(office: Watched) -> tuple[Engine, str]:
@@ -50,7 +24,7 @@ async def test_a_move_that_somebody_cancels_before_its_yes_is_written_moves_noth
         other, operation = await replica(office)
         await other.cancel(operation, ADA)
 
-    office.engine = office.company.engine(Between(office, "planned", cancel))
+    office.engine = office.company.engine(office.company.acting_after("planned", cancel))
     with pytest.raises(UserError, match=r"over \(cancelled\)"):
         await office.click(incident, OLGA)
     await office.company.env.idle()
@@ -69,7 +43,7 @@ async def test_a_plan_that_another_bot_made_and_somebody_confirmed_is_not_replac
         await office.company.env.idle()
         await say_yes(other, await known(other, operation), ADA)
 
-    office.engine = office.company.engine(Between(office, "requested", take_up))
+    office.engine = office.company.engine(office.company.acting_after("requested", take_up))
     with pytest.raises(UserError, match="Already confirmed"):
         await office.click(incident, OLGA)
     (move,) = await office.moves()

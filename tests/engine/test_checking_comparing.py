@@ -13,7 +13,7 @@ from bot.model.diagnosis import Report
 from bot.model.facts import Protocol
 from bot.model.probes import ConnectAnswer, ConnectOutcome, PolicyAnswer
 from bot.model.site import CheckLimits
-from tests.engine.test_change import change
+from tests.asking import change
 from tests.memory_firewall import MemoryFirewall
 from tests.model.comparing import ASKED, GATEWAY, Cluster, Fault, cluster, outcomes
 from tests.office import Company

@@ -8,8 +8,7 @@ from bot.engine.presence import claim_name
 from bot.model.commands import ClearDnsCache
 from bot.model.errors import UserError
 from tests.asking import ask, change, now, say_yes
-from tests.engine.test_takeover import SETTLE_S, SlowToSettle
-from tests.memory import Fault
+from tests.memory import SETTLE_S, Fault, SlowToSettle
 from tests.memory_store import MemoryStore
 from tests.office import Company
 

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from bot.engine.engine import Engine
-from bot.engine.ports import Hold, Stored
+from bot.engine.ports import Stored
 from bot.model.commands import Change, Expose, Unexpose
 from bot.model.operation import Operation
 from tests.asking import ask, known, say_yes
@@ -23,16 +22,9 @@ class CountingStore(MemoryStore):
         super().__init__(*args)
         self.calls: Counter[str] = Counter()
 
-    async def append(
-        self,
-        stream: str,
-        expected: int,
-        body: str,
-        not_after: datetime | None = None,
-        holding: Sequence[Hold] = (),
-    ) -> Stored | None:
+    async def append(self, *record: Any, **more: Any) -> Stored | None:
         self.calls["append"] += 1
-        return await super().append(stream, expected, body, not_after, holding)
+        return await super().append(*record, **more)
 
     async def read(self, stream: str, after: int = 0) -> Sequence[Stored]:
         self.calls["read"] += 1

@@ -1,11 +1,7 @@
 """A yes to a plan that no longer fits makes a new card for the same wish: once, and also when the bot dies over it."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 import pytest
 
-from bot.engine.ports import Hold, Stored
 from bot.model.commands import Expose
 from bot.model.errors import Unreachable
 from tests.asking import ask, change, known, now, say_yes
@@ -13,26 +9,15 @@ from tests.memory_store import MemoryStore
 from tests.office import ADA, OMAR, Company
 
 
-class GoneAfter(MemoryStore):
-    """Is away right after it has written a record of that kind, without an answer."""
+def gone_after(company: Company, kind: str) -> MemoryStore:
+    """A store that is away right after it has written a record of that kind, without an answer."""
 
-    def __init__(self, company: Company, kind: str) -> None:
-        super().__init__(company.clock, company.contents)
-        self._mark = f'"kind":"{kind}"'
+    async def go() -> None:
+        await store.close()
+        raise Unreachable("store", "no connection")
 
-    async def append(
-        self,
-        stream: str,
-        expected: int,
-        body: str,
-        not_after: datetime | None = None,
-        holding: Sequence[Hold] = (),
-    ) -> Stored | None:
-        stored = await super().append(stream, expected, body, not_after, holding)
-        if self._mark in body:
-            await self.close()
-            raise Unreachable("store", "no connection")
-        return stored
+    store = company.acting_after(kind, go)
+    return store
 
 
 @pytest.mark.parametrize("kind", ["stale", "requested"])
@@ -42,7 +27,7 @@ async def test_the_new_card_comes_also_when_the_bot_dies_before_it(kind: str) ->
     operation = await ask(engine)
     await change(engine, Expose(namespace="monitoring"), "d2")
     with pytest.raises(Unreachable):
-        await say_yes(company.engine(GoneAfter(company, kind)), operation)
+        await say_yes(company.engine(gone_after(company, kind)), operation)
     engine = company.engine()
     for _ in range(2):
         await engine.recover()

@@ -2,16 +2,8 @@
 
 from bot.engine.presence import claim_name
 from tests.asking import ask, now, say_yes
-from tests.memory import Fault, MemoryTarget
+from tests.memory import SETTLE_S, Fault, SlowToSettle
 from tests.office import Company
-
-SETTLE_S = 25.0
-
-
-class SlowToSettle(MemoryTarget):
-    """A device on which a write may land after its sender died."""
-
-    settle_s = SETTLE_S
 
 
 async def test_a_write_that_lands_late_is_seen_and_undone() -> None:

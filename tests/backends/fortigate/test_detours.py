@@ -12,7 +12,7 @@ from bot.model.probes import Packet
 from bot.model.site import CheckLimits
 from tests.backends.fortigate.at_work import Work
 from tests.backends.fortigate.conftest import Office, Open
-from tests.backends.fortigate.test_foresight import VERSIONS, wishes
+from tests.backends.fortigate.objects import VERSIONS, wishes
 from tests.contract.fortigate_subject import refs
 
 PODS = "10.68.0.0/16"
