@@ -82,7 +82,9 @@ class References:
             )
 
     async def _interfaces(self, names: Collection[str]) -> Sequence[InterfaceRow]:
-        return await self._reader.named("system/interface", names, "name|status|ip", InterfaceRow)
+        """Those of our VDOM: the device lists them all."""
+        rows = await self._reader.named("system/interface", names, "name|vdom|status|ip", InterfaceRow)
+        return [row for row in rows if row.vdom in ("", self._vdom)]
 
     async def _zones(self) -> Sequence[ZoneRow]:
         """All of them: which zone an interface belongs to can only be told from the zones. A device has few."""

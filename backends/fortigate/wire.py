@@ -194,6 +194,7 @@ class NamedRow(Wire):
 class InterfaceRow(NamedRow):
     """A row of system/interface. `ip` is `address mask`, all zero without one."""
 
+    vdom: str = ""
     status: str = "up"
     ip: str = "0.0.0.0 0.0.0.0"
 

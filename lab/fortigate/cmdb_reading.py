@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lab.fortigate import errors
@@ -12,6 +13,7 @@ from lab.fortigate.configuration import SINGLE
 from lab.fortigate.errors import ConfigError
 from lab.fortigate.selection import Selection
 from lab.fortigate.table import Table
+from lab.fortigate.tables.system import INTERFACE
 
 
 def read(request: Request) -> Answer:
@@ -43,12 +45,26 @@ def _row(request: Request) -> Answer:
 
 def _table(request: Request) -> Answer:
     selection = Selection.parse(request.call.query)
-    rows = request.configuration.rows(request.table.full_name)
+    rows = _rows(request)
     matching = selection.matching(request.table, rows)
     window = selection.window(matching)
     results = [_result(request, selection, row) for row in window]
     last = max(selection.start + len(window) - 1, 0)
     return request.answer(**_sizes(request, len(matching), last), revision=request.revision, results=results)
+
+
+def _rows(request: Request) -> Mapping[Key, Row]:
+    """Those of the VDOM that was asked; but interfaces of all of them, each naming its own, as users report."""
+    name = request.table.full_name
+    rows = request.configuration.rows(name)
+    if name != INTERFACE:
+        return rows
+    others = (
+        (key, {**row, "vdom": vdom})
+        for vdom, configuration in request.device.vdoms.items()
+        for key, row in configuration.rows(name).items()
+    )
+    return {**dict(others), **{key: {**row, "vdom": request.vdom} for key, row in rows.items()}}
 
 
 def _sizes(request: Request, matched: int, last: int) -> Row:

@@ -50,6 +50,16 @@ async def test_a_name_that_the_firewall_does_not_know_is_an_obstacle(
     assert words in obstacles[0]
 
 
+async def test_an_interface_of_another_vdom_is_not_there(office_with: Open) -> None:
+    """The device lists the interfaces of all VDOMs, whichever is asked, and takes none of another in a policy."""
+    state = article.state(TOKEN)
+    state["vdoms"]["lab"] = {"system/interface": [{"name": "port9"}]}
+    office = await office_with(state)
+    obstacles, _ = await seen(office, *wishes({"source_interfaces": ("port9",)}))
+    assert len(obstacles) == 1
+    assert "neither an interface nor a zone port9 in VDOM root" in obstacles[0]
+
+
 async def test_groups_zones_and_schedules_of_every_kind_count(office: Office) -> None:
     office.device.create("firewall.service/group", {"name": "office-services", "member": refs(("DNS", "HTTP"))})
     office.device.create(
