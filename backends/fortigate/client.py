@@ -259,7 +259,8 @@ class Client:
         if answer.content_type != "application/json":
             return None
         try:
-            envelope = Envelope.model_validate_json(answer.body)
+            # Names and comments hold whatever bytes a terminal once sent; they must not hide the rest of an answer.
+            envelope = Envelope.model_validate_json(answer.body.decode("utf-8", "replace"))
             capabilities = Capabilities.of(envelope.version)
         except ValueError:
             return None

@@ -202,6 +202,8 @@ class Reader:
                 )
             )
         try:
+            if _damaged(rows[0]):
+                raise ValueError("not UTF-8")
             return table.find(rows[0])
         except BeyondModel as beyond:
             return Obstacle(
@@ -221,6 +223,15 @@ class Reader:
                     where=where,
                 )
             )
+
+
+def _damaged(value: object) -> bool:
+    """Whether a text in it holds the mark of bytes that were none: written back, they would be lost."""
+    if isinstance(value, dict):
+        return any(map(_damaged, value.values()))
+    if isinstance(value, list):
+        return any(map(_damaged, value))
+    return isinstance(value, str) and "\ufffd" in value
 
 
 def _own_key(row: Mapping[str, Any], column: str) -> str | int:

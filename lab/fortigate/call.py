@@ -90,7 +90,8 @@ class Answer:
     def encode(self) -> bytes:
         if isinstance(self.payload, str):
             return self.payload.encode()
-        return json.dumps(self.payload, ensure_ascii=False).encode()
+        # What a terminal of another encoding once sent is kept, and told, as it came.
+        return json.dumps(self.payload, ensure_ascii=False).encode(errors="surrogateescape")
 
     @property
     def envelopes(self) -> Sequence[dict[str, Any]]:

@@ -127,6 +127,15 @@ async def test_a_denying_policy_for_everything_is_named(office_with: Open, versi
     assert "firewalls.office-fw.before_policy" in warnings[0]
 
 
+async def test_a_policy_with_a_name_in_another_encoding_is_judged_like_any(office: Office) -> None:
+    """The device tells a name as a terminal once sent it, and then its answer is no UTF-8."""
+    name = "拒绝".encode("gbk").decode(errors="surrogateescape")
+    deny(office, name=name, comments=name)
+    _, warnings = await seen(office)
+    assert len(warnings) == 1
+    assert "which denies, stands before it and matches all of its traffic" in warnings[0]
+
+
 ALL, PART, NONE = (
     "matches all of its traffic",
     "part of its traffic may be denied before it, by policy 50 (deny-50)",

@@ -238,6 +238,17 @@ async def test_a_missing_reference_is_refused_with_the_devices_own_words(office:
 # --- row numbers
 
 
+async def test_a_comment_in_another_encoding_is_never_written_back(office: Office) -> None:
+    """It would come back with other bytes than it had."""
+    comment = "办公网".encode("gbk").decode(errors="surrogateescape")
+    office.device.create("firewall/address", {"name": PODS.name, "subnet": "10.68.0.0/16", "comment": comment})
+    with pytest.raises(Rejected, match="has values that k8snet cannot read; it is not touched"):
+        await office.target.read([PODS.key])
+    outcome = await office.target.apply(step(PODS, ours(PODS)))
+    assert outcome.kind == "refused"
+    assert office.row("firewall/address", "name", PODS.name)["comment"] == comment
+
+
 async def test_free_rows_are_the_lowest_gaps(office: Office) -> None:
     for number in (1000, 1001, 1003):
         destination = IPv4Network((int(IPv4Address("10.0.0.0")) + number * 256, 24))
