@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from unicodedata import east_asian_width
 
-from bot.model.wording import tr
+from bot.model.wording import marked, tr
 
+LINE = 80  # what a fixed-width box holds on a desk; Slack would go on at the left edge
+BINDING = "\u00a0"  # a blank that no line ends at
+_WITH_UNIT = re.compile(r"(?<=[0-9]) (?=(?:ms|s|min|h|%)\b)")
 # Control characters but newline, and what has no width or turns the reading direction (Unicode 15, UAX #9).
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -23,14 +27,14 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def clip_lines(lines: Sequence[str], limit: int) -> list[str]:
+def clip_lines(lines: Sequence[str], limit: int, more: str = marked("… and {count} more lines")) -> list[str]:
     """As many lines as `limit` characters hold, and how many are missing."""
     kept: list[str] = []
     left = limit
     for line in lines:
         left -= len(line) + 1
         if left < 0:
-            return [*kept, tr("… and {count} more lines", count=len(lines) - len(kept))]
+            return [*kept, tr(more, count=len(lines) - len(kept))]
         kept.append(line)
     return kept
 
@@ -40,3 +44,35 @@ def aligned(texts: Iterable[str]) -> list[str]:
     texts = list(texts)
     widths = [sum(1 + (east_asian_width(character) in "WF") for character in text) for text in texts]
     return [text + " " * (max(widths) - width) for text, width in zip(texts, widths, strict=True)]
+
+
+def packed(lines: Iterable[str], limit: int) -> list[list[str]]:
+    """The lines in groups of at most `limit` characters; one that is longer has a group of its own."""
+    groups: list[list[str]] = []
+    left = 0
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            groups.append([])
+            left = limit - len(line) - 1
+        groups[-1].append(line)
+    return groups
+
+
+def fold(text: str) -> list[str]:
+    """The lines of a text, long ones broken between words, with what follows set in."""
+    return [part for line in text.split("\n") for part in _folded(line)]
+
+
+def _folded(line: str) -> list[str]:
+    indent = len(line) - len(line.lstrip()) + 4
+    parts = wrap(
+        _WITH_UNIT.sub(BINDING, line),
+        LINE,
+        subsequent_indent=" " * indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [part.replace(BINDING, " ") for part in parts] or [line]

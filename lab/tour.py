@@ -59,7 +59,7 @@ class Tour:
         await self._scene("3. The forwarder vanishes; the check names it and offers the cure")
         await self._office.breaking.forwarder(True)
         self._note("somebody removes the conditional forwarder on dc1")
-        await self._say("dana", "/k8snet check redis-abc-gns.default", "is broken at", most=6)
+        await self._say("dana", "/k8snet check redis-abc-gns.default", "is broken at", most=8)
         await self._click("dana", "Expose default", "waits for a yes", most=4)
         await self._click("omar", "Confirm", "Done:", most=2)
         await self._say("dana", "/k8snet check redis-abc-gns.default", "works:", most=1)

@@ -121,7 +121,7 @@ def _notes(node: Node, facts: ClusterFacts, health: NodeHealth) -> Sequence[tupl
         (health.canary is True, tr("carries data to its canary")),
         (health.proxy_healthy is True, tr("kube-proxy healthy")),
         (health.lease_fresh is True, tr("lease fresh")),
-        (health.on_link is True, tr("on the routes' interface")),
+        (health.on_link is True, tr("same interface")),
         (node.control_plane, tr("control plane")),
         (not node.schedulable, tr("cordoned")),
         (_answers_names(node, facts), tr("runs a DNS pod")),

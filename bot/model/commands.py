@@ -156,7 +156,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         verb="clear-dns-cache",
         usage=marked("clear-dns-cache <namespace> [on <cluster>] [because …]"),
-        summary=marked("make the office's DNS servers forget old answers; they ask the cluster anew"),
+        summary=marked("make the office's DNS servers forget old answers and ask anew"),
         permission=Permission.REQUEST,
         mutating=True,
         without=(("from", marked("Caches are cleared for every office. Type: {usage}")),),
@@ -171,7 +171,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
             (marked("<service>.<namespace>[:<port>]"), marked("a service, or one port of it")),
             (marked("<service>.<namespace>.svc.<domain>"), marked("the same, by its full name")),
             (marked("<pod>.<service>.<namespace>"), marked("one pod of a StatefulSet")),
-            (marked("<service>"), marked("a service that only one namespace has")),
+            (marked("<service>"), marked("a service of only one namespace")),
             (marked("<address>[:<port>]"), marked("a service's address, or a pod's")),
             (marked("<namespace>"), marked("all its services")),
             (marked("(nothing)"), marked("everything that is exposed")),
@@ -188,7 +188,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         verb="status",
         usage="status",
-        summary=marked("clusters, gateways, incidents, exposures and their last 24 hours, in words and pictures"),
+        summary=marked("clusters, gateways, incidents, exposures, the last 24 hours; with pictures"),
         permission=Permission.LOOK,
         mutating=False,
     ),

@@ -1,7 +1,8 @@
 """A plan in plain words: what opens, every step, what was found, warnings."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
 
 from bot.model.plan import Flow, Plan
 from bot.model.resources import Address, AddressGroup, Cache, Forwarder, Policy, Position, Resource, Route
@@ -11,6 +12,7 @@ from bot.model.words import key_line, word
 from handlers.text import clip
 
 SUMMARY_LINE = 200
+STEPS_FIT = 3000  # characters; more of them are told together
 SIGNS = {"create": "+", "change": "~", "remove": "−"}
 
 
@@ -57,9 +59,45 @@ def step_line(step: Step) -> str:
     assert shown is not None
     if isinstance(step.before, Position) and isinstance(step.after, Position):
         return f"{SIGNS['change']} {move_line(step.before, step.after)}"
-    was = tr("  (was: {resource})", resource=resource_line(step.before)) if step.before and step.after else ""
+    was = tr("  (was: {resource})", resource=_was(step.before, shown)) if step.before and step.after else ""
     sign = SIGNS["change"] if isinstance(shown, Cache) else SIGNS[step.verb]
     return f"{sign} {resource_line(shown)}{was}"
+
+
+def _was(before: Resource, after: Resource) -> str:
+    """What was another; of a route that only got another gateway, that."""
+    if isinstance(before, Route) and isinstance(after, Route):
+        moved = before.model_copy(update={"gateway": after.gateway})
+        if before.gateway != after.gateway and resource_line(moved) == resource_line(after):
+            return tr("via {gateway}", gateway=before.gateway)
+    return resource_line(before)
+
+
+def step_lines(steps: Sequence[Step]) -> list[str]:
+    """A line a step; of many, one for all routes that go from one gateway to another, with all their destinations."""
+    lines = [step_line(step) for step in steps]
+    if sum(map(len, lines)) <= STEPS_FIT:
+        return lines
+    moved: dict[tuple[str, IPv4Address, IPv4Address], list[str]] = {}
+    others = []
+    for step, line in zip(steps, lines, strict=True):
+        match step.before, step.after:
+            case Route(gateway=old), Route(gateway=new, device=device, destination=destination) if old != new:
+                moved.setdefault((device, old, new), []).append(str(destination))
+            case _:
+                others.append(line)
+    return [line for move, destinations in moved.items() for line in _moved_lines(*move, destinations)] + others
+
+
+def _moved_lines(device: str, old: IPv4Address, new: IPv4Address, destinations: Sequence[str]) -> Iterator[str]:
+    yield tr(
+        "~ {count} routes via {gateway} on {device}  (were: via {before}):",
+        count=len(destinations),
+        gateway=new,
+        device=device,
+        before=old,
+    )
+    yield f"    {listed(destinations)}"
 
 
 def move_line(now: Position, later: Position) -> str:

@@ -8,18 +8,30 @@ from bot.model.commands import SPEC, Change, Check, ClearDnsCache, Expose, Failo
 from bot.model.diagnosis import Fix, Report
 from bot.model.people import Permission, Person, RoleName, able_roles
 from bot.model.plan import Plan
-from bot.model.wording import listed, tr
+from bot.model.wording import listed, marked, tr
 from handlers.lines.check import MARKS, answer_lines, detail_lines, path_line, vantage_line, verdict_lines
 from handlers.lines.day import usable
 from handlers.lines.help import elsewhere_lines, help_lines
 from handlers.lines.overview import exposure_lines, overview_lines
 from handlers.lines.plan import plan_lines
-from handlers.text import visible
-from handlers.views.blocks import Block, actions, button, context, escape, mention, moment, preformatted, section
+from handlers.text import clip_lines, packed, visible
+from handlers.views.blocks import (
+    LIST_LIMIT,
+    SECTION_LIMIT,
+    Block,
+    actions,
+    button,
+    context,
+    escape,
+    mention,
+    moment,
+    preformatted,
+    section,
+)
 
 View = tuple[str, list[Block]]
+MORE_EXPOSED = marked("… and {count} more; `k8snet status` in a terminal lists them all")
 DETAILS_LIMIT = 3500  # characters of a message in a thread; more becomes a file
-PER_PARAGRAPH = 15  # exposures in one section; a section holds 3000 characters
 
 
 def report_view(report: Report, command: Check, whole: bool = False) -> View:
@@ -110,7 +122,7 @@ def plan_view(plan: Plan) -> View:
 
 
 def overview_view(picture: Overview) -> View:
-    text = overview_lines(picture)
+    text = clip_lines(overview_lines(picture), LIST_LIMIT)
     return escape("\n".join(text)), [section(tr("*Status*")), *preformatted(text)]
 
 
@@ -120,14 +132,16 @@ def pictures_view(blocks: Sequence[Block]) -> View:
 
 
 def exposures_view(picture: Overview) -> View:
-    text = exposure_lines(picture)
+    text = clip_lines(exposure_lines(picture), LIST_LIMIT)
     return escape("\n".join(text)), [section(tr("*Exposed namespaces*")), *exposure_blocks(picture)]
 
 
 def exposure_blocks(picture: Overview) -> list[Block]:
     """What is exposed, in a few paragraphs with people's names."""
-    told = [_exposure(state) for state in picture.exposures] or [tr("Nothing is exposed.")]
-    return [section("\n".join(told[start : start + PER_PARAGRAPH])) for start in range(0, len(told), PER_PARAGRAPH)]
+    if not picture.exposures:
+        return [section(tr("Nothing is exposed."))]
+    told = clip_lines(list(map(_exposure, picture.exposures)), LIST_LIMIT, MORE_EXPOSED)
+    return [section("\n".join(some)) for some in packed(told, SECTION_LIMIT)]
 
 
 def _exposure(state: ExposureState) -> str:

@@ -76,11 +76,11 @@ def audit_lines(report: AuditReport) -> list[str]:
         lines = [
             tr("The journal is whole: {records} records, each sealed by the one after it.", records=report.records)
         ]
-    lines.append(tr("head    record {record}, {hash}", record=report.whole, hash=report.head))
+    lines.append(tr("head    record {record}\n        {hash}", record=report.whole, hash=report.head))
     if report.anchor:
         lines.append(
             tr(
-                "anchor  record {record}, {hash}, in the audit channel",
+                "anchor  record {record}, in the audit channel\n        {hash}",
                 record=report.anchor.seq,
                 hash=report.anchor.hash,
             )

@@ -20,6 +20,7 @@ from handlers.views.blocks import (
     button,
     context,
     escape,
+    fitting,
     mention,
     moment,
     plain_text,
@@ -143,4 +144,4 @@ def _header(text: str) -> Block:
 
 
 def _home(blocks: Sequence[Block]) -> Block:
-    return {"type": "home", "blocks": list(blocks[:BLOCKS_LIMIT])}
+    return {"type": "home", "blocks": fitting(blocks, BLOCKS_LIMIT)}

@@ -22,23 +22,24 @@ from bot.model.picture import Picture
 from bot.model.wording import listed, marked, tr, tr_n
 from bot.model.words import word
 from handlers.lines.overview import candidate_line
-from handlers.lines.plan import step_line
+from handlers.lines.plan import step_lines
+from handlers.text import clip_lines
 from handlers.views.blocks import (
-    TEXT_LIMIT,
     Block,
     actions,
     button,
-    clip_escaped,
     context,
     escape,
     mention,
     notify,
     preformatted,
     section,
+    sendable,
 )
 
 View = tuple[str, list[Block]]
 BUTTONS = 3
+STEPS_LIMIT = 6000  # characters
 HEADLINES = {
     "down": marked(":rotating_light: *The gateway of {cluster} is down: {gateway}*"),
     "degraded": marked(":warning: *No data passes as it should through the gateway of {cluster}: {gateway}*"),
@@ -51,7 +52,7 @@ def incident_view(incident: Incident) -> View:
     picture = incident.picture
     text = [_headline(picture), _state(incident), *_called(incident), *_body(incident)]
     fallback = escape("\n".join(line for line in text if line).replace("*", ""))
-    return clip_escaped(fallback, TEXT_LIMIT), list(_blocks(incident))
+    return sendable(fallback, list(_blocks(incident)))
 
 
 def said_below(record: Record, incident: Incident) -> str | None:
@@ -185,7 +186,7 @@ def _body(incident: Incident) -> Iterator[str]:
             node=picture.eligible[0],
             targets=listed(_targets(picture)),
         )
-        yield from (f"  {step_line(step)}" for step in picture.steps)
+        yield from (f"  {line}" for line in clip_lines(step_lines(picture.steps), STEPS_LIMIT))
     if picture.problem:
         yield tr("What a move would change cannot be told now: {problem}", problem=picture.problem)
     yield from (f"! {warning}" for warning in picture.warnings)

@@ -78,6 +78,8 @@ def checked_blocks(workspace: Workspace, blocks: Any) -> list[Json]:
             picture_problems(workspace, block, f"/blocks/{index}", problems)
     if problems:
         raise SlackError.listing("invalid_blocks", problems)
+    if block_kit.too_long(blocks):
+        raise SlackError("msg_blocks_too_long")
     stored: list[Json] = blocks_as_stored(blocks)
     return stored
 

@@ -33,7 +33,8 @@ ENGLISH = re.compile(r"[A-Za-z]{2,}")
 
 def left_in_english(text: str) -> list[str]:
     """The lines in which words are left that stay in no language."""
-    found = ((line, ENGLISH.findall(STAYS.sub(" ", line))) for line in text.splitlines())
+    unfolded = re.sub(r"\n +", " ", text)
+    found = ((line, ENGLISH.findall(STAYS.sub(" ", line))) for line in unfolded.splitlines())
     return [f"{', '.join(words)}   in: {line}" for line, words in found if words]
 
 

@@ -197,7 +197,7 @@ async def test_an_answer_that_comes_after_its_address_has_expired_disturbs_nobod
 async def test_whatever_is_mistyped_gets_the_nearest_word(line: str, near: str) -> None:
     async with chat() as room:
         await room.slack.say(f"/k8snet {line}")
-        await room.slack.until(contains=f"Did you mean {near}")
+        await room.slack.until(contains=f"Did you mean {near}", field="spoken")
 
 
 async def test_an_answer_that_slack_wants_later_comes_later(transport: str) -> None:
