@@ -17,7 +17,7 @@ from backends.fortigate.capabilities import OLDEST, Capabilities
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.urls import MonitorUrl, Query, RowUrl, TableUrl, query_string
-from backends.fortigate.wire import ROWS, Envelope
+from backends.fortigate.wire import ROWS, Envelope, VdomSettings
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.value import canonical
 from bot.model.wording import marked, tr
@@ -62,6 +62,7 @@ class Client:
         self._quiet_until = -1.0
         self._quiet_status = 0
         self._capabilities: Capabilities | None = None
+        self._mode: Literal["profile-based", "policy-based", "unknown"] | None = None  # None: not asked yet
         self._serial = ""
 
         if settings.tls.insecure_i_accept_that_anyone_can_read_the_token:
@@ -99,6 +100,8 @@ class Client:
     async def capabilities(self) -> Capabilities:
         """Of the release that answered last. Raises Unreachable, or Rejected for a release that is too old."""
         if self._capabilities is None:
+            await self._settings_read()
+        if self._capabilities is None:  # the settings may not be read; this everybody may
             await self._read(MonitorUrl("system/status"), ())
         assert self._capabilities is not None  # set from every envelope
         if not self._capabilities.supported:
@@ -112,6 +115,24 @@ class Client:
                 ),
             )
         return self._capabilities
+
+    async def policy_based(self) -> bool:
+        """Whether the VDOM is in policy-based NGFW mode; False, too, where it does not tell. Asked once, in the request
+        that tells the release. Raises Unreachable or Rejected."""
+        if self._mode is None:
+            await self._settings_read()
+        return self._mode == "policy-based"
+
+    async def _settings_read(self) -> None:
+        try:
+            results = (await self._read(TableUrl("system/settings"), (("format", "ngfw-mode"),))).results
+            self._mode = VdomSettings.model_validate(results).ngfw_mode
+        except ValidationError:
+            self._mode = "unknown"
+        except Refused as no:
+            if no.status in (401, 429):
+                raise
+            self._mode = "unknown"
 
     async def rows(self, table: TableUrl, query: Query) -> Sequence[dict[str, Any]]:
         """Rows of a table. Raises Unreachable or Rejected."""

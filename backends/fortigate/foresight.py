@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from backends.fortigate.client import Refused
+from backends.fortigate.client import Client, Refused
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
 from bot.engine.ports import Foresight
@@ -15,7 +15,8 @@ from bot.model.wording import tr
 class Foreseer:
     """Reads a few rows more than a plan does, and writes nothing."""
 
-    def __init__(self, reader: Reader, references: References) -> None:
+    def __init__(self, client: Client, reader: Reader, references: References) -> None:
+        self._client = client
         self._reader = reader
         self._references = references
 
@@ -27,6 +28,7 @@ class Foreseer:
         if policies or routes:
             questions.append(_allowed(tr("its interfaces"), self._references.interfaces(policies, routes)))
         if policies:
+            questions.append(self._mode())
             questions.append(_allowed(tr("its services"), self._references.services(policies)))
             questions.append(_allowed(tr("its schedules"), self._references.schedules(policies)))
         async with self._reader.in_time():
@@ -34,6 +36,19 @@ class Foreseer:
         return Foresight(
             obstacles=tuple(text for part in parts for text in part.obstacles),
             warnings=tuple(text for part in parts for text in part.warnings),
+        )
+
+    async def _mode(self) -> Foresight:
+        """In the other mode `firewall/policy` does not decide which packets pass."""
+        if not await self._client.policy_based():
+            return Foresight()
+        return Foresight(
+            obstacles=(
+                tr(
+                    "the VDOM is in policy-based NGFW mode, in which security policies decide and those that k8snet "
+                    "writes do not: it needs a VDOM in profile-based mode (config system settings / set ngfw-mode)"
+                ),
+            )
         )
 
 

@@ -52,6 +52,7 @@ _RIGHTS = {
     "firewall.schedule/recurring": "fwgrp.schedule",
     "firewall.schedule/onetime": "fwgrp.schedule",
     "firewall.schedule/group": "fwgrp.schedule",
+    "system/settings": "sysgrp.cfg",
     "system/interface": "netgrp.cfg",
     "system/zone": "netgrp.cfg",
     "system/sdwan": "netgrp.cfg",

@@ -50,7 +50,7 @@ class FortiGate:
         self._oracle = Oracle(self._client)
         self._sessions = Sessions(self._client, self._reader, clock)
         references = References(name, self._client, self._reader, settings.vdom)
-        self._foreseer = Foreseer(self._reader, references)
+        self._foreseer = Foreseer(self._client, self._reader, references)
         self._detours = Detours(name, self._reader)
         self._predecessors = Predecessors(name, self._reader, self._detours, settings.before_policy)
 

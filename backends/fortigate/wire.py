@@ -206,6 +206,12 @@ class ZoneRow(NamedRow):
     interface: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="interface-name"))] = ()
 
 
+class VdomSettings(Wire):
+    """The one row of system/settings; an account with few rights is shown less of it."""
+
+    ngfw_mode: Literal["profile-based", "policy-based", "unknown"] = "unknown"
+
+
 class Sdwan(Wire):
     """The one row of system/sdwan."""
 

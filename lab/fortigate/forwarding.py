@@ -79,7 +79,9 @@ class Forwarding:
         self.routing = RoutingTable(tables, self._addresses, links)
         self._own_addresses = self.routing.own_addresses
         self._policy_routes = PolicyRoutes(tables.get("router/policy", ()), self._addresses, self.routing)
-        policies = [row for row in tables.get("firewall/policy", ()) if not _asks_who(row)]
+        # In the other mode security policies decide, and of those there is no table here.
+        decides = settings.get("ngfw-mode") != "policy-based"
+        policies = [row for row in tables.get("firewall/policy", ()) if decides and not _asks_who(row)]
         self._rows = [row for row in policies if row.get("status", "enable") == "enable"]
         self._by_pair: dict[tuple[str, str], list[Policy]] = {}
         self._compiled: dict[int, Policy] = {}

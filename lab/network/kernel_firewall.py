@@ -86,11 +86,12 @@ def program(
     routes = active_routes(tables, interfaces, failed_monitors)
     objects = Objects(tables)
     forward: list[str] = []
-    rows = [row for row in tables.get("firewall/policy", ()) if _usable(row, objects)]
+    settings = (tables.get("system/settings") or [{}])[0]
+    decides = settings.get("ngfw-mode") != "policy-based"
+    rows = [row for row in tables.get("firewall/policy", ()) if decides and _usable(row, objects)]
     for row in rows:
         if row.get("status", "enable") == "enable" and in_force(row, tables, now, objects.problems):
             forward += _policy(row, objects)
-    settings = (tables.get("system/settings") or [{}])[0]
     ids = (IMPLICIT_DENY, *(row["policyid"] for row in rows))
     chains = [
         *_counters(ids),

@@ -172,6 +172,7 @@ TABLES = [
         (
             text("comments", 255),
             choice("opmode", "nat transparent"),
+            choice("ngfw-mode", "profile-based policy-based"),
             choice("central-nat", "enable disable", "disable"),
             switch("strict-src-check"),
             switch("asymroute"),

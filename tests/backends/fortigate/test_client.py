@@ -135,7 +135,7 @@ async def test_another_unit_than_the_listed_ones_is_not_believed(start: Start) -
 
 
 async def test_a_release_that_is_too_old_is_named(start: Start) -> None:
-    async with start(always(http(200, envelope("system/status", version="v6.2.3")))) as (client, _):
+    async with start(always(http(200, envelope("system/settings", version="v6.2.3")))) as (client, _):
         with pytest.raises(Rejected, match=r"FortiOS 6\.2\.3 is too old"):
             await client.capabilities()
 
@@ -144,7 +144,7 @@ async def test_the_release_is_asked_for_once_and_noticed_when_it_changes(start: 
     versions = iter(["v7.4.4", "v7.6.0"])
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
-        table = "system/status" if "status" in request.target else "firewall/address"
+        table = "system/settings" if "settings" in request.target else "firewall/address"
         writer.write(http(200, envelope(table, version=next(versions))))
 
     async with start(behave) as (client, firewall):
@@ -152,6 +152,28 @@ async def test_the_release_is_asked_for_once_and_noticed_when_it_changes(start: 
         assert str(await client.capabilities()) == "FortiOS 7.4.4"
         await read(client)
         assert str(await client.capabilities()) == "FortiOS 7.6.0"
+    assert len(firewall.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("results", "policy_based"),
+    [({"ngfw-mode": "policy-based"}, True), ({"ngfw-mode": "profile-based"}, False), ({}, False), ([], False)],
+)
+async def test_the_mode_comes_with_the_release(start: Start, results: object, policy_based: bool) -> None:
+    async with start(always(http(200, envelope("system/settings", results=results)))) as (client, firewall):
+        assert str(await client.capabilities()) == "FortiOS 7.4.4"
+        assert await client.policy_based() is policy_based
+    assert len(firewall.requests) == 1
+
+
+async def test_without_the_right_to_read_settings_the_release_is_told_by_what_everybody_may_read(start: Start) -> None:
+    async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
+        forbidden = "settings" in request.target
+        writer.write(http(403, HTML, "text/html") if forbidden else http(200, envelope("system/status")))
+
+    async with start(behave) as (client, firewall):
+        assert str(await client.capabilities()) == "FortiOS 7.4.4"
+        assert await client.policy_based() is False
     assert len(firewall.requests) == 2
 
 

@@ -269,3 +269,15 @@ async def test_many_denials_of_a_part_are_one_sentence_and_nothing_beside_a_full
     assert "policy 60 (deny-60), which denies, stands before it and matches all" in warning
     [one] = (await office.target.precedence(wishes())).values()
     assert (one.hiding, one.notes) == ((warning,), ())
+
+
+# --- another mode of the VDOM
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_policy_based_mode_is_an_obstacle(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    office.device.update("system/settings", "", {"ngfw-mode": "policy-based"})
+    [obstacle], _ = await seen(office)
+    assert "the VDOM is in policy-based NGFW mode" in obstacle
+    assert "set ngfw-mode" in obstacle

@@ -99,6 +99,16 @@ async def test_a_misspelt_name_in_app_yaml_ends_the_planning(work: Any, values: 
     assert bot.rows() == before
 
 
+async def test_a_vdom_in_policy_based_mode_ends_the_planning(work: Any) -> None:
+    bot: Work = work()
+    bot.device.update("system/settings", "", {"ngfw-mode": "policy-based"})
+    before = bot.rows()
+    operation = await bot.ask(Expose(namespace="default"))
+    assert operation.state == "unplannable"
+    assert str(operation.entries[-1]).count("policy-based NGFW mode") == 1
+    assert bot.rows() == before
+
+
 # --- zones
 
 
