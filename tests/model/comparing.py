@@ -45,6 +45,8 @@ class Fault:
     addresses: set[IPv4Address] = field(default_factory=set)
     way: Callable[[str, str], ConnectOutcome] = lambda kind, node: "data"
     """What happens to a connection to this kind of address that ends on this node, whatever the pod does."""
+    acknowledged: bool = False
+    """Whether the far kernel's word for what a mute program has received comes back, and can be seen from here."""
 
 
 def cluster(
@@ -135,7 +137,10 @@ def gathered(there: Cluster, fault: Fault, base: Evidence, chance: random.Random
     chance."""
 
     def answer(address: IPv4Address, port: int, speak: str) -> ConnectAnswer:
-        return _answer(address, port, speak, chance.choice(outcomes(there, fault, address)))
+        outcome = chance.choice(outcomes(there, fault, address))
+        said = _answer(address, port, speak, outcome)
+        silent = outcome == "handshake-only" and fault.acknowledged
+        return said.model_copy(update={"peer_says": "no answer"}) if silent else said
 
     def samples() -> Iterator[Sample]:
         for number, plan in enumerate(planned(there.facts, there.asked, there.gateway)):
@@ -180,14 +185,13 @@ def gathered(there: Cluster, fault: Fault, base: Evidence, chance: random.Random
 
 
 def _answer(address: IPv4Address, port: int, speak: str, outcome: ConnectOutcome) -> ConnectAnswer:
-    says = {"data": "HTTP/1.1 200 OK", "handshake-only": "no answer"}.get(outcome, "")
     return ConnectAnswer(
         address=address,
         port=port,
         protocol="TCP",
         outcome=outcome,
         spoke=speak,
-        peer_says=says,
+        peer_says="HTTP/1.1 200 OK" if outcome == "data" else "",
         source=BOT if outcome == "data" else None,
         elapsed_ms=9,
     )

@@ -41,6 +41,15 @@ def test_no_stranger_that_is_silent_by_itself_changes_what_the_asked_service_suf
         assert first(changed) == first(evidence), diagnose(changed).findings
 
 
+def test_programs_that_hang_everywhere_are_no_fault_of_the_gateway() -> None:
+    """A machine without a moment for its pods looks like this: the far kernels acknowledge, no program answers."""
+    evidence, _ = case("K8SNET-GW-09")
+    half = [one for one in evidence.samples if one.answer.outcome == "handshake-only"]
+    heard = {one: one.answer.model_copy(update={"peer_says": "no answer"}) for one in half}
+    samples = tuple(one.model_copy(update={"answer": heard.get(one, one.answer)}) for one in evidence.samples)
+    assert first(evidence.model_copy(update={"samples": samples})) != "K8SNET-GW-09"
+
+
 @pytest.mark.parametrize("base", sorted(HEALTHY))
 def test_a_stranger_that_is_silent_by_itself_takes_nothing_from_a_passed(base: str) -> None:
     compared, _ = case("K8SNET-SVC-05" if base == "local" else "K8SNET-GW-07")
@@ -65,8 +74,8 @@ def test_two_services_that_have_nothing_in_common_but_the_gateway_are_believed()
 # --- faults of the asked service -----------------------------------------------------------------------------------
 
 
-def _of_pods(outcome: str) -> Callable[[Cluster], Fault]:
-    return lambda there: Fault(pods=dict.fromkeys(pods(there.asked), outcome))  # type: ignore[arg-type]  # a literal
+def _of_pods(outcome: str, acknowledged: bool = False) -> Callable[[Cluster], Fault]:
+    return lambda there: Fault(pods=dict.fromkeys(pods(there.asked), outcome), acknowledged=acknowledged)
 
 
 def _policed(there: Cluster) -> Fault:
@@ -81,7 +90,8 @@ def _rules_old(there: Cluster) -> Fault:
 OWN_FAULTS: dict[str, Callable[[Cluster], Fault]] = {
     "refuses": _of_pods("refused"),
     "hangs up": _of_pods("reset"),
-    "hangs": _of_pods("handshake-only"),
+    "hangs": _of_pods("handshake-only", acknowledged=True),
+    "hangs, seen through a proxy": _of_pods("handshake-only"),
     "is silent": _of_pods("timeout"),
     "stands in a closed namespace": _policed,
     "has no rules on the gateway": _rules_old,

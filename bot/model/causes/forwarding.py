@@ -101,11 +101,11 @@ def _now_and_then(seen: Seen) -> bool:
 
 
 def _invalid_dropped(e: Evidence, needed: int = ENOUGH) -> Sequence[str]:
-    """Handshakes with pods elsewhere come about, data does not follow; it does for pods on the gateway."""
+    """Handshakes with pods elsewhere come about, and nothing that is said arrives; at pods on the gateway it does."""
     seen = Seen(e)
     half = sorted((one for one in seen.of("pod", "elsewhere") if one.half), key=lambda one: not one.own)
     others = [one for one in seen.of("pod", "elsewhere") if not one.own]
-    # One program that says nothing looks the same: only other services' pods tell.
+    # Where acknowledgements cannot be seen a program that says nothing looks the same: only other services' pods tell.
     if any(one.answered for one in others) or not half or seen.witnesses(half) < needed:
         return ()
     return [*_says(half, 3), *_says([one for one in seen.of("pod", "gateway") if one.answered], 1)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.model.causes.row import Row
-from bot.model.causes.signals import SILENT, Tested, lines, namespace_closed, tested
+from bot.model.causes.signals import SILENT, Tested, acknowledged, lines, namespace_closed, tested
 from bot.model.causes.witnesses import ENOUGH, Seen
 from bot.model.diagnosis import Evidence
 from bot.model.probes import ConnectAnswer
@@ -29,9 +29,9 @@ def _mute(e: Evidence) -> Sequence[str]:
     mute = [reply for reply in _replies(e) if reply.outcome == "handshake-only" and reply.spoke not in ("", "byte")]
     if not mute:
         return ()
-    acknowledged = [reply for reply in mute if reply.peer_says == "no answer"]
-    if acknowledged:  # the far kernel has every byte
-        return lines(*acknowledged)
+    received = [reply for reply in mute if acknowledged(reply)]
+    if received:
+        return lines(*received)
     own = [one for one in tested(e) if one.own and one.half]
     return lines(*mute) if own and all(_alike_answers(e, one) for one in own) else ()
 

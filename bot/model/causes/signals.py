@@ -15,9 +15,15 @@ ANSWERED: frozenset[ConnectOutcome] = frozenset({"data", "refused", "reset"})
 SILENT: frozenset[ConnectOutcome] = frozenset({"timeout", "host-unreachable", "net-unreachable"})
 
 
+def acknowledged(answer: ConnectAnswer) -> bool:
+    """The program says nothing, but the far kernel has every byte: the path carries data both ways."""
+    return answer.outcome == "handshake-only" and answer.peer_says == "no answer"
+
+
 def unanswered(answer: ConnectAnswer) -> bool:
     """Nothing came back: no connection, or no answer to what was said; where nothing was said silence is no wonder."""
-    return answer.outcome in SILENT or (answer.outcome == "handshake-only" and bool(answer.spoke))
+    half = answer.outcome == "handshake-only" and bool(answer.spoke) and not acknowledged(answer)
+    return answer.outcome in SILENT or half
 
 
 def better(one: ConnectAnswer | None, other: ConnectAnswer | None) -> ConnectAnswer | None:
@@ -177,7 +183,7 @@ class Tested(NamedTuple):
 
     @property
     def answered(self) -> bool:
-        return self.answer.outcome in ANSWERED
+        return self.answer.outcome in ANSWERED or acknowledged(self.answer)
 
     @property
     def lost(self) -> bool:
