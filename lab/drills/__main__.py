@@ -1,15 +1,13 @@
-"""Every drill, one after the other, as a table. Exit 0 only when every bar was kept.
+"""Every drill, one after the other, as a table. Exit 0 only when every bar was kept."""
 
-python -m lab.drills [part of a scenario's name …]
-"""
-
+import argparse
 import asyncio
 import sys
 import tempfile
 from pathlib import Path
 
 from lab.drills.drill import ASK_BAR_S, OUTAGE_BAR_S, Result, drill
-from lab.drills.scenarios import SCENARIOS
+from lab.drills.scenarios import SCENARIOS, Scenario
 from lab.network.kernel_requirements import missing
 
 HEAD = f"{'scenario':32} {'expected':9} {'asked':>8} {'proven':>8} {'outage':>8} {'names':>8}"
@@ -22,7 +20,18 @@ def line(result: Result) -> str:
     return f"{result.scenario:32} {result.expected:9} {times}  {f'✗ {result.problem}' if result.problem else '✓'}"
 
 
-async def run(wanted: list[str]) -> int:
+def chosen(arguments: list[str] | None = None) -> list[Scenario]:
+    """The scenarios that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m lab.drills", description=__doc__)
+    parser.add_argument("part", nargs="*", help="run only scenarios with one of these parts in their names")
+    parts = parser.parse_args(arguments).part
+    found = [one for one in SCENARIOS if not parts or any(part in one.name for part in parts)]
+    if not found:
+        parser.error(f"no such scenario; there are: {', '.join(one.name for one in SCENARIOS)}")
+    return found
+
+
+async def run(scenarios: list[Scenario]) -> int:
     """Print the table as it grows; the exit code."""
     if problem := missing():
         print(f"no kernel lab here: {problem}")
@@ -35,9 +44,7 @@ async def run(wanted: list[str]) -> int:
     )
     print(HEAD, flush=True)
     kept = True
-    for scenario in SCENARIOS:
-        if wanted and not any(word in scenario.name for word in wanted):
-            continue
+    for scenario in scenarios:
         with tempfile.TemporaryDirectory(prefix="k8snet-drill-") as folder:
             result = await drill(scenario, Path(folder))
             if result.problem:
@@ -48,4 +55,4 @@ async def run(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(sys.argv[1:])))
+    sys.exit(asyncio.run(run(chosen())))
