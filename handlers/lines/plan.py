@@ -69,7 +69,7 @@ def _was(before: Resource, after: Resource) -> str:
     if isinstance(before, Route) and isinstance(after, Route):
         moved = before.model_copy(update={"gateway": after.gateway})
         if before.gateway != after.gateway and resource_line(moved) == resource_line(after):
-            return tr("via {gateway}", gateway=before.gateway)
+            return str(before.gateway)
     return resource_line(before)
 
 

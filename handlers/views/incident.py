@@ -45,21 +45,25 @@ HEADLINES = {
     "degraded": marked(":warning: *No data passes as it should through the gateway of {cluster}: {gateway}*"),
     "notice": marked(":construction: *The gateway of {cluster} needs a look: {gateway}*"),
 }
+OVER = {  # nobody shall take it for one that waits
+    "down": marked(":white_check_mark: *The gateway of {cluster} was down: {gateway}*"),
+    "degraded": marked(":white_check_mark: *No data passed as it should through the gateway of {cluster}: {gateway}*"),
+    "notice": marked(":white_check_mark: *The gateway of {cluster} needed a look: {gateway}*"),
+}
 
 
 def incident_view(incident: Incident) -> View:
     """Fallback text that says everything a decision needs, and the blocks."""
-    picture = incident.picture
-    text = [_headline(picture), _state(incident), *_called(incident), *_body(incident)]
-    fallback = escape("\n".join(line for line in text if line).replace("*", ""))
-    return sendable(fallback, list(_blocks(incident)))
+    said = [_headline(incident).replace("*", ""), escape(_state(incident)), *_called(incident)]
+    rest = map(escape, _body(incident)) if incident.lasting else timeline(incident)
+    return sendable("\n".join([*said, *rest]), list(_blocks(incident)))
 
 
 def said_below(record: Record, incident: Incident) -> str | None:
     """What a record says in the thread, because an edited message notifies nobody; None: nothing."""
     match record.entry:
         case Revised(mention=called) if called:
-            return tr("{called} it got worse. {headline}", called=notify(called), headline=_headline(incident.picture))
+            return tr("{called} it got worse. {headline}", called=notify(called), headline=_headline(incident))
         case Escalated(mention=called, level=level):
             return tr(
                 "{called} nobody has answered yet (call {level}). Please look at the message above.",
@@ -125,10 +129,11 @@ def _milestone(record: Record) -> str:
     return ""
 
 
-def _headline(picture: Picture) -> str:
+def _headline(incident: Incident) -> str:
+    picture = incident.picture
     address = f" ({picture.address})" if picture.address else ""
     return tr(
-        HEADLINES[picture.severity],
+        (HEADLINES if incident.lasting else OVER)[picture.severity],
         cluster=escape(picture.cluster),
         gateway=escape(picture.gateway) + address,
     )
@@ -137,11 +142,11 @@ def _headline(picture: Picture) -> str:
 def _state(incident: Incident) -> str:
     match incident.state:
         case "withdrawn":
-            return tr(":white_check_mark: Over: {reason}", reason=_why_over(incident))
+            return tr("Over: {reason}", reason=_why_over(incident))
         case "resolved" if _by_itself(incident):
-            return tr(":white_check_mark: Moved and proven. Nobody was asked: `auto` is on.")
+            return tr("Moved and proven. Nobody was asked: `auto` is on.")
         case "resolved":
-            return tr(":white_check_mark: Moved and proven.")
+            return tr("Moved and proven.")
         case "answered":
             return tr(":gear: Being moved by change {operation}.", operation=incident.operation)
     if incident.planned:
@@ -200,7 +205,7 @@ def _targets(picture: Picture) -> list[str]:
 
 def _blocks(incident: Incident) -> Iterator[Block]:
     called = " ".join(_called(incident))
-    yield section("\n".join(filter(None, (_headline(incident.picture), escape(_state(incident)), called))))
+    yield section("\n".join(filter(None, (_headline(incident), escape(_state(incident)), called))))
     if incident.lasting:
         yield from preformatted(list(_body(incident)))
     yield context("\n".join(timeline(incident)))
