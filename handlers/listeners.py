@@ -11,7 +11,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.engine.engine import Engine
-from bot.model.errors import BackendError, UserError
+from bot.engine.lasting import wrong_inside
+from bot.model.errors import BotError, UserError
 from bot.model.people import Person
 from bot.model.wording import tr
 from handlers import parse
@@ -143,16 +144,10 @@ class Listeners:
         """Errors for people are told to the person; anything else gets a number that is also in the log."""
         try:
             await work
-        except (UserError, BackendError) as error:
+        except BotError as error:
             await reply.tell(answers.sentence_view(sentence(error)))
         except Exception:
-            number = self._engine.context.env.new_id()
-            log.exception("error %s", number)
-            await reply.tell(
-                answers.sentence_view(
-                    tr("Something went wrong inside k8snet; the log has it as error {number}.", number=number)
-                )
-            )
+            await reply.tell(answers.sentence_view(wrong_inside(self._engine.context.env)))
 
     async def _clicked(self, click: parse.Click, reply: Reply) -> None:
         self._engine.forget(click.actor)  # a role that was taken away a second ago must not count any more

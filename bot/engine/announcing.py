@@ -75,8 +75,8 @@ class Outbox:
         return self._shown_at[operation.id] + UPDATE_INTERVAL_S - self._context.env.monotonic()
 
     async def _show(self, operation: Operation) -> None:
+        thread = (await self._context.journal.world()).thread(operation)
         try:
-            thread = (await self._context.journal.world()).thread(operation)
             message = await self._context.announcer.show(operation, thread)
             channel, identifier = message.channel, message.id
         except Rejected as error:

@@ -4,6 +4,7 @@ from itertools import groupby
 
 from bot.engine.context import Context
 from bot.engine.journal import TooLate
+from bot.engine.lasting import wrong_inside
 from bot.engine.planning import make_plan
 from bot.engine.ports import LooksAhead
 from bot.engine.side_by_side import both, together
@@ -64,6 +65,8 @@ async def plan_requested(context: Context, entry: Requested) -> None:
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
     except BotError as error:
         plan, answer = None, Unplannable(operation=entry.operation, reason=str(error))
+    except Exception:
+        plan, answer = None, Unplannable(operation=entry.operation, reason=wrong_inside(context.env))
     await if_requested(context, answer)
     if plan is not None and not plan.steps:
         await if_requested(context, Finished(operation=entry.operation, result="nothing-to-do"))

@@ -63,6 +63,14 @@ async def drive(context: Context, operation_id: str) -> None:
             operation = await _written_down(context, operation, entries)
 
 
+async def give_up(context: Context, operation_id: str, reason: str) -> None:
+    """Leave an operation that cannot be driven on to a person, unless somebody else drives it. Raises Unreachable."""
+    operation = (await context.journal.world()).operations[operation_id]
+    if operation.state in ("running", "undoing"):
+        await _written_down(context, operation, [Stuck(operation=operation_id, reason=reason)])
+        await context.journal.release(_lease(operation_id), context.instance)
+
+
 async def _written_down(context: Context, operation: Operation, entries: Sequence[AnyEntry]) -> Operation | None:
     """The operation with these entries, None when this process may not go on: every entry renews in one step what
     `_leased` asks for, or is not written.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -12,9 +13,9 @@ from bot.engine.availability import Availability
 from bot.engine.checking.check import check
 from bot.engine.choosing import Choice
 from bot.engine.context import Context
-from bot.engine.driving import drive
+from bot.engine.driving import drive, give_up
 from bot.engine.health import Health, health
-from bot.engine.lasting import going_on
+from bot.engine.lasting import going_on, wrong_inside
 from bot.engine.monitoring import Measures, measures
 from bot.engine.overview import Overview, overview
 from bot.engine.presence import claim_name, holds_name, keep_name, leave_name
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 Placed = TypeVar("Placed", bound=Value)
 
 RECOVERY_INTERVAL_S = 5.0
+MOST_STUMBLES = 3
 LOCAL = Person(team="local", user="terminal")
 
 
@@ -44,6 +46,7 @@ class Engine:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._at_work: set[str] = set()
+        self._stumbles: Counter[str] = Counter()
         self._watches = {
             cluster.name: GatewayWatch(context, cluster, cluster.watch, self._take_up)
             for cluster in context.site.clusters
@@ -248,5 +251,15 @@ class Engine:
         except BotError as error:
             # Nothing is lost: the journal holds where it stopped, and recovery takes it up.
             log.warning("operation %s pauses: %s", operation_id, error)
+        except Exception:
+            await self._stumbled(operation_id, wrong_inside(self.context.env))
         finally:
             self._at_work.discard(operation_id)
+
+    async def _stumbled(self, operation_id: str, reason: str) -> None:
+        """A mistake of ours may have been one of the moment; over and over again, a person has to see to it."""
+        self._stumbles[operation_id] += 1
+        if self._stumbles[operation_id] >= MOST_STUMBLES:
+            del self._stumbles[operation_id]
+            with going_on(f"operation {operation_id} cannot be left to a person"):
+                await give_up(self.context, operation_id, reason)

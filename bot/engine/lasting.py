@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bot.engine.ports import Env
 from bot.model.errors import BotError
+from bot.model.wording import tr
 
 log = logging.getLogger(__name__)
 
@@ -21,3 +23,10 @@ def going_on(what: str, level: int = logging.WARNING) -> Iterator[None]:
         log.log(level, "%s: %s", what, error)
     except Exception:
         log.exception("%s", what)
+
+
+def wrong_inside(env: Env) -> str:
+    """What people are told about the exception that is being handled: a number that is also in the log."""
+    number = env.new_id()
+    log.exception("error %s", number)
+    return tr("Something went wrong inside k8snet; the log has it as error {number}.", number=number)
