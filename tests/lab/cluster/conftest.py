@@ -12,7 +12,7 @@ from lab.cluster import article
 from lab.cluster.access import Account
 from lab.cluster.clock import HandClock
 from lab.cluster.serving import Running, running
-from tests.lab.cluster.cluster_lab import ADMIN, EVERYTHING, READER, Call, official
+from tests.lab.cluster.clients import ADMIN, EVERYTHING, READER, Call, official
 
 
 @pytest.fixture

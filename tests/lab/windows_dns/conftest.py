@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.lab.windows_dns.windows_dns_lab import Lab, lab
+from tests.lab.windows_dns.clients import Lab, lab
 
 
 @pytest.fixture

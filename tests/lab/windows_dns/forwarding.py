@@ -5,7 +5,7 @@ from typing import Any
 import dns.message
 
 from lab.windows_dns import State, VirtualClock, Zone
-from tests.lab.windows_dns.windows_dns_lab import Masters, office_state
+from tests.lab.windows_dns.clients import Masters, office_state
 
 ZONE = "svc.cluster.local"
 NAME = f"redis.default.{ZONE}"

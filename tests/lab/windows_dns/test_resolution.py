@@ -13,8 +13,8 @@ import dns.rrset
 import pytest
 
 from lab.windows_dns import RealClock, Server, SocketUpstream, State, VirtualClock, Zone, running
+from tests.lab.windows_dns.clients import Lab, Masters, address, client, drive, lab, rcode
 from tests.lab.windows_dns.forwarding import NAME, ZONE, forwarder, masters, office, soa_owner
-from tests.lab.windows_dns.windows_dns_lab import Lab, Masters, address, client, drive, lab, rcode
 
 
 async def test_check_32_hosted_zones_answer_themselves() -> None:

@@ -3,8 +3,8 @@
 import dns.rcode
 
 from lab.windows_dns import Directory, VirtualClock
+from tests.lab.windows_dns.clients import TEXT, address, lab, nxdomain, office_state
 from tests.lab.windows_dns.forwarding import ADD, NAME, ZONE, forwarder, masters, office, soa_owner
-from tests.lab.windows_dns.windows_dns_lab import TEXT, address, lab, nxdomain, office_state
 
 
 async def test_check_33_a_negative_answer_outlives_the_new_forwarder() -> None:

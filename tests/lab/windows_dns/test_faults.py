@@ -8,7 +8,7 @@ import pytest
 import requests
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WinRMTransportError
 
-from tests.lab.windows_dns.windows_dns_lab import LOCAL, Client, Lab, client, drive
+from tests.lab.windows_dns.clients import LOCAL, Client, Lab, client, drive
 
 ADD = "Add-DnsServerConditionalForwarderZone"
 SCRIPT = f"{ADD} x.example 10.0.0.1 -ErrorAction Stop; 'added'"

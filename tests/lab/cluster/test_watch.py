@@ -8,7 +8,7 @@ import pytest
 from kubernetes import client, watch
 
 from lab.cluster.model import BY_PLURAL, SERVICES
-from tests.lab.cluster.cluster_lab import READER, official
+from tests.lab.cluster.clients import READER, official
 
 SLICES = BY_PLURAL["endpointslices"]
 URL = "/api/v1/services"

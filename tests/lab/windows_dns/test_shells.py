@@ -7,7 +7,7 @@ import uuid
 import pytest
 from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 
-from tests.lab.windows_dns.windows_dns_lab import (
+from tests.lab.windows_dns.clients import (
     CREATE_BODY,
     LOCAL,
     SHELL,

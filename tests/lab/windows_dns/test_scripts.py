@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.windows_dns import Zone
+from tests.lab.windows_dns.clients import ANSWER, Lab, lab, office_state, payload
 from tests.lab.windows_dns.machine import Machine
-from tests.lab.windows_dns.windows_dns_lab import ANSWER, Lab, lab, office_state, payload
 
 ADD = "Add-DnsServerConditionalForwarderZone"
 ZONE = "svc.cluster.local"

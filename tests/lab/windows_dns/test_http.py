@@ -10,7 +10,7 @@ import pytest
 import winrm
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
 
-from tests.lab.windows_dns.windows_dns_lab import (
+from tests.lab.windows_dns.clients import (
     CREATE_BODY,
     DOMAIN,
     LOCAL,

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.windows_dns import Zone
-from tests.lab.windows_dns.windows_dns_lab import (
+from tests.lab.windows_dns.clients import (
     DOMAIN,
     LOCAL,
     TEXT,

@@ -11,7 +11,7 @@ from lab.cluster import article
 from lab.cluster.corefile import CorefileError, parse
 from lab.cluster.model import SERVICES, SLICES
 from lab.cluster.serving import Running
-from tests.lab.cluster.cluster_lab import READER
+from tests.lab.cluster.clients import READER
 
 DOMAIN = "cluster.local."
 DEFAULT = f"default.svc.{DOMAIN}"

@@ -9,7 +9,7 @@ from kubernetes import client
 from lab.cluster import article
 from lab.cluster.model import SERVICES
 from lab.cluster.serving import running
-from tests.lab.cluster.cluster_lab import ADMIN, READER
+from tests.lab.cluster.clients import ADMIN, READER
 
 
 async def test_the_nodes_are_those_of_the_articles_route_table(call):

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import spnego
 
-from tests.lab.windows_dns.windows_dns_lab import (
+from tests.lab.windows_dns.clients import (
     CREATE_BODY,
     DOMAIN,
     PASSWORD,

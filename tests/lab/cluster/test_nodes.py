@@ -3,7 +3,7 @@
 from lab.cluster import article
 from lab.cluster.clock import HandClock
 from lab.cluster.model import LEASES, NODES, Cluster, is_ready, ready_status
-from tests.lab.cluster.cluster_lab import READER
+from tests.lab.cluster.clients import READER
 
 NODE = "k8s-qa-node-03"  # carries the article's Redis
 

@@ -17,7 +17,7 @@ from lab.cluster import article
 from lab.cluster.access import Account
 from lab.cluster.model import NODES, SERVICES, Cluster, is_ready
 from lab.cluster.store import ObjectStore
-from tests.lab.cluster.cluster_lab import READER
+from tests.lab.cluster.clients import READER
 
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "new"}, "spec": {"clusterIP": "10.68.9.9"}}
 

@@ -9,8 +9,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from tests.lab.windows_dns.clients import lab, nxdomain, rcode
 from tests.lab.windows_dns.forwarding import NAME, ZONE, forwarder, masters, office
-from tests.lab.windows_dns.windows_dns_lab import lab, nxdomain, rcode
 
 ID = "Microsoft.DnsClient.Commands.ResolveDnsName"
 
