@@ -136,6 +136,8 @@ class Api:
         while True:
             page = self._call(read, line, options)
             found, metadata = page.get("items") or [], page.get("metadata") or {}
+            if not str(page.get("kind")).endswith("List"):  # anybody's `{}` is not a cluster without services
+                raise self._garbled()
             if not isinstance(found, list) or not isinstance(metadata, dict):
                 raise self._garbled()
             items += found

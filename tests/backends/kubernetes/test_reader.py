@@ -325,7 +325,18 @@ async def test_an_unknown_context_is_rejected(served: Running, tmp_path: Path) -
 @pytest.mark.parametrize(
     "answer",
     [
-        *(json.dumps(one) for one in ([1, 2], {"items": 7}, {"items": [{"metadata": None}]}, {"items": [{"x": 1}]})),
+        *(
+            json.dumps(one)
+            for one in (
+                [1, 2],
+                {},
+                {"items": []},
+                {"kind": "Status", "items": []},
+                {"kind": "NodeList", "items": 7},
+                {"kind": "NodeList", "items": [{"metadata": None}]},
+                {"kind": "NodeList", "items": [{"x": 1}]},
+            )
+        ),
         "[" * 100_000,
     ],
     ids=lambda answer: answer[:30],
