@@ -49,21 +49,31 @@ def _deny(service: str) -> Change:
     def apply(office: Office) -> None:
         if service == "redis-only":
             office.device.create("firewall.service/custom", {"name": service, "tcp-portrange": "6379"})
-        body = {
-            "policyid": 50,
-            "name": "quarantine",
-            "srcintf": _names("internal"),
-            "dstintf": _names("Test"),
-            "srcaddr": _names("office"),
-            "dstaddr": _names("all"),
-            "action": "deny",
-            "schedule": "always",
-            "service": _names(service),
-        }
-        office.device.create(_POLICIES, body)
-        office.device.move(_POLICIES, 50, 1, after=False)
+        _in_front(office, 50, "internal", "office", service)
 
     return apply
+
+
+def _deny_questions(office: Office) -> None:
+    """A policy in front of all others, against a part of what a DNS server asks."""
+    office.device.create("firewall.service/custom", {"name": "questions", "udp-portrange": "53"})
+    _in_front(office, 51, "dmz", "all", "questions")
+
+
+def _in_front(office: Office, number: int, interface: str, source: str, service: str) -> None:
+    body = {
+        "policyid": number,
+        "name": f"quarantine-{interface}",
+        "srcintf": _names(interface),
+        "dstintf": _names("Test"),
+        "srcaddr": _names(source),
+        "dstaddr": _names("all"),
+        "action": "deny",
+        "schedule": "always",
+        "service": _names(service),
+    }
+    office.device.create(_POLICIES, body)
+    office.device.move(_POLICIES, number, 1, after=False)
 
 
 def _dns_service(**ranges: str) -> Change:
@@ -216,6 +226,7 @@ FIREWALL: tuple[Fault, ...] = (
         "object-office",
         _set(_ADDRESSES, "office-hq", subnet="172.16.8.0 255.255.255.0"),
     ),
+    Fault("a deny in front for the DNS server", "K8SNET-DNS-21", "shadow-dns", _deny_questions),
     Fault("no policy for DNS", "K8SNET-DNS-03", "dns-policy", _delete(_POLICIES, _FOR_DNS)),
     Fault("DNS policy disabled", "K8SNET-DNS-03", "dns-policy", _set(_POLICIES, _FOR_DNS, status="disable")),
     Fault("DNS policy for UDP only", "K8SNET-DNS-07", "dns-policy", _dns_service(udp_portrange="53")),

@@ -253,7 +253,8 @@ class One:
 
     async def _movable(self, evidence: Evidence) -> tuple[str, ...]:
         """Where somebody's policy denies: what exposing again would do about it."""
-        if not any(forbidden(policy) for policy in evidence.policies):
+        asking = [flow for server in evidence.servers for flow in (server.policy_udp, server.policy_tcp) if flow]
+        if not any(forbidden(policy) for policy in (*evidence.policies, *asking)):
             return ()
         return await self.around.movable(evidence.held)
 

@@ -79,33 +79,38 @@ def _kube_dns_moved(e: Evidence) -> Sequence[str]:
 
 
 def _shadowed(e: Evidence) -> Sequence[str]:
-    shut = [policy for policy in _denied(e) if forbidden(policy) and policy.policy not in e.movable]
-    return [policy_line(e.firewall, policy) for policy in shut]
+    return [policy_line(e.firewall, policy) for policy in _denied(e) if _in_front(e, policy)]
 
 
 def _displaced(e: Evidence) -> Sequence[str]:
-    shut = [policy for policy in _denied(e) if forbidden(policy) and policy.policy in e.movable]
-    return [policy_line(e.firewall, policy) for policy in shut]
+    return [policy_line(e.firewall, p) for p in _denied(e) if forbidden(p) and not _in_front(e, p)]
+
+
+def _in_front(e: Evidence, policy: PolicyAnswer) -> bool:
+    """Somebody's policy denies, and exposing again would not move ours before it."""
+    return forbidden(policy) and policy.policy not in e.movable
+
+
+def _dns_denied(e: Evidence, in_front: bool, *flows: PolicyAnswer | None) -> list[str]:
+    """Flows of DNS servers that are denied: by what stands in front for good, or by what exposing again would mend."""
+    if not e.cluster_exposed or _object_differs(e):
+        return []
+    shut = [flow for flow in flows if flow is not None and denied(e, flow)]
+    return [policy_line(e.firewall, flow) for flow in shut if _in_front(e, flow) is in_front]
 
 
 def _dns_udp_denied(e: Evidence) -> Sequence[str]:
-    if not e.cluster_exposed or _object_differs(e):
-        return ()
-    return [
-        policy_line(e.firewall, server.policy_udp)
-        for server in e.servers
-        if server.policy_udp and denied(e, server.policy_udp)
-    ]
+    return _dns_denied(e, False, *(server.policy_udp for server in e.servers))
 
 
 def _dns_tcp_denied(e: Evidence) -> Sequence[str]:
-    if not e.cluster_exposed or _dns_udp_denied(e) or _object_differs(e):
+    if _dns_udp_denied(e):
         return ()
-    return [
-        policy_line(e.firewall, server.policy_tcp)
-        for server in e.servers
-        if server.policy_tcp and denied(e, server.policy_tcp)
-    ]
+    return _dns_denied(e, False, *(server.policy_tcp for server in e.servers))
+
+
+def _dns_shadowed(e: Evidence) -> Sequence[str]:
+    return _dns_denied(e, True, *(flow for server in e.servers for flow in (server.policy_udp, server.policy_tcp)))
 
 
 def _server_barred(e: Evidence) -> Sequence[str]:
@@ -185,6 +190,15 @@ FIREWALL: tuple[Row, ...] = (
         "the DNS server does not answer, and the policy look-up denies the office's way to it",
         marked("the firewall does not let the office ask the DNS server"),
         marked("Allow DNS from the office to the DNS server."),
+    ),
+    Row(
+        "K8SNET-DNS-21",
+        "firewall",
+        _dns_shadowed,
+        "the policy look-up from the DNS server to kube-dns, UDP or TCP 53, ends at a policy that denies, and applying "
+        "the exposure again would not move its own policy before that one",
+        marked("a firewall policy denies the DNS server's way to kube-dns before the one of the exposure is reached"),
+        marked("Move the exposure's policy above the one that denies."),
     ),
     Row(
         "K8SNET-DNS-03",
