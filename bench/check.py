@@ -43,7 +43,7 @@ from bot.app import terminal
 from bot.engine.checking.check import check
 from bot.engine.context import Context
 from bot.engine.engine import Engine
-from bot.engine.ports import PathOracle
+from bot.engine.targets import PathOracle
 from bot.env import collect_garbage_late
 from bot.model.commands import Check
 from bot.model.diagnosis import Report

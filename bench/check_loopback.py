@@ -25,7 +25,7 @@ from bot.app import terminal
 from bot.engine.checking.check import check
 from bot.engine.context import Context
 from bot.engine.engine import Engine
-from bot.engine.ports import Target
+from bot.engine.targets import Target
 from bot.env import collect_garbage_late
 from bot.model.commands import Check
 from bot.model.facts import ClusterFacts, Endpoint, Node, Service, ServicePort

@@ -14,7 +14,7 @@ import httpx
 
 from bot.app import terminal
 from bot.engine.engine import Engine
-from bot.engine.ports import AppliesTogether
+from bot.engine.targets import AppliesTogether
 from bot.model.commands import DryPlan, Expose, Unexpose
 from bot.model.operation import Operation
 from bot.model.people import Person

@@ -12,8 +12,9 @@ from bot.engine.context import Context
 from bot.engine.engine import Engine
 from bot.engine.journal import Journal
 from bot.engine.monitoring import TimedProber
-from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Rotation, Target
+from bot.engine.ports import Announcer, ClusterReader, Directory, Prober, Rotation
 from bot.engine.samples import Samples
+from bot.engine.targets import Target
 from bot.env import RealEnv
 from bot.locales import catalogue
 from bot.model.errors import Unreachable

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
-from bot.engine.ports import Outcome
+from bot.engine.targets import Outcome
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import AddressGroup, Key, Kind, Policy, Resource, Route, TargetId, same_content
 from bot.model.steps import Step

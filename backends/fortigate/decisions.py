@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backends.fortigate.mapping import Found
-from bot.engine.ports import Outcome
+from bot.engine.targets import Outcome
 from bot.model.resources import Mark, Policy, Position, Resource, Route, content, same_content
 from bot.model.steps import Step
 from bot.model.wording import clauses, listed, tr

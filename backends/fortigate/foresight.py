@@ -6,8 +6,8 @@ from typing import Any
 from backends.fortigate.client import Client, Refused
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
-from bot.engine.ports import Foresight
 from bot.engine.side_by_side import together
+from bot.engine.targets import Foresight
 from bot.model.resources import Policy, Resource, Route
 from bot.model.wording import tr
 

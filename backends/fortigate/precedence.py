@@ -13,8 +13,8 @@ from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic
 from backends.fortigate.shadowing import Covers, Shadowing, covers
 from backends.fortigate.wire import EarlierRow, PolicyRouteRow
-from bot.engine.ports import Precedence
 from bot.engine.side_by_side import both
+from bot.engine.targets import Precedence
 from bot.model.resources import Key, Policy, Position, Resource
 from bot.model.wording import listed, marked, tr
 

@@ -9,8 +9,8 @@ from backends.fortigate.client import Client, Refused
 from backends.fortigate.reading import Reader
 from backends.fortigate.urls import TableUrl
 from backends.fortigate.wire import InterfaceRow, NamedRow, Sdwan, ZoneRow
-from bot.engine.ports import Foresight
 from bot.engine.side_by_side import both, together
+from bot.engine.targets import Foresight
 from bot.model.errors import Unreachable
 from bot.model.resources import Policy, Route
 from bot.model.wording import tr

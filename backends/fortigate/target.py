@@ -17,7 +17,7 @@ from backends.fortigate.references import References
 from backends.fortigate.sessions import Sessions
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.writing import Writer
-from bot.engine.ports import Foresight, Outcome, Precedence
+from bot.engine.targets import Foresight, Outcome, Precedence
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import (

@@ -16,8 +16,8 @@ from backends.fortigate.mapping import TABLES, Found, comment_with, row_body
 from backends.fortigate.reading import Reader
 from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
 from backends.fortigate.wire import ObjectUsage
-from bot.engine.ports import Outcome
 from bot.engine.side_by_side import both
+from bot.engine.targets import Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Key, Kind, Policy, Position, Resource, Route
 from bot.model.steps import Step

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from backends.unbound import mapping
 from backends.unbound.control import Clock, Control
 from backends.unbound.settings import UnboundSettings
-from bot.engine.ports import Foresight, Outcome
+from bot.engine.targets import Foresight, Outcome
 from bot.model.errors import BackendError, Rejected
 from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
 from bot.model.steps import Step

@@ -15,8 +15,8 @@ from backends.windows_dns.settings import IDLE_TIMEOUT_S, WindowsDnsSettings
 from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import Clock, LoginRefused, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
-from bot.engine.ports import Foresight, Outcome
 from bot.engine.side_by_side import both
+from bot.engine.targets import Foresight, Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step

@@ -2,7 +2,7 @@
 
 from backends.windows_dns.faults import dns_fault
 from backends.windows_dns.wire import WriteAnswer
-from bot.engine.ports import Outcome
+from bot.engine.targets import Outcome
 from bot.model.wording import tr
 
 

@@ -6,8 +6,8 @@ from bot.engine.context import Context
 from bot.engine.journal import TooLate
 from bot.engine.lasting import wrong_inside
 from bot.engine.planning import make_plan
-from bot.engine.ports import LooksAhead
 from bot.engine.side_by_side import both, together
+from bot.engine.targets import LooksAhead
 from bot.model.commands import SPEC, Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.errors import BotError, UserError
 from bot.model.journal import (

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.engine.journal import Journal
-from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation, Target
+from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation
 from bot.engine.samples import Samples
+from bot.engine.targets import Target
 from bot.model.errors import Rejected, UserError
 from bot.model.facts import ClusterFacts
 from bot.model.people import Grant

@@ -7,9 +7,10 @@ from bot.engine.context import Context
 from bot.engine.forgetting import forget
 from bot.engine.journal import TakenOver
 from bot.engine.metering import Meter
-from bot.engine.ports import AppliesTogether, Hold, Outcome, SettlesLate, Target
+from bot.engine.ports import Hold
 from bot.engine.presence import holds_name, name_hold
 from bot.engine.sessions import clear_stale
+from bot.engine.targets import AppliesTogether, Outcome, SettlesLate, Target
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
 from bot.model.journal import AnyEntry, Attempted, Direction, Finished, Intended, StepResult, Stuck, TurnedBack

@@ -1,7 +1,7 @@
 """DNS servers that shall forget what they believe to know: a plan whose steps only empty caches."""
 
 from bot.engine.context import Context
-from bot.engine.ports import ForgetsAnswers, Outcome, Target
+from bot.engine.targets import ForgetsAnswers, Outcome, Target
 from bot.model import names
 from bot.model.commands import ClearDnsCache
 from bot.model.errors import BackendError, OutcomeUnknown, UserError

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
 from bot.engine.context import Context
-from bot.engine.ports import PathOracle
+from bot.engine.targets import PathOracle
 from bot.engine.verifying import knock
 from bot.model.canary import KNOCKS, armed
 from bot.model.candidates import Candidate, NodeHealth, candidates, resolve

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from bot.engine.context import Context
 from bot.engine.forgetting import plan_clearing
 from bot.engine.gateways import choose
-from bot.engine.ports import Precedence
 from bot.engine.sessions import counted_impact, will_clear
 from bot.engine.side_by_side import both
 from bot.engine.surveying import FreeRows, Survey
+from bot.engine.targets import Precedence
 from bot.model import names
 from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, Unexpose
 from bot.model.desired import DNS_SERVICE, Placed, desired, shared

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bot.engine.context import Context
 from bot.engine.gateways import MOST_NODES, host_answers, on_link, proxy_healthy
-from bot.engine.ports import PathOracle, Target
+from bot.engine.targets import PathOracle, Target
 from bot.engine.verifying import knock
 from bot.model.canary import KNOCKS, armed, canary_routes
 from bot.model.candidates import NodeHealth

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from bot.engine.context import Context
 from bot.engine.gateways import KUBELET_PORT, PROXY_HEALTH_PORT
-from bot.engine.ports import ClearsSessions
+from bot.engine.targets import ClearsSessions
 from bot.model.commands import Failover
 from bot.model.errors import BackendError
 from bot.model.facts import ClusterFacts

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from bot.engine.context import Context
-from bot.engine.ports import Foresees, Foresight, NumbersRows, OrdersPolicies, Precedence
 from bot.engine.side_by_side import together
+from bot.engine.targets import Foresees, Foresight, NumbersRows, OrdersPolicies, Precedence
 from bot.model.desired import Placed
 from bot.model.diff import Place
 from bot.model.errors import BackendError, Unreachable

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import count
 
 from bot.engine.context import Context
-from bot.engine.ports import ForgetsAnswers
+from bot.engine.targets import ForgetsAnswers
 from bot.model.commands import Expose, Unexpose
 from bot.model.describe import describe, describe_connection
 from bot.model.doors import Door

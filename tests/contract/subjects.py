@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
-from bot.engine.ports import Target
+from bot.engine.targets import Target
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource, Route
 from tests.memory import Fault, MemoryTarget
 

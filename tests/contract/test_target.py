@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.ports import NumbersRows
+from bot.engine.targets import NumbersRows
 from bot.model.errors import BackendError, Unreachable
 from bot.model.resources import Policy, Resource, Route, marked, same_content
 from bot.model.steps import Step

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from bot.engine.announcing import Outbox
-from bot.engine.ports import Outcome, Stored
+from bot.engine.ports import Stored
+from bot.engine.targets import Outcome
 from bot.model.errors import Rejected
 from bot.model.facts import ClusterFacts
 from bot.model.steps import Step

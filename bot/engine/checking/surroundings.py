@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 from bot.engine.checking.asking import Asking
 from bot.engine.checking.known import DNS_PORT, Known
 from bot.engine.context import Context
-from bot.engine.ports import HasServer, OrdersPolicies, PathOracle, RoutesByPolicy, Target, TrafficOracle
+from bot.engine.ports import HasServer
+from bot.engine.targets import OrdersPolicies, PathOracle, RoutesByPolicy, Target, TrafficOracle
 from bot.model.desired import Placed, desired
 from bot.model.diagnosis import GatewayEvidence, Held, Traffic
 from bot.model.diff import moves, passed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backends.fortigate.target import FortiGate
-from bot.engine.ports import Outcome
+from bot.engine.targets import Outcome
 from bot.model.errors import BackendError, Unreachable
 from bot.model.resources import Resource, Route
 from bot.model.steps import Step

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.ports import LooksAhead
+from bot.engine.targets import LooksAhead
 from tests.backends.fortigate.conftest import Office, ours, step
 from tests.backends.fortigate.objects import PODS, SERVICES
 

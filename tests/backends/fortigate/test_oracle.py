@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from bot.engine.ports import Foresees, NumbersRows, PathOracle, Target, TrafficOracle
+from bot.engine.targets import Foresees, NumbersRows, PathOracle, Target, TrafficOracle
 from bot.model.probes import PolicyAnswer
 from bot.model.resources import Policy
 from lab.fortigate import article

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.ports import Outcome
+from bot.engine.targets import Outcome
 from bot.model.resources import Resource
 from tests.backends.fortigate.conftest import Office, Open, ours, step
 from tests.backends.fortigate.objects import PODS, POLICY, VERSIONS

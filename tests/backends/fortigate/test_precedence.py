@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.ports import OrdersPolicies
+from bot.engine.targets import OrdersPolicies
 from bot.model.commands import Expose, Failover
 from handlers.views.operation import operation_view
 from lab.fortigate import article

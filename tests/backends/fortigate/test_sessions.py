@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backends.fortigate.sessions import _MOST_OF_A_POLICY
-from bot.engine.ports import ClearsSessions
+from bot.engine.targets import ClearsSessions
 from lab.fortigate import article
 from lab.fortigate.clock import Clock
 from lab.fortigate.packets import TCP, UDP, Packet

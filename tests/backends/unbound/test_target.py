@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.ports import Foresight
+from bot.engine.targets import Foresight
 from bot.model.errors import Rejected
 from bot.model.resources import Address, Key
 from tests.backends.unbound.targets import KEY, WISH, ZONE, step, target

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.engine.ports import Foresight
+from bot.engine.targets import Foresight
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import Address, Key
 from lab.windows_dns import Zone
