@@ -30,7 +30,7 @@ SLOW: tuple[Signal, ...] = ("proxy", "lease", "ready")  # they say the same for 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How many rounds make a verdict. The times are seconds."""
+    """How many rounds make a verdict; of a smaller window, all of it. The times are seconds."""
 
     bad: int = 5
     window: int = 8
@@ -132,7 +132,7 @@ def _trust(rounds: int, good: bool) -> int:
 
 def _failing(rules: Rules, index: int, bits: int) -> bool:
     if SIGNALS[index] in SLOW:
-        return _in_a_row(bits) >= rules.slow
+        return _in_a_row(bits) >= min(rules.slow, rules.window)
     return bits.bit_count() >= rules.bad
 
 
@@ -142,7 +142,7 @@ def _verdict(rules: Rules, bad: list[int]) -> Health:
     data = sum(_failing(rules, index, bad[index]) for index in range(len(DATA)))
     if data and any(_failing(rules, index, bad[index]) for index in range(len(DATA), len(SIGNALS))):
         return "down"
-    if data == len(DATA) or any(_in_a_row(bad[index]) >= rules.alone for index in range(len(DATA))):
+    if data == len(DATA) or any(_in_a_row(bad[index]) >= min(rules.alone, rules.window) for index in range(len(DATA))):
         return "degraded"
     return "healthy"
 

@@ -73,6 +73,15 @@ def test_a_hard_failure_is_known_within_five_rounds() -> None:
     assert watch.began == 0.0
 
 
+@pytest.mark.parametrize("window", range(2, 10))
+@pytest.mark.parametrize(("bad", "health"), [(("service",), "degraded"), (("service", "lease"), "down")])
+def test_whatever_the_window_what_is_bad_for_ever_is_noticed(
+    window: int, bad: tuple[Signal, ...], health: Health
+) -> None:
+    watch = Watch(rules=Rules(bad=min(5, window), window=window))
+    assert after(*[bad] * 20, watch=watch).health == health
+
+
 def test_what_is_not_known_is_not_held_against_the_gateway() -> None:
     watch = Watch()
     for number in range(100):
