@@ -45,7 +45,7 @@ class Edge:
     async def listening(self, engine: Engine) -> AsyncIterator["Ears"]:
         """Slack's payloads reach the engine while inside.
 
-        Raises ConfigurationError, Unreachable, and OSError when the address to listen on is taken.
+        Raises ConfigurationError and Unreachable.
         """
         listeners = Listeners(self.settings, engine, self.client, self.session, self.env.spawn)
         listeners.register(self.app)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bot.model.errors import Unreachable
+from bot.model.wording import tr
 from handlers.settings import Listen
 from handlers.signature import Verifier
 
@@ -68,13 +71,18 @@ def fields(raw: bytes, content_type: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def serving(listen: Listen, *routes: web.RouteDef) -> AsyncIterator[int]:
-    """Serve these routes while inside; answers the port. Raises OSError when the address is taken."""
+    """Serve these routes while inside; answers the port. Raises Unreachable when the address is taken, or not ours."""
     app = web.Application(client_max_size=MOST_BODY)
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, listen.host, listen.port).start()
+        try:
+            await web.TCPSite(runner, listen.host, listen.port).start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+            problem = tr("cannot listen there: {reason}", reason=reason)
+            raise Unreachable(f"{listen.host}:{listen.port}", problem) from None
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
