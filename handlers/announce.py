@@ -1,6 +1,7 @@
 """The outbox' way into Slack: one message per operation, found again after a crash; one line per audit record."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ PAGE = 100
 MOST_PAGES = 20  # conversations.history allows fifty calls a minute, also to a channel where a lot is said
 # Slack's clock dates messages, ours dates records; whoever's host is more than this off has other troubles.
 CLOCKS_DIFFER = timedelta(minutes=10)
+# What a person mends: by an invitation, in the channel's settings, by installing the app again, in app.yaml.
+MENDABLE = ("not_in_channel", "channel_not_found", "is_archived", "restricted_action", "missing_scope")
 
 
 class SlackAnnouncer:
@@ -55,7 +58,11 @@ class SlackAnnouncer:
         return Message(channel=channel, id=timestamp, upto=operation.last_seq)
 
     async def show_incident(self, incident: Incident) -> Message:
-        """Raises Unreachable, Rejected."""
+        """Raises Unreachable, also while the channel of app.yaml cannot be written to; Rejected."""
+        with _mendable(incident.opened.channel):
+            return await self._show_incident(incident)
+
+    async def _show_incident(self, incident: Incident) -> Message:
         channel = incident.opened.channel
         known, upto = (incident.message.id, incident.message.upto) if incident.message else (None, 0)
         payload = {"incident": incident.id}
@@ -126,9 +133,12 @@ class SlackAnnouncer:
         return False
 
     async def audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
-        """Raises Unreachable, Rejected."""
-        if not records:
-            return
+        """Raises Unreachable, also while the audit channel cannot be written to; Rejected."""
+        if records:
+            with _mendable(self._audit_channel):
+                await self._audit(records, operations)
+
+    async def _audit(self, records: Sequence[Record], operations: Mapping[str, Operation]) -> None:
         posted = await self._last_audited(records[0].at)
         records = [record for record in records if record.seq > posted]
         if not records:
@@ -212,6 +222,18 @@ class SlackAnnouncer:
             cursor = (page.get("response_metadata") or {}).get("next_cursor", "")
             if not cursor:
                 return
+
+
+@contextmanager
+def _mendable(channel: str) -> Iterator[None]:
+    """A refusal that a person can mend is none for ever: what was to be said waits, as for a Slack that is away."""
+    try:
+        yield
+    except Rejected as error:
+        if not any(code in error.problem for code in MENDABLE):
+            raise
+        text = tr("{channel} cannot be written to: {problem}", channel=channel, problem=error.problem)
+        raise Unreachable(SYSTEM, text) from None
 
 
 def _ts(at: datetime) -> str:

@@ -62,10 +62,10 @@ class Outbox:
         due = list(world.unannounced())
         alarms = list(world.unshown())
         backlog = world.records[world.audited :]  # a record's number is its place, from 1
-        await _each(partial(self._show_incident, incident) for incident in alarms)
         waits = [wait for operation in due if (wait := self._wait(operation)) > 0]
+        calls = [partial(self._show_incident, incident) for incident in alarms]
         sayings = [partial(self._show, operation) for operation in due if self._wait(operation) <= 0]
-        await _each([*sayings, partial(self._audit, backlog, dict(world.operations))])
+        await _each([*calls, *sayings, partial(self._audit, backlog, dict(world.operations))])
         return min(waits, default=0.0)
 
     def _wait(self, operation: Operation) -> float:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.context import Context
 from bot.model.errors import BotError
 from bot.model.value import Value
@@ -30,11 +31,20 @@ async def health(context: Context, chat_answers: bool) -> Health:
     except BotError as error:
         return Health(records=0, under_way=0, problems=(*problems, tr("journal: {error}", error=error)))
     unsaid = [operation.records[-1].at for operation in world.unannounced()]
+    unsaid += [incident.records[-1].at for incident in world.unshown()]
     if unsaid and now - min(unsaid) > PATIENCE:
         problems.append(
             tr(
                 "the chat has not been told for {seconds:.0f} s what happened",
                 seconds=(now - min(unsaid)).total_seconds(),
+            )
+        )
+    unaudited = [record.at for record in world.records[world.audited :] if record.entry.kind in AUDITED_KINDS]
+    if unaudited and now - min(unaudited) > PATIENCE:
+        problems.append(
+            tr(
+                "the audit channel has not been told for {seconds:.0f} s what happened",
+                seconds=(now - min(unaudited)).total_seconds(),
             )
         )
     return Health(records=world.seq, under_way=sum(1 for _ in world.unfinished()), problems=tuple(problems))

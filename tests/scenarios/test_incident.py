@@ -23,6 +23,17 @@ async def test_on_call_is_asked_answers_and_everybody_sees_the_timeline(transpor
         await room.slack.until("k8snet-audit", contains="k8s-qa-node-02 of qa: down")
 
 
+async def test_on_call_is_asked_as_soon_as_the_bot_is_let_in(transport: str) -> None:
+    async with watched_chat(transport) as room:
+        await room.slack.post("member", None, channel="net-ops", user="k8snet", join=False)
+        room.company.wire.dead.add(ADDRESS[GATEWAY])
+        await room.slack.logged(kind="api", name="chat.postMessage", timeout=20)
+        await room.slack.until("k8snet-audit", contains="k8s-qa-node-02 of qa: down", timeout=20)
+        await room.slack.post("member", None, channel="net-ops", user="k8snet", join=True)
+        asked = await room.slack.until(contains="The gateway of qa is down", timeout=20)
+        assert "@net-oncall" in asked.text
+
+
 async def test_many_clicks_move_once_and_strangers_cannot(transport: str) -> None:
     async with watched_chat(transport) as room:
         before = len(room.company.firewall.writes)

@@ -232,3 +232,26 @@ async def test_an_answer_that_slack_does_not_take_leaves_no_check_under_way(
         answer = await room.slack.until(contains="redis-abc-gns.default is broken")
         assert not answer.ephemeral
         assert "Checking" not in "".join(one.text for one in await room.slack.messages())
+
+
+async def test_the_audit_channel_misses_nothing_that_happened_while_the_bot_was_not_in_it(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.post("member", None, channel="k8snet-audit", user="k8snet", join=False)
+        await room.slack.say("/k8snet whoami")
+        refused = await room.slack.logged(kind="api", name="chat.postMessage")
+        assert not refused["response"]["ok"]
+        await room.slack.say("/k8snet help")
+        await room.slack.until(contains="What I can do for you")
+        await room.slack.post("member", None, channel="k8snet-audit", user="k8snet", join=True)
+        told = await room.slack.until("k8snet-audit", contains="asked: help", timeout=20)
+        assert "asked: whoami" in told.text
+
+
+async def test_a_changes_card_does_not_wait_for_an_archived_audit_channel(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.post("channel", None, channel="k8snet-audit", archived=True)
+        await expose_asked(room)
+        await room.slack.click("Confirm")
+        await room.slack.until(contains="applied and proven")
+        await room.slack.post("channel", None, channel="k8snet-audit", archived=False)
+        await room.slack.until("k8snet-audit", contains="ended: done", timeout=20)
