@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import secrets
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,17 +24,19 @@ class MissingExtra(Exception):
 
 
 class Tickets:
-    """Logs one account in. Blocks, and belongs to one thread at a time.
+    """Logs one account in, for several threads. Blocks.
 
     `monotonic` tells seconds. The library would leave every ticket that it gets by itself in memory for ever, and ask
-    for a new one each time; so there is one cache here, by name.
+    for a new one each time; so there is one cache here, by name. New tickets come into a new one, because another
+    thread may be about to log in with the old ones, whose cache is kept that long.
     """
 
     def __init__(self, settings: WindowsDnsSettings, monotonic: Callable[[], float]) -> None:
         self._settings = settings
         self._monotonic = monotonic
-        self._cache = f"MEMORY:k8snet-{secrets.token_hex(8)}"
-        self._good_until: float | None = None  # None: nothing is cached
+        self._lock = threading.Lock()
+        self._caches: list[str] = []  # the newest last
+        self._good_until: float | None = None  # None: there are none, or they did not help
 
     def login(self, *, seals: bool) -> "AuthBase":
         """A handler for `requests` that logs in with a ticket and, if `seals`, agrees on keys for messages.
@@ -51,14 +54,27 @@ class Tickets:
 
     def forget(self) -> None:
         """Begin with new tickets next time: the old ones did not help. Never raises."""
-        if self._good_until is None:
+        with self._lock:
+            self._good_until = None
+
+    def close(self) -> None:
+        """Leave no ticket in memory. Never raises."""
+        with self._lock:
+            self._good_until = None
+            self._destroy(keep=0)
+
+    def _destroy(self, keep: int) -> None:
+        """All but the newest caches."""
+        gone = self._caches[: len(self._caches) - keep]
+        if not gone:
             return
         import krb5
 
-        self._good_until = None
-        with contextlib.suppress(krb5.Krb5Error):
-            context = krb5.init_context()
-            krb5.cc_destroy(context, krb5.cc_resolve(context, self._cache.encode()))
+        self._caches = self._caches[len(gone) :]
+        for cache in gone:
+            with contextlib.suppress(krb5.Krb5Error):
+                context = krb5.init_context()
+                krb5.cc_destroy(context, krb5.cc_resolve(context, cache.encode()))
 
     def _credential(self) -> "spnego.Credential":
         import spnego
@@ -69,18 +85,22 @@ class Tickets:
             return spnego.KerberosCCache(ccache=f"FILE:{settings.ticket_cache_file}", principal=user)
         if settings.password is None and settings.keytab_file is None:
             return spnego.CredentialCache(username=user)
-        if self._good_until is None or self._monotonic() > self._good_until:
-            self._get()
-        return spnego.KerberosCCache(ccache=self._cache, principal=user)
+        with self._lock:  # two threads that need a ticket at the same time need one
+            if self._good_until is None or self._monotonic() > self._good_until:
+                self._get()
+            return spnego.KerberosCCache(ccache=self._caches[-1], principal=user)
 
     def _get(self) -> None:
         import krb5
 
         context = krb5.init_context()
         first = self._first_ticket(context)
-        cache = krb5.cc_resolve(context, self._cache.encode())
-        krb5.cc_initialize(context, cache, first.client)  # empties it, service tickets included
+        name = f"MEMORY:k8snet-{secrets.token_hex(8)}"
+        cache = krb5.cc_resolve(context, name.encode())
+        krb5.cc_initialize(context, cache, first.client)
         krb5.cc_store_cred(context, cache, first)
+        self._caches.append(name)
+        self._destroy(keep=2)
         life = first.times.endtime - (first.times.starttime or first.times.authtime)
         self._good_until = self._monotonic() + life - SPARE_S
 

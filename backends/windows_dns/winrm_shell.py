@@ -150,7 +150,7 @@ class WinRmShell:
     async def close(self) -> None:
         """Let the thread go. A conversation under way belongs to a call that must be over or cancelled by then."""
         with contextlib.suppress(RuntimeError):  # it has been let go before
-            self._executor.submit(self._tickets.forget)
+            self._executor.submit(self._tickets.close)
         if self._resting is not None:
             self._resting.close()
         self._executor.shutdown(wait=False)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+import requests
 from pydantic import SecretStr
 
 from backends.windows_dns.line import REST_S
 from backends.windows_dns.target import WindowsDns
+from backends.windows_dns.tickets import Tickets
 from bot.model.errors import BackendError, Rejected, Unreachable
 from tests.backends.windows_dns import jea
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
@@ -96,6 +99,26 @@ async def test_a_ticket_that_somebody_else_got(
         door = target(dc, scheme, user="", password=None, **given)
         assert await door.read([KEY]) == {}
         await door.close()
+
+
+async def test_a_call_that_fails_takes_nobody_elses_ticket_away(kdc: Kdc) -> None:
+    """Two conversations go on at a time; the one that failed begins with new tickets, the other has its own still."""
+    async with joined(kdc) as dc:
+        settings = dc.settings("kerberos over https")
+        tickets = Tickets(settings, time.monotonic)
+
+        def logs_in(handler: Any) -> bool:
+            answer = requests.post(
+                settings.endpoint, b"no soap", auth=handler, verify=str(dc.https.ca_file), timeout=60
+            )
+            return answer.status_code != 401
+
+        earlier, beside = tickets.login(seals=False), tickets.login(seals=False)
+        tickets.forget()
+        assert await asyncio.to_thread(logs_in, beside)
+        assert await asyncio.to_thread(logs_in, tickets.login(seals=False))
+        assert await asyncio.to_thread(logs_in, earlier)
+        tickets.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
