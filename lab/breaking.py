@@ -148,17 +148,21 @@ class Breaking:
             self._windows.faults.clear()
 
     async def deny(self, on: bool) -> None:
-        device = self._firewall.device
-        if on and not self._quarantined():
+        device, number = self._firewall.device, QUARANTINE["policyid"]
+        there = number in self._order()
+        if not on and there:
+            device.delete(POLICIES, number)
+        elif on and not there:
             device.create(POLICIES, QUARANTINE)
-            first = device.rows(POLICIES)[0]["policyid"]
-            if first != QUARANTINE["policyid"]:
-                device.move(POLICIES, QUARANTINE["policyid"], first, after=False)
-        elif not on and self._quarantined():
-            device.delete(POLICIES, QUARANTINE["policyid"])
+        if on and not self._quarantined():
+            device.move(POLICIES, number, self._order()[0], after=False)
 
     def _quarantined(self) -> bool:
-        return any(row["policyid"] == QUARANTINE["policyid"] for row in self._firewall.device.rows(POLICIES))
+        """On top it denies; below ours, where an exposure may have moved it, it does no harm."""
+        return self._order()[:1] == [QUARANTINE["policyid"]]
+
+    def _order(self) -> list[Any]:
+        return [row["policyid"] for row in self._firewall.device.rows(POLICIES)]
 
     async def edit(self, on: bool) -> None:
         """The routes to the cluster point elsewhere, as if a colleague had tried something and forgotten it."""

@@ -13,7 +13,7 @@ NAMED = {
     "forwarder": "K8SNET-DNS-01",
     "cache": "K8SNET-DNS-02",
     "dns": "K8SNET-DNS-05",
-    "deny": "K8SNET-POL-",
+    "deny": "K8SNET-POL-05",
     "edit": "K8SNET-RT-02",
     "fortigate": "K8SNET-",
 }
@@ -50,6 +50,24 @@ async def test_each_switch_is_named_by_the_check_and_leaves_nothing_behind(tmp_p
             assert not await turn(slack, switch, False), switch
             text, seen = await checked(slack, seen)
             assert "redis-abc-gns.default works" in text, (switch, text)
+
+
+async def test_the_button_of_the_check_moves_our_policies_out_from_behind_a_deny(tmp_path: Path) -> None:
+    async with company(tmp_path) as office, office.bot(), driving(office.slack.page_url) as slack:
+        await exposed(office, slack)
+        assert await turn(slack, "deny", True)
+        text, seen = await checked(slack, 0)
+        assert "K8SNET-POL-05" in text
+        await slack.click("Expose default")
+        plan = await slack.until(contains="waits for a yes", after=seen, timeout=30)
+        assert plan.text.count("~ move policy") == 1  # only the office is kept out
+        assert "before policy 50 (quarantine)" in plan.text
+        await slack.click("Confirm")
+        done = await slack.until(contains="Done:", after=seen, timeout=30)
+        text, _ = await checked(slack, done.seq)
+        assert "redis-abc-gns.default works" in text
+        assert await turn(slack, "deny", True), "it can be put on top again"
+        assert not await turn(slack, "deny", False)
 
 
 async def test_slack_away_and_a_dead_bot_are_switches_too_and_nothing_is_lost(tmp_path: Path) -> None:
