@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv4Network
@@ -57,18 +58,24 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def until_all_connections_are_closed() -> None:
+def open_sockets() -> int:
+    links = (os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink())
+    return sum(link.startswith("socket:") for link in links)
+
+
+@asynccontextmanager
+async def no_connection_left() -> AsyncIterator[None]:
     """A TLS connection outlives its server by some turns of the loop; without waiting, the next test gets the blame."""
-    watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
-    await until(lambda: len(watched) <= 1)  # the loop watches a pipe to itself
+    before = open_sockets()
+    yield
+    await until(lambda: open_sockets() <= before)
 
 
 @asynccontextmanager
 async def serving(simulated: Cluster) -> AsyncIterator[Running]:
-    async with running(simulated) as served:
+    async with no_connection_left(), running(simulated) as served:
         yield served
         served.cluster.faults.clear()
-    await until_all_connections_are_closed()
 
 
 @pytest.fixture
@@ -372,20 +379,19 @@ async def test_a_closed_reader_says_so(served: Running, tmp_path: Path) -> None:
 
 async def test_the_api_servers_address_is_known_once_it_was_asked(tmp_path: Path) -> None:
     async with (
+        no_connection_left(),
         running(cluster(TOKEN, clock=HandClock())) as served,
         reading(served.write_kubeconfig(tmp_path / "kubeconfig")) as reader,
     ):
         assert reader.server() is None
         await reader.facts()
         assert reader.server() == (IPv4Address("127.0.0.1"), served.api.address[1])
-    await until_all_connections_are_closed()
 
 
 async def test_a_name_hides_where_the_api_server_stands(tmp_path: Path) -> None:
-    async with running(cluster(TOKEN, clock=HandClock())) as served:
+    async with no_connection_left(), running(cluster(TOKEN, clock=HandClock())) as served:
         document = kubeconfig(f"https://localhost:{served.api.address[1]}", served.ca_pem, TOKEN)
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(document))
         async with reading(tmp_path / "kubeconfig") as reader:
             await reader.facts()
             assert reader.server() is None
-    await until_all_connections_are_closed()
