@@ -4,12 +4,14 @@ All of it: python -m bench.corpus --network kernel.
 """
 
 import asyncio
+import math
+import os
 from pathlib import Path
 
 import pytest
 
-from bench.corpus_case import Case, Result, cases
-from bench.corpus_kernel import bot, run
+from bench.corpus_case import Result, cases
+from bench.corpus_kernel import bot, run_everywhere
 from bench.offices import exposed_office
 from lab.corpus.fault import EVERYWHERE
 from lab.corpus.kernel_office import corpus_network, kernel_office
@@ -20,14 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 SINGLES = tuple({case.made[0].code: case for case in reversed(cases(0, 1)) if case.made[0].part != "question"}.values())
 """One case a code that packets have to do with."""
 PAIRS = tuple(case for case in cases(24, 7) if len(case.faults) == 2)[::8]
-NETWORKS = 6
-
-
-async def results(share: list[Case]) -> list[Result]:
-    """What checks say about these cases, one after the other on a network of their own."""
-    state = await exposed_office()
-    async with corpus_network() as net, bot(net) as engine:
-        return [await run(case, state, net, engine) for case in share]
+NETWORKS = os.cpu_count() or 1
 
 
 async def test_what_works_passes_without_a_finding_on_real_packets(tmp_path: Path) -> None:
@@ -40,12 +35,12 @@ async def test_what_works_passes_without_a_finding_on_real_packets(tmp_path: Pat
             assert (said.verdict, said.codes) == ("passed", ()), said.text
 
 
-async def test_faults_are_named_on_real_packets() -> None:
+def test_faults_are_named_on_real_packets() -> None:
+    """Each network in a process of its own: what one office keeps busy must not silence another's machines."""
     if problem := missing():
         pytest.skip(f"no kernel lab here: {problem}")
-    wanted = [*SINGLES, *PAIRS]
-    done = await asyncio.gather(*(results(wanted[start::NETWORKS]) for start in range(NETWORKS)))
-    made = [result for share in done for result in share if not result.impossible]
+    done = run_everywhere([*SINGLES, *PAIRS], asyncio.run(exposed_office()), NETWORKS, math.inf)
+    made = [result for result in done if not result.impossible]
     assert len(made) > len(SINGLES)
     assert not any(result.bad for result in made), told(made)
 
