@@ -45,15 +45,21 @@ async def call(what: str, request: Awaitable[AsyncSlackResponse]) -> dict[str, A
         response = await request
     except SlackApiError as error:
         answer = error.response
-        if answer.status_code == 429:
+        said = answer.data if isinstance(answer.data, dict) else {}
+        reason, status = said.get("error"), answer.status_code
+        if status == 429:
             wait = _retry_after(answer)
             raise Unreachable(
                 SYSTEM, tr("{what}: too many requests; it asks to wait {wait} s", what=what, wait=wait), wait
             ) from None
-        if answer.status_code >= 500 or answer.get("error") in ("ratelimited", "internal_error", "fatal_error"):
-            raise Unreachable(SYSTEM, f"{what}: {answer.get('error') or answer.status_code}") from None
-        needed = tr(" (needs scope {scope})", scope=answer["needed"]) if answer.get("needed") else ""
-        raise Rejected(SYSTEM, f"{what}: {answer.get('error')}{needed}") from None
+        if status >= 500 or reason in ("ratelimited", "internal_error", "fatal_error"):
+            raise Unreachable(SYSTEM, f"{what}: {reason or status}") from None
+        if not reason:  # a proxy's page, say: Slack gives a reason with every no
+            raise OutcomeUnknown(
+                SYSTEM, tr("{what}: no usable answer ({error})", what=what, error=f"HTTP {status}")
+            ) from None
+        needed = tr(" (needs scope {scope})", scope=said["needed"]) if said.get("needed") else ""
+        raise Rejected(SYSTEM, f"{what}: {reason}{needed}") from None
     except aiohttp.ClientConnectorError as error:
         raise Unreachable(SYSTEM, tr("{what}: cannot connect ({reason})", what=what, reason=error.strerror)) from None
     except (aiohttp.ClientError, SlackClientError, TimeoutError, ValueError) as error:
