@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bot.env import collect_garbage_late
-from bot.model.errors import BotError, ConfigurationError, Unreachable
+from bot.model.errors import BotError, ConfigurationError, OutcomeUnknown, Unreachable
 from bot.model.wording import Locale, tr
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ async def _run(config: Path) -> int:
     while not stopping.is_set():
         try:
             await _until(stopping, _at_work(settings))
-        except Unreachable as error:
+        except (Unreachable, OutcomeUnknown) as error:
             log.warning("cannot start yet: %s; trying again in %d s", error, START_PAUSE_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), START_PAUSE_S)

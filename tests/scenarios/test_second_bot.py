@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import yaml
+from aiohttp import web
 
+from handlers.settings import Listen
+from handlers.web import serving
 from lab.company import Company, company
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,3 +67,20 @@ async def test_an_address_that_somebody_else_listens_on_is_waited_for(tmp_path: 
                 await said(bot, b"at work")
                 bot.send_signal(signal.SIGTERM)
                 assert await asyncio.wait_for(bot.wait(), 30) == 0
+
+
+async def test_a_slack_that_answers_nonsense_is_waited_for(tmp_path: Path) -> None:
+    """As a proxy does that is just being restarted, or wants somebody to log in."""
+
+    async def nonsense(_: web.Request) -> web.Response:
+        return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+    routes = [web.post("/api/{method}", nonsense)]
+    async with company(tmp_path) as office, serving(Listen(host="127.0.0.1", port=0), *routes) as port:
+        settings = yaml.safe_load(office.config.read_text())
+        settings["slack"]["api_url"] = f"http://127.0.0.1:{port}/api/"
+        office.config.write_text(yaml.safe_dump(settings))
+        async with another(office) as bot:
+            assert b"auth.test" in await said(bot, b"cannot start yet")
+            bot.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(bot.wait(), 30) == 0
