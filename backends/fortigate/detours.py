@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from backends.fortigate.client import Refused
 from backends.fortigate.mapping import network
@@ -109,7 +109,7 @@ class Detours:
 
 def way_of(row: PolicyRouteRow) -> str:
     """`10.0.0.1 on wan1`."""
-    gateway = "" if row.gateway == "0.0.0.0" else row.gateway  # noqa: S104 - the device's "none", nobody binds to it
+    gateway = "" if row.gateway.is_unspecified else str(row.gateway)
     if gateway and row.output_device:
         return tr("{gateway} on {interface}", gateway=gateway, interface=row.output_device)
     return gateway or row.output_device
@@ -130,13 +130,12 @@ def _answer(packet: Packet, table: Table, networks: Mapping[str, Networks]) -> D
             case Covers.EVERYTHING if row.action == "deny":
                 return DetourAnswer(packet=packet, taken=False, row=row.seq_num)
             case Covers.EVERYTHING:
-                gateway = IPv4Address(row.gateway)
                 return DetourAnswer(
                     packet=packet,
                     taken=True,
                     row=row.seq_num,
                     interface=row.output_device,
-                    gateway=None if gateway.is_unspecified else gateway,
+                    gateway=None if row.gateway.is_unspecified else row.gateway,
                 )
     if not table.whole:
         problem = tr("there are more than {count} policy routes", count=MOST_ROWS - 1)
@@ -153,7 +152,7 @@ def _leading_away(
     """In their order, up to the one that leaves nothing to those behind it."""
     for row in rows:
         extent = covered(row, course, networks)
-        same = any(row.gateway == str(one.gateway) and row.output_device in ("", one.device) for one in ours)
+        same = any(row.gateway == one.gateway and row.output_device in ("", one.device) for one in ours)
         if extent is not Covers.NOTHING and row.action == "permit" and not same:
             yield row, extent
         if extent is Covers.EVERYTHING:

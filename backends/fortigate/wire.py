@@ -2,6 +2,7 @@
 device's default. Names follow FortiOS, with `_` for `-`."""
 
 from functools import partial
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -178,7 +179,7 @@ class PolicyRouteRow(Wire):
     end_port: int = 65535
     start_source_port: int = 0
     end_source_port: int = 65535
-    gateway: str = "0.0.0.0"  # noqa: S104 - the device's "none", nobody binds to it
+    gateway: IPv4Address = IPv4Address(0)  # the device's "none"
     output_device: str = ""
     tos_mask: str = ""
     internet_service_id: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="id"))] = ()
