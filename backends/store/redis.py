@@ -81,8 +81,10 @@ class RedisStore:
         self._closed = False
         self._warned: frozenset[str] = frozenset()
         options: dict[str, Any] = {}
-        if url.scheme == "rediss" and settings.ca_file is not None:
-            options["ssl_ca_certs"] = str(settings.ca_file)
+        if url.scheme == "rediss":
+            options["ssl_check_hostname"] = True  # redis-py does so by itself since 6.0 only
+            if settings.ca_file is not None:
+                options["ssl_ca_certs"] = str(settings.ca_file)
         self._pool = BlockingConnectionPool.from_url(
             settings.url.get_secret_value(),
             max_connections=_CONNECTIONS,

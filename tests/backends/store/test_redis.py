@@ -289,3 +289,19 @@ async def test_rediss_trusts_the_authority_it_was_given_and_no_other(server: Red
             pass
     listener.close()
     await listener.wait_closed()
+
+
+async def test_rediss_trusts_a_certificate_for_the_host_it_asks_and_for_no_other(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """The oldest release of the library that is allowed does not look at the name by itself."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("another.example").configure_cert(tls)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    listener = await asyncio.start_server(Relay(server).serve, "127.0.0.1", 0, ssl=tls)
+    with pytest.raises(Unreachable, match="not valid for"):
+        async with opened(f"rediss://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0", ca_file=trusted):
+            pass
+    listener.close()
+    await listener.wait_closed()
