@@ -9,7 +9,7 @@ import ssl
 import struct
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 
@@ -92,13 +92,19 @@ def _http2() -> Conversation:
     return Proof("HTTP/2 SETTINGS" if received[3:4] == b"\x04" else printable(received))
 
 
-def _tls() -> Conversation:
-    """A whole handshake, so that the server need not log a broken one. Nobody is trusted by it: it only proves data."""
+@cache
+def _believing() -> ssl.SSLContext:
+    """A context that takes any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tls() -> Conversation:
+    """A whole handshake, so that the server need not log a broken one. Nobody is trusted by it: it only proves data."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    session = context.wrap_bio(incoming, outgoing)
+    session = _believing().wrap_bio(incoming, outgoing)
     received = b""
     while True:
         try:

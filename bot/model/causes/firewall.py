@@ -44,15 +44,19 @@ def _policy_missing(e: Evidence) -> Sequence[str]:
 
 def _policy_differs(e: Evidence) -> Sequence[str]:
     by_nobody = [policy for policy in _denied(e) if not forbidden(policy)]
+    if not by_nobody:
+        return ()
     changed = [one for one in _differing(e, "policy") if one in _office_policies(e)]
     unclear = [one for one in _office_policies(e) if one.problem]
-    if not by_nobody or not (changed or unclear):
+    if not (changed or unclear):
         return ()
     return [*(policy_line(e.firewall, p) for p in by_nobody), *map(held_line, (*changed, *unclear))]
 
 
 def _object_differs(e: Evidence) -> Sequence[str]:
     flows = [*_denied(e), *(p for s in e.servers for p in (s.policy_udp, s.policy_tcp) if p and denied(e, p))]
+    if not flows:
+        return ()
     changed = [
         one
         for one in _differing(e, "address", "address-group")
