@@ -54,7 +54,7 @@ def _told(state: str | None) -> str:
         return tr("something unreadable")
     if not state:
         return tr("no forwarder")
-    if not (state.isascii() and state.isprintable() and len(state) < 360):
+    if not (state.isascii() and state.isprintable() and len(state) < 800):
         return tr("something unreadable")
     match state.split(" "):
         case [masters, timeout, recursion]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from ipaddress import IPv6Address
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pypsrp.wsman import WSMan
 
 from backends.windows_dns import scripts
 from backends.windows_dns.jea import FUNCTIONS
+from backends.windows_dns.names import MAX_MASTERS
 from bot.model.errors import Rejected, Unreachable
 from tests.backends.windows_dns.clock import DEADLINE_S
 from tests.backends.windows_dns.jea import JEA, MODULE, NAME, ROLE, install
@@ -72,6 +74,15 @@ async def test_an_endpoint_that_is_not_as_it_should_be_is_explained(
     target = dc.target("ntlm over http", **JEA)
     with pytest.raises(Rejected, match=says):
         await target.read([KEY])
+    await target.close()
+
+
+async def test_the_role_takes_the_longest_forwarder_there_can_be(dc: Office) -> None:
+    first = int(IPv6Address("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ff00"))
+    longest = WISH.model_copy(update={"masters": tuple(IPv6Address(first + number) for number in range(MAX_MASTERS))})
+    target = dc.target("ntlm over http", **JEA)
+    assert (await target.apply(step(None, longest))).kind == "applied"
+    assert (await target.apply(step(longest, None))).kind == "applied"
     await target.close()
 
 
