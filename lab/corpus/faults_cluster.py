@@ -21,6 +21,8 @@ _PODS = {
     "redis-abc": (("172.20.3.23",), 6379),
 }
 _SOCKETS = [(pod, port) for pods, port in _PODS.values() for pod in pods]
+_STRANGER = "172.20.6.90"
+"""The one pod of a service in another namespace: what a check compares with first of what stands on other nodes."""
 
 
 def _not_ready(office: Office) -> None:
@@ -81,6 +83,17 @@ async def _policed(office: Office) -> None:
     await office.ground.police({IPv4Address(pod) for pod, _ in _SOCKETS})
 
 
+async def _policed_like_a_stranger(office: Office) -> None:
+    """And somebody else's pod is silent for a reason of its own."""
+    await office.ground.police({IPv4Address(pod) for pod, _ in (*_SOCKETS, (_STRANGER, 0))})
+
+
+async def _not_running_beside_a_stranger(office: Office) -> None:
+    """The stranger is silent, not dead: only so does it look like a fault of the way."""
+    await office.ground.instead(_SOCKETS, None)
+    await office.ground.police({IPv4Address(_STRANGER)})
+
+
 async def _api_down(office: Office) -> None:
     """Whoever watches the API keeps what it has seen: let CoreDNS see it first."""
     office.running_cluster.coredns.answer(dns.message.make_query("kubernetes.default.svc.cluster.local.", "A"))
@@ -126,6 +139,14 @@ CLUSTER: tuple[Fault, ...] = (
     Fault("program hangs", "K8SNET-SVC-04", "program", _instead(_mute), (HEADLESS, SPREAD)),
     Fault("program hangs up", "K8SNET-SVC-06", "program", _instead(_hang_up)),
     Fault("network policy", "K8SNET-SVC-07", "policed", _policed, (HEADLESS, SPREAD)),
+    Fault(
+        "network policy, and a stranger is silent",
+        "K8SNET-SVC-07",
+        "policed",
+        _policed_like_a_stranger,
+        (HEADLESS, SPREAD),
+    ),
+    Fault("program not running, and a stranger is silent", "K8SNET-SVC-02", "program", _not_running_beside_a_stranger),
     Fault("API unreachable", "K8SNET-API-01", "api", _api_down, kind="blind", shows=("K8SNET-PATH-06",)),
     Fault("API hangs", "K8SNET-API-01", "api", _api("hang"), kind="blind"),
     Fault("API resets", "K8SNET-API-01", "api", _api("reset"), kind="blind"),
