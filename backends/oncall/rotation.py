@@ -104,6 +104,10 @@ class Rotation:
         return tuple(dict.fromkeys(_IDS.validate_python(answer["on_call"])))
 
     def _pagerduty(self, answer: Any) -> tuple[str, ...]:
+        if answer.get("more"):  # whoever is called first may be on a later page
+            raise Rejected(
+                SYSTEM, tr("it has more entries than one answer holds: narrow rotation.url, or add &limit=100")
+            )
         entries = TypeAdapter(Sequence[_OnCall]).validate_python(answer["oncalls"])
         first = min((entry.escalation_level for entry in entries), default=1)
         named = dict.fromkeys(entry.user.id for entry in entries if entry.escalation_level == first)

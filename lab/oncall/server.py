@@ -47,7 +47,10 @@ class Schedule:
             for level, users in self.levels.items()
             for user in users
         ]
-        body = {"oncalls": entries, "limit": 25, "offset": 0, "more": False, "total": None}
+        offset, limit = int(request.query.get("offset", 0)), min(int(request.query.get("limit", 25)), 100)
+        page = entries[offset : offset + limit]
+        more = offset + limit < len(entries)
+        body = {"oncalls": page, "limit": limit, "offset": offset, "more": more, "total": None}
         return await self._answer(request, body)
 
     async def plain(self, request: web.Request) -> web.StreamResponse:

@@ -55,6 +55,14 @@ async def test_somebody_whom_the_configuration_does_not_know_is_named_in_the_pro
         await pagerduty(schedule).on_call()
 
 
+async def test_who_is_called_first_may_not_be_on_the_first_page(schedule: Schedule) -> None:
+    schedule.levels = {2: ["PADA"] * 30, 1: ["POLGA"]}
+    with pytest.raises(Rejected, match="more entries than one answer holds"):
+        await pagerduty(schedule).on_call()
+    url = f"{schedule.url}/oncalls?schedule_ids[]=PNET&limit=100"
+    assert await plain(schedule, url=url, format="pagerduty", people=PEOPLE).on_call() == ("U0OLGA0001",)
+
+
 async def test_an_answer_counts_for_a_while_and_then_is_asked_for_again(schedule: Schedule) -> None:
     clock = Clock()
     rotation = plain(schedule, clock)
