@@ -48,6 +48,7 @@ class FaultProxy:
     stuck: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     forwarded_late: asyncio.Event = field(default_factory=asyncio.Event)
+    _runner: web.AppRunner | None = None
     _moved: asyncio.Condition = field(default_factory=asyncio.Condition)
     _armed: dict[tuple[str, int], Fault] = field(default_factory=dict)
     _held: tuple[str, int] | None = None
@@ -56,6 +57,14 @@ class FaultProxy:
     def arm(self, fault: Fault, action: Action, skip: int = 0) -> None:
         """Let the fault hit the next request of that action, after `skip` more."""
         self._armed[action, self.seen[action] + skip + 1] = fault
+
+    def hang_up(self) -> None:
+        """End all connections, those included over which nothing is asked at the moment."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        for connection in list(self._runner.server.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def hold(self, action: Action, skip: int = 0) -> None:
         """Keep a request on the way until `release`."""
@@ -155,6 +164,7 @@ class FaultProxy:
         app.router.add_post("/wsman", proxy.handle)
         runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
+        proxy._runner = runner
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()

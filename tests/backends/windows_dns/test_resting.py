@@ -10,6 +10,7 @@ from backends.windows_dns.line import REST_S
 from backends.windows_dns.target import WindowsDns
 from bot.model.errors import Unreachable
 from tests.backends.windows_dns.clock import DEADLINE_S, ManualClock
+from tests.backends.windows_dns.fault_proxy import FaultProxy
 from tests.backends.windows_dns.simulated import KEY, WISH, Login, Office, office, step
 
 SEALED_OR_NOT: list[Login] = ["basic over https", "ntlm over https", "ntlm over http", "credssp over https"]
@@ -76,6 +77,19 @@ async def test_a_write_over_a_connection_that_the_server_has_closed_meanwhile_is
         assert dc.writes().count("Add-DnsServerConditionalForwarderZone") == 1
         await door.close()
         assert await dc.shells() == 0
+
+
+async def test_a_write_over_a_connection_that_ended_while_it_rested_is_made_once(dc: Office, asked: Asked) -> None:
+    async with FaultProxy.before(dc.http.wsman_url) as proxy:
+        door = dc.target(endpoint=proxy.endpoint)
+        await door.read([KEY])
+        asked.since()
+        proxy.hang_up()
+        assert (await door.apply(step(None, WISH))).kind == "applied"
+        requests, connections = asked.since()
+        assert (requests % ONE_CALL, connections) == (0, 1)
+        assert dc.writes().count("Add-DnsServerConditionalForwarderZone") == 1
+        await door.close()
 
 
 async def test_two_failures_one_after_the_other_are_an_error(dc: Office) -> None:
