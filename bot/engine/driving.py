@@ -207,8 +207,9 @@ async def _settled(context: Context, operation: Operation) -> None:
     target = context.targets.get(operation.plan.steps[pending.steps[0]].target)
     if isinstance(target, SettlesLate):
         since = (await context.journal.now() - intents[-1].at).total_seconds()
-        # A clock that was set back tells nothing: then all of it is waited for from now on.
-        await context.env.sleep(max(0.0, target.settle_s - max(0.0, since)))
+        # Its last write was sent before this run began, and no later than any may be after its intent.
+        latest = LEASE_S - LONGEST_CALL_S - since
+        await context.env.sleep(max(0.0, target.settle_s + min(0.0, latest)))
         await _leased(context, operation.id)
 
 

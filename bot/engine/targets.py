@@ -101,7 +101,7 @@ class SettlesLate(Protocol):
 
     @property
     def settle_s(self) -> float:
-        """Seconds after a write was intended within which it may still begin, although nobody waits for its answer."""
+        """Seconds after a write was sent within which it may still begin, although nobody waits for its answer."""
         ...
 
 

@@ -1,12 +1,18 @@
 """A bot that takes over waits until nothing its dead predecessor sent can land any more."""
 
+from datetime import timedelta
+
+import pytest
+
 from bot.engine.presence import claim_name
 from tests.asking import ask, now, say_yes
 from tests.memory import SETTLE_S, Fault, SlowToSettle
 from tests.office import Company
 
 
-async def test_a_write_that_lands_late_is_seen_and_undone() -> None:
+@pytest.mark.parametrize("at_work_s", [0, 40])
+async def test_a_write_that_lands_late_is_seen_and_undone(at_work_s: float) -> None:
+    """`at_work_s`: how long the dead one had been taking the steps of its last intent when it sent this one."""
     company = Company()
     company.dns_server = SlowToSettle("dc1", keeps_marks=False)
     company.wire.dns_server = company.dns_server
@@ -18,6 +24,7 @@ async def test_a_write_that_lands_late_is_seen_and_undone() -> None:
     company.dns_server.fail("apply", Fault.HANG_BEFORE)
     await say_yes(first, operation)
     await company.dns_server.hanging.wait()
+    company.env.time += timedelta(seconds=at_work_s)
     second = company.engine()
     started = company.env.now()
     await claim_name(second.context)
