@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from unicodedata import east_asian_width
 
 from bot.model.wording import marked, tr
 
 LINE = 80  # what a fixed-width box holds on a desk; Slack would go on at the left edge
 BINDING = "\u00a0"  # a blank that no line ends at
-_WITH_UNIT = re.compile(r"(?<=[0-9]) (?=(?:ms|s|min|h|%)\b)")
+# What a line may end after: a word, or any Chinese character that opens no bracket and has no punctuation behind it.
+_OPENING, _CLOSING = "（“《", "，。；：？！）”》、"
+_WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffe6"
+_PIECES = re.compile(f" *[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}{_CLOSING}]+)?[{_CLOSING}]*")
+_WITH_UNIT = re.compile(r"(?<=[0-9]) (?=(?:ms|s|min|h|%|UTC)\b)")
 # Control characters but newline, and what has no width or turns the reading direction (Unicode 15, UAX #9).
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -40,9 +43,9 @@ def clip_lines(lines: Sequence[str], limit: int, more: str = marked("… and {co
 
 
 def aligned(texts: Iterable[str]) -> list[str]:
-    """Each filled up with blanks to the width of the widest; in a fixed-width box, Chinese takes two places."""
+    """Each filled up with blanks to the width of the widest."""
     texts = list(texts)
-    widths = [sum(1 + (east_asian_width(character) in "WF") for character in text) for text in texts]
+    widths = [width(text) for text in texts]
     return [text + " " * (max(widths) - width) for text, width in zip(texts, widths, strict=True)]
 
 
@@ -65,14 +68,16 @@ def fold(text: str) -> list[str]:
 
 
 def _folded(line: str) -> list[str]:
-    indent = len(line) - len(line.lstrip()) + 4
-    parts = wrap(
-        _WITH_UNIT.sub(BINDING, line),
-        LINE,
-        subsequent_indent=" " * indent,
-        expand_tabs=False,
-        replace_whitespace=False,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [part.replace(BINDING, " ") for part in parts] or [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    parts = [""]
+    for piece in _PIECES.findall(_WITH_UNIT.sub(BINDING, line)):
+        if parts[-1] and width(parts[-1] + piece) > LINE:
+            parts.append(indent + piece.lstrip(" "))
+        else:
+            parts[-1] += piece
+    return [part.replace(BINDING, " ") for part in parts]
+
+
+def width(text: str) -> int:
+    """In a fixed-width box, Chinese takes two places."""
+    return sum(1 + (east_asian_width(character) in "WF") for character in text)

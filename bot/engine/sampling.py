@@ -119,9 +119,9 @@ class Sampler:
         return findings(facts, gateway, self.lease_ages(), routes)
 
     def said(self, signal: Signal) -> str:
-        """What this signal said in the last round; empty when nothing."""
+        """What this signal said in the last round; empty when nothing that counts."""
         reading = self._said.get(signal, UNKNOWN)
-        return reading.evidence
+        return "" if reading.good is None else reading.evidence
 
     def self_check(self) -> str:
         """Why our own eyes can be trusted, in a sentence."""
