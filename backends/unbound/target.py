@@ -12,7 +12,7 @@ from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
 from bot.model.steps import Step
 from bot.model.wording import tr
 from bot.model.words import key_line
-from bot.model.zones import canonical_zone
+from bot.model.zones import check_forwarder_key
 
 
 class Unbound:
@@ -41,7 +41,7 @@ class Unbound:
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         """The forwarders that exist. Raises Rejected also where one has masters that are not IPv4."""
         for key in keys:
-            self._check_key(key)
+            check_forwarder_key(self._name, key)
         if not keys:
             return {}
         async with self._one_by_one:
@@ -79,7 +79,7 @@ class Unbound:
 
     async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
         try:
-            self._check_key(step.key)
+            check_forwarder_key(self._name, step.key)
             after = None if step.after is None else self.normalise(step.after)
         except Rejected as problem:
             return Outcome(kind="refused", detail=problem.problem)
@@ -141,19 +141,6 @@ class Unbound:
         for zone in sorted(self._unflushed):
             await self._control.ask("flush_zone", zone, writes=False)
             self._unflushed.discard(zone)
-
-    def _check_key(self, key: Key) -> None:
-        if key.kind != "forwarder":
-            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(key)))
-        try:
-            canonical = canonical_zone(key.name)
-        except ValueError as problem:
-            raise Rejected(self._name, str(problem)) from None
-        if canonical != key.name:
-            raise Rejected(
-                self._name,
-                tr("the zone {name} is spelt {canonical} here; ask for that", name=key.name, canonical=canonical),
-            )
 
 
 def _command(zone: str, after: Resource | None) -> tuple[str, ...]:

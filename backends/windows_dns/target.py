@@ -22,7 +22,7 @@ from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
 from bot.model.wording import tr
 from bot.model.words import key_line
-from bot.model.zones import ancestors, canonical_zone
+from bot.model.zones import ancestors, check_forwarder_key
 
 # How long a write that began just in time may take until everybody can see it.
 SETTLE_MARGIN_S = 5.0
@@ -79,7 +79,7 @@ class WindowsDns:
     async def read(self, keys: Collection[Key]) -> Mapping[Key, Resource]:
         """The forwarders that exist. Raises Rejected also where another kind of zone stands in their place."""
         for key in keys:
-            self._check_key(key)
+            check_forwarder_key(self._name, key)
         async with self._writing:
             await self._settle()
         zones = await self._zones(key.name for key in keys)
@@ -180,21 +180,8 @@ class WindowsDns:
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._shell.close()
 
-    def _check_key(self, key: Key) -> None:
-        if key.kind != "forwarder":
-            raise Rejected(self._name, tr("a DNS server holds forwarders, not {key}", key=key_line(key)))
-        try:
-            canonical = canonical_zone(key.name)
-        except ValueError as problem:
-            raise Rejected(self._name, str(problem)) from None
-        if canonical != key.name:
-            raise Rejected(
-                self._name,
-                tr("the zone {name} is spelt {canonical} here; ask for that", name=key.name, canonical=canonical),
-            )
-
     def _wish(self, step: Step) -> tuple[Forwarder | None, Forwarder | None]:
-        self._check_key(step.key)
+        check_forwarder_key(self._name, step.key)
         after = None if step.after is None else self.normalise(step.after)
         # Both are forwarders, because their key is one. `before` was read from the server and may be anything.
         assert step.before is None or isinstance(step.before, Forwarder)

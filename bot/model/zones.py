@@ -7,7 +7,10 @@ DNS servers would not save us: some take UTF-8 names or names that they themselv
 import re
 from ipaddress import IPv4Address, IPv6Address
 
+from bot.model.errors import Rejected
+from bot.model.resources import Key
 from bot.model.wording import marked, tr
+from bot.model.words import key_line
 
 MAX_ZONE_LENGTH = 253  # characters of a name whose wire form fits into 255 octets
 
@@ -52,6 +55,20 @@ def canonical_zone(text: str) -> str:
             )
         )
     return name
+
+
+def check_forwarder_key(system: str, key: Key) -> None:
+    """Raises Rejected unless it is a forwarder's, in its one spelling. `system` is the name of the DNS server."""
+    if key.kind != "forwarder":
+        raise Rejected(system, tr("a DNS server holds forwarders, not {key}", key=key_line(key)))
+    try:
+        canonical = canonical_zone(key.name)
+    except ValueError as problem:
+        raise Rejected(system, str(problem)) from None
+    if canonical != key.name:
+        raise Rejected(
+            system, tr("the zone {name} is spelt {canonical} here; ask for that", name=key.name, canonical=canonical)
+        )
 
 
 def ancestors(zone: str) -> tuple[str, ...]:

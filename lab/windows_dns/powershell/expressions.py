@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .characters import BLANKS, DASHES, is_word
 from .errors import ParseError, Unsupported
 from .scanner import Scanner
@@ -98,8 +100,12 @@ class ExpressionParser(Scanner):
         return None
 
     def _comma(self) -> Node:
+        return self._joined(self.unary)
+
+    def _joined(self, item: Callable[[], Node]) -> Node:
+        """One, or several with commas between."""
         start = self.i
-        items = [self.unary()]
+        items = [item()]
         while True:
             mark = self.i
             self.skip()
@@ -108,7 +114,7 @@ class ExpressionParser(Scanner):
                 return items[0] if len(items) == 1 else Comma(start, tuple(items))
             self.i += 1
             self.skip(newlines=True)
-            items.append(self.unary())
+            items.append(item())
 
     def unary(self) -> Node:
         self.skip()
@@ -304,17 +310,7 @@ class ExpressionParser(Scanner):
 
     def argument(self) -> Node:
         """One argument, or several joined by commas."""
-        start = self.i
-        items = [self._argument_item()]
-        while True:
-            mark = self.i
-            self.skip()
-            if self.peek() != ",":
-                self.i = mark
-                return items[0] if len(items) == 1 else Comma(start, tuple(items))
-            self.i += 1
-            self.skip(newlines=True)
-            items.append(self._argument_item())
+        return self._joined(self._argument_item)
 
     def _argument_item(self) -> Node:
         char, after = self.peek(), self.peek(1)

@@ -11,6 +11,8 @@ from typing import Any
 
 import trustme
 
+from tests.streams import served
+
 
 @dataclass
 class Request:
@@ -68,23 +70,8 @@ async def peer(behave: Behave, certificate: trustme.LeafCert) -> AsyncIterator[P
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     made = Peer(behave)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(made.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with served(made.serve, context) as made.port:
         yield made
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
 
 
 def http(status: int, body: bytes | str, content_type: str = "application/json", **headers: str) -> bytes:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.streams import served
+
 
 @dataclass
 class Relay:
@@ -22,7 +24,6 @@ class Relay:
 async def relay(port: int) -> AsyncIterator[Relay]:
     """A relay to a port of this host, on a port of its own."""
     made = Relay()
-    tasks: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counted: bool) -> None:
         try:
@@ -37,18 +38,7 @@ async def relay(port: int) -> AsyncIterator[Relay]:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        for work in (pump(reader, there_writer, False), pump(there_reader, writer, True)):
-            task = asyncio.get_running_loop().create_task(work)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        await asyncio.gather(pump(reader, there_writer, False), pump(there_reader, writer, True))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with served(connected) as made.port:
         yield made
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()

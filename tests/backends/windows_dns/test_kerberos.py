@@ -26,6 +26,7 @@ from tests.backends.windows_dns.logged import assert_nothing_tells, requests_of_
 from tests.backends.windows_dns.simulated import DOMAIN_USER, KEY, PASSWORD, WISH, Office, office, step
 from tests.backends.windows_dns.trouble import TROUBLE, write_through_trouble
 from tests.kdc import REALM, Kdc, needs_kdc
+from tests.streams import served
 
 pytestmark = needs_kdc
 SCHEMES = ("http", "https")
@@ -188,7 +189,6 @@ class Heard:
 async def eavesdropped(dc: Office) -> AsyncIterator[Heard]:
     """A wire-tap in front of the plain listener."""
     heard, port = Heard(), int(dc.http.wsman_url.split(":")[2].split("/")[0])
-    tasks: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -197,7 +197,6 @@ async def eavesdropped(dc: Office) -> AsyncIterator[Heard]:
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
@@ -207,13 +206,9 @@ async def eavesdropped(dc: Office) -> AsyncIterator[Heard]:
                 with suppress(OSError):
                     await each.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    heard.endpoint = f"http://localhost:{server.sockets[0].getsockname()[1]}/wsman"
-    async with server:
+    async with served(serve) as listening:
+        heard.endpoint = f"http://localhost:{listening}/wsman"
         yield heard
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_the_number_of_requests_of_one_call(kdc: Kdc, caplog: pytest.LogCaptureFixture) -> None:
