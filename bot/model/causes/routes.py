@@ -142,15 +142,6 @@ ROUTES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "K8SNET-RT-08",
-        "firewall",
-        _perhaps_led_away,
-        "policy routes could not be read, or one may match, and no data from the office itself proves the way",
-        marked("it cannot be told whether a policy route leads packets for the cluster another way"),
-        marked("Give the API user the right that is named, or look at Network > Policy Routes."),
-        verdict="undetermined",
-    ),
-    Row(
         "K8SNET-RT-06",
         "firewall",
         _unclear_row,
@@ -205,5 +196,17 @@ ROUTES: tuple[Row, ...] = (
             "apply the exposure again to restore it."
         ),
         fix="expose",
+    ),
+)
+
+ROUTE_DOUBTS: tuple[Row, ...] = (
+    Row(
+        "K8SNET-RT-08",
+        "firewall",
+        _perhaps_led_away,
+        "policy routes could not be read, or one may match, and no data from the office itself proves the way",
+        marked("it cannot be told whether a policy route leads packets for the cluster another way"),
+        marked("Give the API user the right that is named, or look at Network > Policy Routes."),
+        verdict="undetermined",
     ),
 )

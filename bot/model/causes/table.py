@@ -14,6 +14,7 @@ from bot.model.causes.forwarding import FORWARDING, FORWARDING_DOUBTS
 from bot.model.causes.gateway import GATEWAY
 from bot.model.causes.names import NAMES
 from bot.model.causes.nodes import NODE_NOTES, NODES
+from bot.model.causes.routes import ROUTE_DOUBTS
 from bot.model.causes.row import Row
 from bot.model.causes.service import SERVICE, SERVICE_SYMPTOMS
 from bot.model.causes.signals import allowed, direct_works, proven, route_right, spoke, tested
@@ -32,6 +33,7 @@ CAUSES: tuple[Row, ...] = (
     *DNS,
     *SERVICE,
     *DOUBTS,
+    *ROUTE_DOUBTS,
     *FORWARDING_DOUBTS,
     *DNS_SYMPTOMS,
     *TRAFFIC_SYMPTOMS,
