@@ -15,6 +15,10 @@ A verdict is one of three: **failed** (✗), **undetermined** (?, with the reaso
 A missing signal never passes. Rows are tried in this order; causes come first, then what could not be told. A
 *symptom* says that something is wrong, and is shown only when no cause was found. A *note* is worth knowing, and
 nothing is broken.
+
+In doubt a check connects to other services and pods, too, and compares. One of them that is silent accuses nobody: it
+is asked again, together with another one in the same place, and what all have in common is blamed only when two
+services show it that neither share a node nor belong to a namespace in which nothing answers.
 """
 
 
