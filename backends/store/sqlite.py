@@ -7,6 +7,7 @@ which owns the connection; several processes may share the file, the lock of SQL
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -209,8 +210,7 @@ class SqliteStore:
         self._connection.text_factory = lambda text: text.decode(errors="surrogateescape")
         self._check_owner()
         self._path.chmod(0o600)  # only now: until here it may have been anybody's file
-        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
+        if self._journal_mode() != "wal":
             raise Rejected(
                 "store", tr("{path} is on a file system without shared memory; use a local disk", path=self._path)
             )
@@ -222,6 +222,18 @@ class SqliteStore:
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {_SCHEMA}")
             database.execute(_SAMPLES)
+
+    def _journal_mode(self) -> str:
+        """Write ahead, if the file system can. SQLite lets nobody wait who switches at the same time as another."""
+        until = time.monotonic() + self._timeout_s / 2
+        while True:
+            try:
+                (mode,) = self._database().execute("PRAGMA journal_mode = WAL").fetchone()
+                return str(mode)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
 
     def _create(self) -> None:
         """Create the file before SQLite does, which would leave the mode to the umask. Touches no existing one."""
@@ -245,9 +257,14 @@ class SqliteStore:
 
     def _check_owner(self) -> None:
         database = self._database()
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        (schema,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        database.execute("BEGIN")  # to see one moment: another process may be making the tables just now
+        try:
+            (application,) = database.execute("PRAGMA application_id").fetchone()
+            (schema,) = database.execute("PRAGMA user_version").fetchone()
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        finally:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
         if application != _APPLICATION_ID and (application or schema or tables):
             raise Rejected("store", tr("{path} belongs to another program; choose another file", path=self._path))
         if schema > _SCHEMA:

@@ -103,6 +103,14 @@ async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
+async def test_several_that_open_a_new_file_at_once_all_find_it_ours(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / f"{number}.db"
+        stores = await asyncio.gather(*(SqliteStore.open(path, timeout_s=30) for _ in range(6)))
+        for store in stores:
+            await store.close()
+
+
 async def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     await (await SqliteStore.open(path)).close()
