@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
-from bot.engine.targets import Outcome
+from bot.engine.targets import MayGo, Outcome
 from bot.model.errors import Rejected, Unreachable
 from bot.model.resources import AddressGroup, Key, Kind, Policy, Resource, Route, TargetId, same_content
 from bot.model.steps import Step
@@ -70,7 +70,7 @@ class MemoryTarget:
             case _:
                 return resource
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
         fault = await self._arrive("apply")
         async with self._one_writer:
             if fault is Fault.REJECT:
@@ -78,6 +78,8 @@ class MemoryTarget:
             decided = self._decide(step)
             if decided is not None:
                 return decided
+            if may_go is not None and not may_go():
+                return Outcome(kind="refused", detail="not sent: its time was over")
             if fault is Fault.LOSE_REQUEST:
                 return Outcome(kind="unknown", detail="no answer came")
             if fault is Fault.LATE:

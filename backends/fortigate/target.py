@@ -17,7 +17,7 @@ from backends.fortigate.references import References
 from backends.fortigate.sessions import Sessions
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.writing import Writer
-from bot.engine.targets import Foresight, Outcome, Precedence
+from bot.engine.targets import Foresight, MayGo, Outcome, Precedence
 from bot.model.errors import Rejected
 from bot.model.facts import Protocol
 from bot.model.probes import (
@@ -76,19 +76,18 @@ class FortiGate:
             raise Rejected(self.name, f"{resource.key}: {'; '.join(problems)}")
         return wish
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
         """See `Target` and `apply_all`. Three round trips: compare, write, read back."""
-        [outcome] = await self.apply_all([step], not_after)
+        [outcome] = await self.apply_all([step], may_go)
         return outcome
 
-    async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
+    async def apply_all(self, steps: Sequence[Step], may_go: MayGo | None = None) -> Sequence[Outcome]:
         """Steps in their order, with one look before all and one read-back for each run of steps of one kind.
 
-        See `AppliesTogether`. No write leaves this machine when `not_after`, on the clock's monotonic scale, has
-        passed. Raises Unreachable or Rejected when the look before the first write fails; afterwards every failure
-        is an outcome.
+        See `AppliesTogether`. Raises Unreachable or Rejected when the look before the first write fails; afterwards
+        every failure is an outcome.
         """
-        return await self._writer.apply(steps, not_after)
+        return await self._writer.apply(steps, may_go)
 
     async def look_ahead(self, steps: Sequence[Step]) -> None:
         """See `LooksAhead`."""

@@ -17,7 +17,7 @@ from backends.fortigate.reading import Reader
 from backends.fortigate.urls import MonitorUrl, RowUrl, TableUrl
 from backends.fortigate.wire import ObjectUsage
 from bot.engine.side_by_side import both
-from bot.engine.targets import Outcome
+from bot.engine.targets import MayGo, Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Key, Kind, Policy, Position, Resource, Route
 from bot.model.steps import Step
@@ -72,7 +72,7 @@ class Writer:
         self._ahead: _Ahead | None = None
         self._idle_since = clock.monotonic()
 
-    async def apply(self, steps: Sequence[Step], not_after: float | None) -> Sequence[Outcome]:
+    async def apply(self, steps: Sequence[Step], may_go: MayGo | None) -> Sequence[Outcome]:
         """One outcome a step; see `FortiGate.apply_all`."""
         if len({step.key for step in steps}) != len(steps):
             raise ValueError(tr("two steps for one resource cannot go together: the second needs a fresh look"))
@@ -82,7 +82,7 @@ class Writer:
             return [refused(rejected.problem)] * len(steps)
         async with self._lock:
             try:
-                return await self._apply(steps, lambda: not_after is None or self._clock.monotonic() < not_after)
+                return await self._apply(steps, may_go or (lambda: True))
             finally:
                 self._idle_since = self._clock.monotonic()
 

@@ -10,10 +10,10 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Protocol, TypeVar
 
 from backends.unbound.settings import UnboundSettings
+from bot.engine.targets import MayGo
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.wording import marked, tr
 
@@ -39,15 +39,14 @@ class Control:
         self._settings = settings
         self._clock = clock
 
-    async def ask(self, *words: str, writes: bool = False, not_after: float | None = None) -> Sequence[str]:
+    async def ask(self, *words: str, writes: bool = False, may_go: MayGo | None = None) -> Sequence[str]:
         """The lines of the answer. The words are sent as they are, so they must not hold blanks or line ends.
 
-        Raises Rejected when the server answers with an error, or when nothing was sent because `not_after` had passed.
+        Raises Rejected when the server answers with an error, or when nothing was sent because `may_go` said no.
         When no whole answer comes within `timeout_s`: Unreachable if nothing was sent or the command does not write,
         otherwise OutcomeUnknown. In any case the connection is cut afterwards, so that nothing of it is sent again.
         """
-        in_time = partial(self._before, not_after)
-        exchange = _Exchange(self._settings, " ".join((MAGIC, *words)), in_time)
+        exchange = _Exchange(self._settings, " ".join((MAGIC, *words)), may_go or (lambda: True))
         held = asyncio.ensure_future(exchange.hold())
         deadline = asyncio.ensure_future(self._clock.sleep(self._settings.timeout_s))
         try:
@@ -64,9 +63,6 @@ class Control:
         if error is not None:
             raise self._failed(error, exchange.sent, writes)
         return self._lines(held.result(), words[0], writes)
-
-    def _before(self, not_after: float | None) -> bool:
-        return not_after is None or self._clock.monotonic() < not_after
 
     def _lines(self, answer: str, command: str, writes: bool) -> Sequence[str]:
         if answer.startswith("error"):

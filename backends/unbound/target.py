@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from backends.unbound import mapping
 from backends.unbound.control import Clock, Control
 from backends.unbound.settings import UnboundSettings
-from bot.engine.targets import Foresight, Outcome
+from bot.engine.targets import Foresight, MayGo, Outcome
 from bot.model.errors import BackendError, Rejected
 from bot.model.resources import Forwarder, Key, Resource, TargetId, same_content
 from bot.model.steps import Step
@@ -77,7 +77,7 @@ class Unbound:
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
         try:
             check_forwarder_key(self._name, step.key)
             after = None if step.after is None else self.normalise(step.after)
@@ -101,13 +101,13 @@ class Unbound:
                         found=_told(now),
                     ),
                 )
-            return await self._write(zone, after, not_after)
+            return await self._write(zone, after, may_go)
 
-    async def _write(self, zone: str, after: Resource | None, not_after: float | None) -> Outcome:
+    async def _write(self, zone: str, after: Resource | None, may_go: MayGo | None) -> Outcome:
         # Set beforehand: whatever cuts us off, a cancelled task included, the cache is cleared before the next look.
         self._unflushed.add(zone)
         try:
-            await self._control.ask(*_command(zone, after), writes=True, not_after=not_after)
+            await self._control.ask(*_command(zone, after), writes=True, may_go=may_go)
         except Rejected as problem:
             self._unflushed.discard(zone)
             return Outcome(kind="refused", detail=tr("nothing was written: {problem}", problem=problem.problem))

@@ -16,7 +16,7 @@ from backends.windows_dns.verdicts import judge
 from backends.windows_dns.winrm_shell import Clock, LoginRefused, StillRunning, WinRmShell
 from backends.windows_dns.wire import Answer, AnyAnswer, FactsAnswer, ReadAnswer, WriteAnswer, Zone, parse
 from bot.engine.side_by_side import both
-from bot.engine.targets import Foresight, Outcome
+from bot.engine.targets import Foresight, MayGo, Outcome
 from bot.model.errors import BackendError, OutcomeUnknown, Rejected, Unreachable
 from bot.model.resources import Forwarder, Key, Resource, TargetId
 from bot.model.steps import Step
@@ -125,9 +125,9 @@ class WindowsDns:
         except ValueError as problem:
             raise Rejected(self._name, str(problem)) from None
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
-        """See `Target`. The server refuses to begin the write after `not_after`, on the clock's monotonic scale, and
-        in any case `write_limit_s` after it was sent. Raises Unreachable or Rejected only before the write is sent.
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
+        """See `Target`. The server refuses to begin the write `write_limit_s` after it was sent. Raises Unreachable or
+        Rejected only before the write is sent.
         """
         try:
             before, after = self._wish(step)
@@ -137,13 +137,10 @@ class WindowsDns:
             await self._settle()
             deadline = self._deadline()
             server = await self._server_clock(deadline)
-            limit_s: float = self._settings.write_limit_s
-            if not_after is not None:
-                limit_s = min(limit_s, not_after - self._clock.monotonic())
-            if limit_s <= 0:
+            if may_go is not None and not may_go():
                 return Outcome(kind="refused", detail=tr("not sent: its time was up before it could be"))
             wish = mapping.write_parameters(before, after, self._settings.storage, self._settings.directory_partition)
-            wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(limit_s)}
+            wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(self._settings.write_limit_s)}
             return await self._write(wish, deadline)
 
     async def _server_clock(self, deadline: float) -> Answer:

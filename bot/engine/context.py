@@ -17,6 +17,13 @@ from bot.model.suggest import suggestion
 from bot.model.wording import listed, tr
 
 
+@dataclass
+class Presence:
+    """Until when (monotonic) this process bears the bot's name for sure; see `bot.engine.presence`."""
+
+    until: float = float("-inf")
+
+
 @dataclass(frozen=True)
 class Context:
     """Composed once in bot/app.py. `vantage` says in words from where this bot probes."""
@@ -35,6 +42,7 @@ class Context:
     instance: str  # this bot's name among its replicas; stable over restarts
     process: str  # this life of it; new with every start
     rotations: Mapping[str, Rotation] = field(default_factory=dict)  # by cluster; without one, app.yaml's list counts
+    presence: Presence = field(default_factory=Presence)
     seen: dict[str, ClusterFacts] = field(default_factory=dict)  # of each cluster last; to guess from, not to decide on
 
     async def facts(self, cluster: str) -> ClusterFacts:

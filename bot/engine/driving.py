@@ -8,9 +8,9 @@ from bot.engine.forgetting import forget
 from bot.engine.journal import TakenOver
 from bot.engine.metering import Meter
 from bot.engine.ports import Hold
-from bot.engine.presence import holds_name, name_hold
+from bot.engine.presence import holds_name, name_hold, renewed, surely_ours
 from bot.engine.sessions import clear_stale
-from bot.engine.targets import AppliesTogether, Outcome, SettlesLate, Target
+from bot.engine.targets import AppliesTogether, MayGo, Outcome, SettlesLate, Target
 from bot.engine.verifying import verify
 from bot.model.errors import BackendError, Rejected
 from bot.model.journal import AnyEntry, Attempted, Direction, Finished, Intended, StepResult, Stuck, TurnedBack
@@ -56,7 +56,8 @@ async def drive(context: Context, operation_id: str) -> None:
         return
     async with Meter(context) as meter:
         while operation is not None:
-            entries = await _perform(context, operation, run, ours_since + LEASE_S - LONGEST_CALL_S, meter)
+            may_go = partial(_may_go, context, ours_since + LEASE_S - LONGEST_CALL_S)
+            entries = await _perform(context, operation, run, may_go, meter)
             if not entries:
                 await context.journal.release(_lease(operation_id), context.instance)
                 return
@@ -78,6 +79,7 @@ async def _written_down(context: Context, operation: Operation, entries: Sequenc
     """
     holding = (name_hold(context), Hold(name=_lease(operation.id), owner=context.instance, ttl_s=LEASE_S))
     for entry in entries:
+        asked_at = context.env.monotonic()
         try:
             written = await context.journal.commit(partial(_unless_overtaken, entry, operation), holding=holding)
         except TakenOver:
@@ -85,6 +87,7 @@ async def _written_down(context: Context, operation: Operation, entries: Sequenc
         if written is None:
             ours = await _leased(context, operation.id)
             return (await context.journal.world()).operations[operation.id] if ours else None
+        renewed(context, asked_at)
         operation = context.journal.known.operations[operation.id]
     return operation
 
@@ -103,16 +106,19 @@ async def _leased(context: Context, operation_id: str) -> bool:
     return await holds_name(context) and await context.journal.lease(_lease(operation_id), context.instance, LEASE_S)
 
 
-async def _perform(
-    context: Context, operation: Operation, run: str, not_after: float, meter: Meter
-) -> Sequence[AnyEntry]:
+def _may_go(context: Context, not_after: float) -> bool:
+    """Whether neither the operation nor our name can be another's yet: a process may have slept over both."""
+    return context.env.monotonic() < not_after and surely_ours(context)
+
+
+async def _perform(context: Context, operation: Operation, run: str, may_go: MayGo, meter: Meter) -> Sequence[AnyEntry]:
     """Do what comes next; what is to be written down about it, nothing at the end."""
     action = next_action(operation, run)
     match action:
         case Write(steps=steps, direction=direction):
             if operation.plan is not None and operation.plan.reroutes:
                 meter.begin(operation)
-            results = await _write(context, operation, steps, direction, not_after)
+            results = await _write(context, operation, steps, direction, may_go)
             return [Attempted(operation=operation.id, direction=direction, results=results)]
         case Verify():
             verified = await verify(context, operation, partial(_leased, context, operation.id))
@@ -146,7 +152,7 @@ async def _record(
 
 
 async def _write(
-    context: Context, operation: Operation, indexes: Sequence[int], direction: Direction, not_after: float
+    context: Context, operation: Operation, indexes: Sequence[int], direction: Direction, may_go: MayGo
 ) -> tuple[StepResult, ...]:
     """Take the steps together; whatever is not known afterwards is read."""
     steps = [_step(operation, index, direction) for index in indexes]
@@ -155,9 +161,9 @@ async def _write(
     except Rejected as error:
         return tuple(StepResult(step=index, ending="failed", reason=str(error)) for index in indexes)
     if steps[0].key.kind == "cache":
-        outcomes: Sequence[Outcome] = [await forget(target, s, context.env.monotonic() > not_after) for s in steps]
+        outcomes: Sequence[Outcome] = [await forget(target, s, may_go) for s in steps]
     else:
-        outcomes = await _apply(target, steps, not_after)
+        outcomes = await _apply(target, steps, may_go)
     results = []
     for index, outcome in zip(indexes, outcomes, strict=True):
         match outcome.kind:
@@ -175,17 +181,17 @@ async def _write(
     return tuple(results)
 
 
-async def _apply(target: Target, steps: Sequence[Step], not_after: float) -> Sequence[Outcome]:
+async def _apply(target: Target, steps: Sequence[Step], may_go: MayGo) -> Sequence[Outcome]:
     """The outcomes of steps taken in order, up to the first that does not succeed."""
     if isinstance(target, AppliesTogether):
         try:
-            return await target.apply_all(steps, not_after)
+            return await target.apply_all(steps, may_go)
         except BackendError as error:
             return [_outcome(error), *[_SKIPPED] * (len(steps) - 1)]
     outcomes: list[Outcome] = []
     for step in steps:
         try:
-            outcomes.append(await target.apply(step, not_after))
+            outcomes.append(await target.apply(step, may_go))
         except BackendError as error:
             outcomes.append(_outcome(error))
         if outcomes[-1].kind not in ("applied", "already"):

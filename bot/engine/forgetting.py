@@ -1,7 +1,7 @@
 """DNS servers that shall forget what they believe to know: a plan whose steps only empty caches."""
 
 from bot.engine.context import Context
-from bot.engine.targets import ForgetsAnswers, Outcome, Target
+from bot.engine.targets import ForgetsAnswers, MayGo, Outcome, Target
 from bot.model import names
 from bot.model.commands import ClearDnsCache
 from bot.model.errors import BackendError, OutcomeUnknown, UserError
@@ -65,14 +65,14 @@ async def plan_clearing(
     )
 
 
-async def forget(target: Target, step: Step, expired: bool) -> Outcome:
+async def forget(target: Target, step: Step, may_go: MayGo) -> Outcome:
     """Take a step towards an empty cache, or back from it: what was forgotten comes back by itself.
 
     An answer that was lost is a failure: to forget twice does no harm, so it is asked for again.
     """
     if step.after is None:
         return Outcome(kind="already", detail=tr("a cache fills itself"))
-    if expired or not isinstance(target, ForgetsAnswers):
+    if not may_go() or not isinstance(target, ForgetsAnswers):
         return Outcome(kind="refused", detail=tr("not sent: its time was up before it could be"))
     try:
         await target.forget_answers()

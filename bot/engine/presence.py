@@ -14,12 +14,27 @@ log = logging.getLogger(__name__)
 
 TTL_S = 8.0
 RENEWAL_S = 2.0
+MARGIN_S = 1.0  # between the last look at the clock and the moment when something has left the machine
 
 
 async def holds_name(context: Context) -> bool:
     """Take or renew this process' hold on the instance name."""
     hold = name_hold(context)
-    return await context.journal.lease(hold.name, hold.owner, hold.ttl_s)
+    asked_at = context.env.monotonic()
+    held = await context.journal.lease(hold.name, hold.owner, hold.ttl_s)
+    if held:
+        renewed(context, asked_at)
+    return held
+
+
+def renewed(context: Context, asked_at: float) -> None:
+    """The name was renewed by a request of that moment (monotonic): it is ours for at least so long."""
+    context.presence.until = max(context.presence.until, asked_at + TTL_S - MARGIN_S)
+
+
+def surely_ours(context: Context) -> bool:
+    """Whether nobody else can bear the name at this moment, as far as this process knows without asking."""
+    return context.env.monotonic() < context.presence.until
 
 
 def name_hold(context: Context) -> Hold:

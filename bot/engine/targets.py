@@ -3,7 +3,7 @@
 What a target cannot do is a protocol that it lacks. For errors and deadlines see `bot.engine.ports`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, Protocol, runtime_checkable
 
@@ -21,6 +21,9 @@ from bot.model.probes import (
 from bot.model.resources import Key, Kind, Position, Resource, TargetId
 from bot.model.steps import Step
 from bot.model.value import Value
+
+MayGo = Callable[[], bool]
+"""Whether something may still be sent, at this very moment: the right to do so may end while one waits for a turn."""
 
 
 class Outcome(Value):
@@ -57,14 +60,14 @@ class Target(Protocol):
         """How this wish will read back once applied. Raises Rejected for a wish the device can never hold."""
         ...
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
         """Make the resource equal `step.after` if it still equals `step.before`; read back before answering.
 
         Equal to `after` already: `already`, nothing written. Neither: `refused`, nothing written. An answer that
         never came: `unknown`. One writer at a time per target is the implementation's duty. Comparison is by
-        content (`same_content`) plus, where something of ours is changed or removed, our mark. Nothing is sent once
-        `not_after`, on Env's monotonic clock, has passed. Raises Unreachable or Rejected only when certainly nothing
-        was written.
+        content (`same_content`) plus, where something of ours is changed or removed, our mark. `may_go` is asked as the
+        last thing before anything that writes is sent, and nothing is once it says no. Raises Unreachable or Rejected
+        only when certainly nothing was written.
         """
         ...
 
@@ -75,7 +78,7 @@ class Target(Protocol):
 class AppliesTogether(Protocol):
     """A target that takes several steps in fewer round trips than one by one."""
 
-    async def apply_all(self, steps: Sequence[Step], not_after: float | None = None) -> Sequence[Outcome]:
+    async def apply_all(self, steps: Sequence[Step], may_go: MayGo | None = None) -> Sequence[Outcome]:
         """The steps in their order, one outcome for each.
 
         When one can be seen to be refused beforehand, nothing is written at all. As soon as one is known to have ended

@@ -23,8 +23,6 @@ class Subject(ABC):
     to exists."""
     secret: str = ""
     """What the target must never say; empty when it has none."""
-    keeps_time: bool = True
-    """Whether it has a clock to hold `not_after` against."""
 
     @abstractmethod
     async def put(self, resource: Resource) -> None:
@@ -70,7 +68,6 @@ class MemorySubject(Subject):
     """The in-memory target: the contract holds for what other tests rely on, too."""
 
     pairs = FIREWALL_PAIRS
-    keeps_time = False
 
     def __init__(self, *, keeps_marks: bool) -> None:
         self.memory = MemoryTarget("office-fw", keeps_marks=keeps_marks)

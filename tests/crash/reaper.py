@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.engine.engine import Engine
 from bot.engine.ports import Store, Stored
+from bot.engine.targets import MayGo
 from bot.model.resources import Key
 from bot.model.steps import Step
 from tests.memory_store import MemoryStore
@@ -67,8 +68,8 @@ class MortalTarget(Mortal):
     async def read(self, keys: Collection[Key]) -> Any:
         return await Mortal.__getattr__(self, "read")(keys)
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Any:
-        return await Mortal.__getattr__(self, "apply")(step, not_after)
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Any:
+        return await Mortal.__getattr__(self, "apply")(step, may_go)
 
     async def forget_answers(self) -> None:
         await Mortal.__getattr__(self, "forget_answers")()

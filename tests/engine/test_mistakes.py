@@ -7,7 +7,7 @@ import pytest
 
 from bot.engine.announcing import Outbox
 from bot.engine.ports import Stored
-from bot.engine.targets import Outcome
+from bot.engine.targets import MayGo, Outcome
 from bot.model.errors import Rejected
 from bot.model.facts import ClusterFacts
 from bot.model.steps import Step
@@ -27,10 +27,10 @@ class OddFirewall(MemoryTarget):
 
     odd = True
 
-    async def apply(self, step: Step, not_after: float | None = None) -> Outcome:
+    async def apply(self, step: Step, may_go: MayGo | None = None) -> Outcome:
         if self.odd and len(self.writes) == 4:
             raise KeyError("what no adapter should raise")
-        return await super().apply(step, not_after)
+        return await super().apply(step, may_go)
 
 
 async def test_a_plan_that_ends_in_a_mistake_of_ours_says_so_on_its_card(caplog: pytest.LogCaptureFixture) -> None:

@@ -125,7 +125,7 @@ async def test_nobody_is_asked_about_routes_while_a_change_is_moving_them() -> N
     office.company.firewall.fail("apply", Fault.HANG_AFTER)
     await say_yes(office.engine, operation, ADA)
     await office.company.firewall.hanging.wait()
-    await office.rounds(20)
+    await office.rounds(8)
     assert await office.incident() is None
     office.company.firewall.release()
     await office.company.env.idle()

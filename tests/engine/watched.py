@@ -4,6 +4,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 
 from bot.engine.engine import Engine
+from bot.engine.presence import holds_name
 from bot.engine.watching import GatewayWatch
 from bot.model.commands import Expose
 from bot.model.facts import ClusterFacts, Endpoint, Node, Service, ServicePort
@@ -83,6 +84,7 @@ class Watched:
     async def rounds(self, count: int) -> None:
         """So many looks, at the rules' interval; the API is read each time."""
         for _ in range(count):
+            await holds_name(self.engine.context)  # as a living bot does all the time
             await self.watch.sampler.refresh()
             await self.watch.tick()
             self.pass_time(self.rules.interval_s)

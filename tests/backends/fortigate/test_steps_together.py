@@ -96,7 +96,7 @@ async def test_the_first_failure_ends_the_rest(office: Office) -> None:
 
 
 async def test_nothing_leaves_after_its_time(office: Office) -> None:
-    outcomes = await office.target.apply_all([step(None, ours(PODS)), step(None, ours(SERVICES))], not_after=1000.0)
+    outcomes = await office.target.apply_all([step(None, ours(PODS)), step(None, ours(SERVICES))], lambda: False)
     assert [outcome.kind for outcome in outcomes] == ["refused", "skipped"]
     assert "time was over" in outcomes[0].detail
     assert office.writes == []
@@ -104,7 +104,8 @@ async def test_nothing_leaves_after_its_time(office: Office) -> None:
 
 async def test_time_that_runs_out_between_two_writes_stops_the_second(office_with: Open) -> None:
     office = await office_with(arriving=lambda n: n == 3 and setattr(office.clock, "time", 2000.0))
-    outcomes = await office.target.apply_all([step(None, ours(PODS)), step(None, ours(SERVICES))], not_after=1500.0)
+    steps = [step(None, ours(PODS)), step(None, ours(SERVICES))]
+    outcomes = await office.target.apply_all(steps, lambda: office.clock.monotonic() < 1500.0)
     assert [outcome.kind for outcome in outcomes] == ["applied", "refused"]
     assert len(office.writes) == 1
 
