@@ -49,6 +49,10 @@ class Seen:
         return str(self.raw["author"])
 
     @property
+    def in_thread(self) -> bool:
+        return bool(self.raw["in_thread"])
+
+    @property
     def ephemeral(self) -> bool:
         return bool(self.raw["ephemeral"])
 
