@@ -93,5 +93,7 @@ async def test_what_recovers_is_withdrawn_in_the_same_message(transport: str) ->
         over = await room.slack.until(contains="Over: everything has been good again for a while")
         assert (over.ts, over.buttons) == (asked.ts, [])
         # Below it may stand that it got worse, when the watch had looked in between.
-        incidents = [one for one in await room.slack.messages() if "The gateway of qa" in one.text and not one.in_thread]
+        incidents = [
+            one for one in await room.slack.messages() if "The gateway of qa" in one.text and not one.in_thread
+        ]
         assert len(incidents) == 1
