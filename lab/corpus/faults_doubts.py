@@ -183,7 +183,6 @@ DOUBTS: tuple[Fault, ...] = (
 UNMADE: dict[str, str] = {
     "K8SNET-ASK-06": "the article's bot stands in the office",
     "K8SNET-ASK-08": "the article's cluster has enough services to compare with",
-    "K8SNET-RT-07": "the kernel's firewall has no policy routes; the simulated one has, and its tests",
     "K8SNET-RT-08": "the article's bot stands in the office, where data proves the way",
     "K8SNET-PATH-03": "what a real kernel acknowledges is proven, and of what a simulated one does no fault is made",
     "K8SNET-DNS-14": "the simulated DNS server, as Windows, refuses no client",

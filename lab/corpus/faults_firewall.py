@@ -43,6 +43,18 @@ def _add_route(dst: str, gateway: str = "0.0.0.0", **fields: Any) -> Change:
     return apply
 
 
+def _lead_away(office: Office) -> None:
+    """What comes from the office for the cluster's networks takes the way to the internet."""
+    body = {
+        "seq-num": 1,
+        "input-device": _names("internal"),
+        "dst": [{"subnet": "10.68.0.0/255.255.0.0"}, {"subnet": "172.20.0.0/255.255.0.0"}],
+        "gateway": "192.0.2.1",
+        "output-device": "wan1",
+    }
+    office.device.create("router/policy", body)
+
+
 def _deny(service: str) -> Change:
     """A policy in front of all others."""
 
@@ -151,6 +163,7 @@ FIREWALL: tuple[Fault, ...] = (
         "route-services",
         _add_route("10.68.0.0/24", blackhole="enable", device=""),
     ),
+    Fault("a policy route to the internet", "K8SNET-RT-07", "policy-route", _lead_away),
     Fault("cable to the nodes unplugged", "K8SNET-FW-03", "interface", _unplug),
     Fault("interface to the nodes down", "K8SNET-FW-03", "interface", _set("system/interface", "Test", status="down")),
     Fault("no policy for the office", "K8SNET-POL-01", "office-policy", _delete(_POLICIES, _FOR_OFFICE)),

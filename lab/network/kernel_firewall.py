@@ -8,8 +8,7 @@ Sessions: replies pass. Packets of the original direction are looked up again wh
 ``firewall-session-dirty check-all`` amounts to – a session whose policy is gone ends, all others keep flowing
 when rules are replaced; ``check-new`` policies let their sessions live. A TCP connection must begin with SYN.
 
-Not imitated: policy routes, IPv6, VIPs, address pools, virtual IPs, internet services, users, inspection, and weights
-of ECMP.
+Not imitated: IPv6, VIPs, address pools, virtual IPs, internet services, users, inspection, and weights of ECMP.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -28,6 +27,7 @@ from lab.network.kernel_firewall_objects import (
 )
 from lab.network.kernel_firewall_routes import Leg, Route, active_routes, legs, reachable_through
 from lab.network.kernel_firewall_schedules import in_force
+from lab.network.kernel_policy_routes import Way, policy_routes
 
 TABLE = "k8snet_firewall"
 IMPLICIT_DENY = 0
@@ -50,6 +50,8 @@ class Program:
     """Body of the table: counters and chains. `transaction` wraps it."""
     carrier: tuple[str, ...] | None
     """The interfaces that were taken to exist and to have a link; None: all."""
+    ways: tuple[Way, ...]
+    """Where policy routes send what the rules have marked."""
     problems: tuple[str, ...]
     """What could not be expressed and therefore matches nothing."""
 
@@ -93,8 +95,11 @@ def program(
         if row.get("status", "enable") == "enable" and in_force(row, tables, now, objects.problems):
             forward += _policy(row, objects)
     ids = (IMPLICIT_DENY, *(row["policyid"] for row in rows))
+    ways, marking = policy_routes(tables.get("router/policy", ()), objects, interfaces, routes)
     chains = [
         *_counters(ids),
+        *(_chain("prerouting", "type filter hook prerouting priority mangle; policy accept;", marking)
+          if marking else ()),
         *_chain("forward", "type filter hook forward priority filter; policy drop;", [
             *_session_rules([row["policyid"] for row in rows if row.get("firewall-session-dirty") == "check-new"]),
             *_reverse_path(interfaces, routes, strict=enabled(settings, "strict-src-check")),
@@ -109,7 +114,8 @@ def program(
                 _local(interfaces, routes, https_port)),
     ]  # fmt: skip
     links = None if carrier is None else tuple(carrier)
-    return Program(interfaces, routes, ids, "\n".join(chains) + "\n", links, tuple(dict.fromkeys(objects.problems)))
+    problems = tuple(dict.fromkeys(objects.problems))
+    return Program(interfaces, routes, ids, "\n".join(chains) + "\n", links, ways, problems)
 
 
 def _usable(row: Row, objects: Objects) -> bool:

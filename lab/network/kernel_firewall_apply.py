@@ -15,6 +15,7 @@ from typing import Any
 from lab.network.kernel_firewall import TABLE, Program, program
 from lab.network.kernel_firewall_objects import Tables
 from lab.network.kernel_firewall_routes import BLACKHOLE, NO_GATEWAY, Hop, Leg, Route, active_routes, legs
+from lab.network.kernel_policy_routes import FIRST_MARK, Way
 
 ROUTING = ("router/static", "firewall/address", "firewall/addrgrp", "system/link-monitor")
 """The tables that decide which static routes are active."""
@@ -66,7 +67,8 @@ async def apply(
     result = program(tables, now, carrier=carrier, failed_monitors=failed_monitors, https_port=https_port)
     stale = (await counters(run)).keys() - set(result.policies)
     await _checked(run, ["nft", "-f", "-"], result.transaction(sorted(stale)))
-    if batch := list(_route_changes(result.routes, await routes(run))):
+    batch = [*_route_changes(result.routes, await routes(run)), *_way_changes(result.ways, await _ways(run))]
+    if batch:
         await _ip(run, batch)
     return result
 
@@ -86,6 +88,8 @@ async def reroute(
     *routing* are the tables that decide about routes (`ROUTING`), *everything* gives all of them. None, and nothing
     is done, when more than routes differs from what was applied *before*.
     """
+    if before.ways:
+        return None  # they may lead by one of these routes
     ways = active_routes(routing, before.legs, failed_monitors)
     if _ends(ways) == _ends(before.routes):
         result = replace(before, routes=ways)  # rules tell networks and devices apart, never next hops
@@ -136,6 +140,24 @@ async def routes(run: Run) -> dict[IPv4Network, tuple[Hop, ...]]:
             hops = row.get("nexthops") or [row]
             found[prefix] = tuple(sorted(Hop(hop["dev"], IPv4Address(hop.get("gateway", "0.0.0.0"))) for hop in hops))
     return found
+
+
+async def _ways(run: Run) -> frozenset[int]:
+    """The marks that have a table of their own now."""
+    rules = await _json(run, ["ip", "-j", "rule", "show"])
+    return frozenset(mark for rule in rules if (mark := int(rule.get("fwmark", "0"), 16)) >= FIRST_MARK)
+
+
+def _way_changes(wanted: Sequence[Way], present: Collection[int]) -> Iterator[str]:
+    """Tables are filled each time: an interface that was down has lost them."""
+    for mark in sorted({*present} - {way.mark for way in wanted}):
+        yield f"rule del fwmark {mark} lookup {mark}"
+        yield f"route flush table {mark}"
+    for way in wanted:
+        scope = " scope link" if way.hop.gateway == NO_GATEWAY else ""
+        yield f"route replace default {_hop(way.hop)}{scope} table {way.mark}"
+        if way.mark not in present:
+            yield f"rule add fwmark {way.mark} lookup {way.mark}"
 
 
 async def _devices(run: Run) -> dict[str, _Device]:

@@ -42,6 +42,7 @@ TABLES = (
     "firewall.schedule/onetime",
     "firewall.schedule/group",
     "router/static",
+    "router/policy",
 )
 NOTHING = PolicyCounters(0, 0, 0)
 TICK = 1.0

@@ -46,6 +46,8 @@ async def test_a_fault_is_named_by_its_code(case: Case, state: State) -> None:
 @pytest.mark.parametrize("case", PAIRS, ids=lambda case: case.name)
 async def test_of_two_faults_one_is_named_first_and_none_passes(case: Case, state: State) -> None:
     result = await run(case, state)
+    if result.impossible:
+        pytest.skip(f"made on the kernel network only: {result.impossible}")
     assert result.right, explained(result)
     assert not result.false_passed
 

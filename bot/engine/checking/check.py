@@ -7,7 +7,8 @@ from contextlib import suppress
 from bot.engine.checking.asking import Ahead, Asking, cancelled
 from bot.engine.checking.known import Known, known
 from bot.engine.checking.many import Many
-from bot.engine.checking.one import One, Subject
+from bot.engine.checking.one import One
+from bot.engine.checking.subject import Subject
 from bot.engine.checking.surroundings import Surroundings
 from bot.engine.context import Context
 from bot.model import names

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from bot.engine.checking.asking import all_of
-from bot.engine.checking.one import One, Shared, Subject
+from bot.engine.checking.one import One, Shared
+from bot.engine.checking.subject import Subject
 from bot.engine.checking.surroundings import Surroundings
 from bot.model.causes.table import diagnose
 from bot.model.diagnosis import DnsEvidence, Report

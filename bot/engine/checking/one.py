@@ -3,22 +3,20 @@
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from bot.engine.checking.asking import all_of, cancelled
 from bot.engine.checking.comparing import compared
 from bot.engine.checking.known import DNS_PORT
+from bot.engine.checking.subject import Subject
 from bot.engine.checking.surroundings import Surroundings
 from bot.model.causes.signals import forbidden, spoke
 from bot.model.causes.table import diagnose
 from bot.model.desired import Placed, zone_of
 from bot.model.diagnosis import DnsEvidence, Evidence, GatewayEvidence, Held, Report, Sample, Traffic
-from bot.model.facts import Service, ServicePort
+from bot.model.facts import ServicePort
 from bot.model.probes import ConnectAnswer, DetourAnswer, DnsAnswer, PolicyAnswer, RouteAnswer
-from bot.model.proof import addresses_of
 from bot.model.protocols import spoken_on
 from bot.model.resources import Forwarder
 from bot.model.site import DnsServer
@@ -30,46 +28,6 @@ MISSED = 0.001
 """How probable it may be that a pod was not met."""
 ANY_PORT = 65000
 """No policy names it: one that denies it denies whole networks."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is checked. `service` is None when the cluster has none of that name, or cannot be asked."""
-
-    name: str
-    namespace: str
-    host: str | None
-    address: IPv4Address | None
-    port: int | None
-    service: Service | None
-
-    @cached_property
-    def expected(self) -> tuple[IPv4Address, ...]:
-        """The addresses that the name must resolve to, or the asked one."""
-        if self.address is not None:
-            return (self.address,)
-        if self.service is None:
-            return ()
-        if self.host is not None:
-            return tuple(e.address for e in self.service.endpoints if e.hostname == self.host)
-        return addresses_of(self.service)
-
-    @cached_property
-    def known_ports(self) -> tuple[ServicePort, ...]:
-        """The ports at those addresses: a service address has the service's, a pod has its own."""
-        if self.service is None:
-            return ()
-        if self.service.cluster_ip is not None and self.expected == (self.service.cluster_ip,):
-            return self.service.ports
-        here = [endpoint for endpoint in self.service.endpoints if endpoint.address in self.expected]
-        return tuple(dict.fromkeys(port for endpoint in here for port in endpoint.ports)) or self.service.ports
-
-    @cached_property
-    def ports(self) -> tuple[ServicePort, ...]:
-        """Those that were asked for. Without the cluster's word the asked number is all there is."""
-        if self.service is None:
-            return (ServicePort(name="", protocol="TCP", port=self.port),) if self.port and not self.address else ()
-        return tuple(port for port in self.known_ports if self.port in (None, port.port))
 
 
 def attempts(pods: int, most: int) -> int:
@@ -319,6 +277,7 @@ class One:
         subject, known, intent = self.subject, self.known, self.around.intent
         facts = known.facts
         gateway = [] if shared.gateway.kubelet is None else [shared.gateway.kubelet]
+        beside = (known.kube_dns, shared.gateway.address)
         source = _source([*connections, *gateway])
         return Evidence(
             cluster=self.around.cluster.name,
@@ -360,7 +319,7 @@ class One:
                 if not _can_probe(port)
             ),
             held=shared.held,
-            detours=tuple(one for one in shared.detours if one.packet.destination in (*expected, known.kube_dns)),
+            detours=tuple(one for one in shared.detours if one.packet.destination in (*expected, *beside)),
             unread=tuple(self.around.asking.unread),
             source=source,
             in_office=self._in_office(source),

@@ -85,15 +85,17 @@ class Surroundings:
         )
 
     async def detours(self, doors: Sequence[tuple[IPv4Address, ServicePort]]) -> tuple[DetourAnswer, ...]:
-        """Packets from offices to these, and from DNS servers to kube-dns, that rules of the firewall lead their own
-        way, or of which that is not known. One question for all."""
+        """Packets from offices to these and the gateway, and from DNS servers to kube-dns, that rules of the firewall
+        lead their own way, or of which that is not known. One question for all."""
         firewall, kube_dns = self.context.targets[self.cluster.firewall], self.known.kube_dns
+        ends = [(address, port.protocol, port.port) for address, port in doors]
+        if self.known.gateway_address is not None:
+            ends.append((self.known.gateway_address, "TCP", KUBELET_PORT))
         packets = [
-            Packet(interface=office.interface, source=a_machine_of(office), destination=address, protocol=port.protocol,
-                   port=port.port)
-            for office in self.offices()
-            for address, port in doors
-        ]  # fmt: skip
+            Packet(interface=one.interface, source=a_machine_of(one), destination=address, protocol=protocol, port=port)
+            for one in self.offices()
+            for address, protocol, port in ends
+        ]
         if kube_dns is not None:
             packets += [
                 Packet(interface=one.interface, source=one.address, destination=kube_dns, protocol="UDP", port=DNS_PORT)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.model.causes.row import Row
-from bot.model.causes.signals import ANSWERED, SILENT, leases_stale, lines, tested
+from bot.model.causes.signals import ANSWERED, SILENT, leases_stale, led_away, lines, tested
 from bot.model.describe import connection_line
 from bot.model.diagnosis import Evidence
 from bot.model.wording import marked, tr
@@ -20,6 +20,8 @@ def host_answers(e: Evidence) -> bool | None:
         return True
     if e.gateway.kubelet is None:
         return None
+    if any(led_away(e, one) for one in e.detours if one.packet.destination == e.gateway.address):
+        return None  # nobody has asked it
     return False if e.gateway.policy is not None and e.gateway.policy.allowed is True else None
 
 

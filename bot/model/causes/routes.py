@@ -91,11 +91,12 @@ def _perhaps_led_away(e: Evidence) -> Sequence[str]:
 
 
 def _of_interest(e: Evidence) -> list[DetourAnswer]:
-    """Packets whose way nothing on the wire has proven."""
+    """Packets for the cluster's networks whose way nothing on the wire has proven."""
     if not e.cluster_exposed:
         return []
     asking = {server.address: proven(e, server) for server in e.servers}
-    return [one for one in e.detours if not asking.get(one.packet.source, belied(e))]
+    through = [one for one in e.detours if one.packet.destination != e.gateway.address]
+    return [one for one in through if not asking.get(one.packet.source, belied(e))]
 
 
 def _unclear_row(e: Evidence) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """What single signals mean: the vocabulary in which the rows of the diagnosis are written. Pure."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from bot.model.describe import connection_line
@@ -122,7 +122,8 @@ def route_right(e: Evidence, address: IPv4Address) -> bool:
 
 def led_away(e: Evidence, detour: DetourAnswer) -> bool:
     """A policy route sends the packet elsewhere than to the gateway."""
-    ours = detour.interface in ("", e.interface) and detour.gateway == e.gateway.address
+    direct = (None, e.gateway.address) if detour.packet.destination == e.gateway.address else (e.gateway.address,)
+    ours = detour.interface in ("", e.interface) and detour.gateway in direct
     return detour.taken is True and not ours
 
 
@@ -133,6 +134,17 @@ def _goes_elsewhere(e: Evidence, policy: PolicyAnswer) -> bool:
         and (one.packet.protocol, one.packet.port) == (policy.protocol, policy.port)
         for one in e.detours
     )
+
+
+def _beside_a_detour(e: Evidence, address: IPv4Address) -> bool:
+    """Whether a policy route leads packets for the same network away: nobody has asked for this very address."""
+    away = [one.packet.destination for one in e.detours if led_away(e, one)]
+    return any(address in network for network in _networks_of(e, away))
+
+
+def _networks_of(e: Evidence, addresses: Iterable[IPv4Address]) -> list[IPv4Network]:
+    networks = (*e.service_networks, *e.pod_networks)
+    return [network for network in networks if any(address in network for address in addresses)]
 
 
 def allowed(e: Evidence, policy: PolicyAnswer | None) -> bool:
@@ -200,7 +212,7 @@ def tested(e: Evidence) -> tuple[Tested, ...]:
     found = [
         Tested(sample.kind, sample.service, sample.namespace, sample.place, sample.nodes, sample.own, sample.answer)
         for sample in e.samples
-        if allowed(e, sample.policy)
+        if allowed(e, sample.policy) and not _beside_a_detour(e, sample.answer.address)
     ]
     accepted = {(policy.destination, policy.port) for policy in e.policies if allowed(e, policy)}
     for reply in e.connections:

@@ -193,10 +193,18 @@ async def test_a_check_names_the_policy_route_before_anything_it_causes(work: An
     report = await checked(bot)
     assert (report.verdict, report.findings[0].code, report.findings[0].fix) == ("failed", "K8SNET-RT-07", None)
     assert "policy route 3" in report.findings[0].evidence[0]
-    assert not [one for one in report.findings if one.code.startswith("K8SNET-POL")]
+    assert [one.code for one in report.findings] == ["K8SNET-RT-07"], "what follows from it accuses nobody"
     bot.device.delete("router/policy", 3)
     report = await checked(bot)
     assert (report.verdict, report.findings) == ("passed", ())
+
+
+async def test_a_policy_route_for_the_nodes_alone_accuses_neither_itself_nor_the_gateway(work: Any) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    policy_route(bot, dst=[{"subnet": "172.16.1.0/24"}])
+    report = await checked(bot)
+    assert not [one for one in report.findings if one.verdict == "failed"]
 
 
 async def test_a_policy_route_that_leads_the_way_of_ours_is_no_finding(work: Any) -> None:

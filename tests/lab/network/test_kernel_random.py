@@ -176,6 +176,30 @@ def policies(dice: Dice, names: dict[str, list[str]]) -> list[dict[str, Any]]:
     return rows
 
 
+def policy_routes(dice: Dice, names: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for number in range(1, dice.random.choice([1, 1, 2, 3, 4])):
+        device = dice.random.choice(LEGS)
+        row: dict[str, Any] = {
+            "seq-num": number,
+            "input-device": named(dice.some(list(LEGS), 2)) if dice.maybe(0.7) else [],
+            "srcaddr": named(dice.some(names, 2)) if dice.maybe(0.4) else [],
+            "dst": [{"subnet": str(dice.random.choice(ROUTED))}] if dice.maybe(0.6) else [],
+            "action": dice.random.choice(["permit", "permit", "permit", "deny"]),
+            "gateway": str(dice.random.choice([*GATEWAYS[device], IPv4Address("10.99.0.1"), IPv4Address(0)])),
+            "output-device": device,
+            "status": dice.random.choice(["enable", "enable", "enable", "disable"]),
+        }
+        for field in ("input-device-negate", "src-negate", "dst-negate"):
+            if dice.maybe(0.15):
+                row[field] = "enable"
+        if dice.maybe(0.5):
+            low = dice.random.choice([0, 22, 80, 443])
+            row |= {"protocol": dice.random.choice([1, 6, 6, 17]), "start-port": low, "end-port": low + 5000}
+        rows.append(row)
+    return rows
+
+
 def configuration(dice: Dice) -> dict[str, list[dict[str, Any]]]:
     zone = [{"name": "zone", "intrazone": dice.random.choice(["allow", "deny"]),
              "interface": [{"interface-name": "three"}, {"interface-name": "four"}]}]  # fmt: skip
@@ -206,6 +230,7 @@ def configuration(dice: Dice) -> dict[str, list[dict[str, Any]]]:
         ],
         "firewall.schedule/group": [{"name": "either", "member": named(["weekdays", "nights"])}],
         "router/static": routes(dice),
+        "router/policy": policy_routes(dice, names["addresses"]),
         "firewall/policy": policies(dice, names),
     }  # fmt: skip
 
@@ -318,11 +343,17 @@ def test_the_packets_meet_every_kind_of_policy() -> None:
         device = Device.from_json({"vdoms": {"root": tables}}, clock=Clock(frozen_at=MONDAY_NOON))
         rows = {row["policyid"]: row for row in tables["firewall/policy"]}
         up = [row["name"] for row in tables["system/interface"] if row["status"] == "up"]
-        verdicts = [asked(device, probe) for probe in probes(dice, up)]
+        packets = probes(dice, up)
+        verdicts = [asked(device, probe) for probe in packets]
+        for row in device.rows("router/policy"):
+            device.update("router/policy", row["seq-num"], {"status": "disable"})
+        ways = [(verdict.egress, verdict.next_hop) for verdict in (asked(device, probe) for probe in packets)]
+        met["policy route"] += sum((v.egress, v.next_hop) != way for v, way in zip(verdicts, ways, strict=True))
         for row in (rows[verdict.policy_id] for verdict in verdicts if verdict.reason is Reason.POLICY):
             met.update(kinds(row))
     assert met["accept"] > 400
     assert met["deny"] > 200
+    assert met["policy route"] > 100
     rare = ("group", "zone", "custom service", "srcaddr-negate", "dstaddr-negate", "service-negate", "nat", "schedule")
     assert {kind: met[kind] for kind in rare if met[kind] < 10} == {}
 
