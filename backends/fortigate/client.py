@@ -301,7 +301,8 @@ class Client:
             )
             raise Unreachable(self._system, problem)
         if serial != self._serial and self._serial:
-            _log.warning("%s: unit %s answers now instead of %s (HA fail-over?)", self._system, serial, self._serial)
+            now, before = problems.printable(serial), problems.printable(self._serial)
+            _log.warning("%s: unit %s answers now instead of %s (HA fail-over?)", self._system, now, before)
         if capabilities != self._capabilities:
             _log.info("%s: %s", self._system, capabilities)
         self._serial, self._capabilities = serial, capabilities

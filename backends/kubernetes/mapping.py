@@ -155,7 +155,9 @@ def _ports(items: Sequence[Json] | None) -> tuple[ServicePort, ...]:
 
 
 def _moment(text: object) -> datetime | None:
+    """Of a zone of time, as Kubernetes always writes it: one without cannot be compared with the others."""
     try:
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+    return moment if moment is not None and moment.tzinfo is not None else None

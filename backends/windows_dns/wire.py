@@ -24,7 +24,7 @@ class Fault(_Wire):
     @property
     def code(self) -> int | None:
         """The Windows error number, where the id carries one: `WIN32 9609,Add-DnsServer…`."""
-        found = re.match(r"WIN32 (\d+),", self.id)
+        found = re.match(r"WIN32 (\d{1,10}),", self.id)
         return int(found[1]) if found else None
 
 

@@ -134,6 +134,22 @@ async def test_another_unit_than_the_listed_ones_is_not_believed(start: Start) -
             await read(client)
 
 
+async def test_a_serial_number_makes_no_lines_of_its_own_in_the_log(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    serials = iter(["FG1", "FG2\nERROR all is lost" + "!" * 5000])
+
+    async def behave(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(200, envelope("firewall/address", serial=next(serials))))
+
+    async with start(behave) as (client, _):
+        for _ in range(2):
+            await read(client)
+    [warning] = [record.getMessage() for record in caplog.records if "answers now" in record.getMessage()]
+    assert "\n" not in warning
+    assert len(warning) < 300
+
+
 async def test_a_release_that_is_too_old_is_named(start: Start) -> None:
     async with start(always(http(200, envelope("system/settings", version="v6.2.3")))) as (client, _):
         with pytest.raises(Rejected, match=r"FortiOS 6\.2\.3 is too old"):

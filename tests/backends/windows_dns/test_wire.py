@@ -63,6 +63,7 @@ def test_garbage_is_no_answer_and_no_error(stdout: bytes) -> None:
     [
         ("WIN32 9609,Add-DnsServerConditionalForwarderZone", 9609),
         ("WIN32 5,Get-DnsServerZone", 5),
+        (f"WIN32 {'9' * 5000},Get-DnsServerZone", None),
         ("ParameterArgumentTransformationError,Add-DnsServerConditionalForwarderZone", None),
         ("CommandNotFoundException", None),
         ("", None),
