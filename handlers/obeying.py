@@ -1,7 +1,9 @@
 """A command, typed or pressed: who asks where, what the engine says, and where the answer goes."""
 
+import asyncio
 import logging
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -23,7 +25,7 @@ from bot.model.diagnosis import Report
 from bot.model.errors import BackendError, BotError, Rejected
 from bot.model.people import Person
 from bot.model.value import Value
-from bot.model.wording import tr
+from bot.model.wording import tr, tr_n
 from handlers import parse
 from handlers.drawing.overview import scenes
 from handlers.pictures import PAUSES_S, Pictures
@@ -36,6 +38,8 @@ from handlers.web_api import SYSTEM, call
 
 log = logging.getLogger(__name__)
 
+SILENT_S = 4.0
+Answer = TypeVar("Answer")
 QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
 
 
@@ -66,7 +70,7 @@ class Commands:
         elif isinstance(command, Status):
             said = await self._status(reply)
         else:
-            view, said = await self._answer(command, asked.actor)
+            view, said = await self._told_to_wait(self._answer(command, asked.actor), reply)
             await reply.tell(view)
         await self._engine.note(command, asked.actor, asked.channel, said)
 
@@ -81,7 +85,7 @@ class Commands:
         match command:
             case DryPlan():
                 plan = await engine.dry_plan(command, actor)
-                return answers.plan_view(plan), tr("{count} steps", count=len(plan.steps))
+                return answers.plan_view(plan), tr_n("{count} step", "{count} steps", len(plan.steps))
             case ListExposures():
                 return answers.exposures_view(await engine.overview()), tr("shown")
             case History():
@@ -95,9 +99,22 @@ class Commands:
                 return answers.help_view(await engine.permissions(actor)), tr("shown")
         raise AssertionError(f"{command.verb} has no answer")
 
+    async def _told_to_wait(self, work: Coroutine[Any, Any, Answer], reply: Reply) -> Answer:
+        """The answer; when a device keeps us waiting for it, the person hears of that meanwhile."""
+        notice = asyncio.ensure_future(self._wait_notice(reply))
+        try:
+            return await work
+        finally:
+            notice.cancel()
+            await asyncio.gather(notice, return_exceptions=True)
+
+    async def _wait_notice(self, reply: Reply) -> None:
+        await self._engine.context.env.sleep(SILENT_S)
+        await reply.tell(answers.sentence_view(tr("Something takes its time to answer; I go on waiting for it.")))
+
     async def _status(self, reply: Reply) -> str:
         """The words at once; the pictures as soon as Slack has them."""
-        picture = await self._engine.overview()
+        picture = await self._told_to_wait(self._engine.overview(), reply)
         await reply.tell(answers.overview_view(picture))
         blocks = list((await self._pictures.blocks(scenes(picture))).values())
         if not blocks:

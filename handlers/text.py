@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from unicodedata import east_asian_width
 
-from bot.model.wording import marked, tr
+from bot.model.wording import marked, tr_n
 
 LINE = 80  # what a fixed-width box holds on a desk; Slack would go on at the left edge
 BINDING = "\u00a0"  # a blank that no line ends at
@@ -30,14 +30,17 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def clip_lines(lines: Sequence[str], limit: int, more: str = marked("… and {count} more lines")) -> list[str]:
-    """As many lines as `limit` characters hold, and how many are missing."""
+MORE_LINES = marked("… and {count} more line"), marked("… and {count} more lines")
+
+
+def clip_lines(lines: Sequence[str], limit: int, more: tuple[str, str] = MORE_LINES) -> list[str]:
+    """As many lines as `limit` characters hold, and how many are missing: `more` says so for one, and for many."""
     kept: list[str] = []
     left = limit
     for line in lines:
         left -= len(line) + 1
         if left < 0:
-            return [*kept, tr(more, count=len(lines) - len(kept))]
+            return [*kept, tr_n(*more, len(lines) - len(kept))]
         kept.append(line)
     return kept
 

@@ -311,7 +311,9 @@ def _explain_call(error: Exception) -> Failure:
         case PermissionError():
             return Failure(tr("WinRM offers no login that `transport` could use"), passing=False, refused=True)
         case TimeoutError():
-            return Failure(tr("the script did not end in time"), passing=True)
+            return Failure(
+                tr("no answer in time, though WinRM took the question; does that server hang?"), passing=True
+            )
         case SpnegoError():
             return Failure(tr("the encryption of the conversation broke"), passing=True)
         case TooManyRedirects():

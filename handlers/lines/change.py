@@ -32,12 +32,13 @@ def state_line(operation: Operation) -> str:
             return tr("Applied; proven on the wire") if last.passed else tr("Applied, but not proven")
         case "running":
             if done < total:
-                return tr("Applying: {done} of {total} steps", done=done, total=total)
-            return tr("All {total} steps hold; proving it …", total=total)
+                return tr_n("Applying: {done} of {count} step", "Applying: {done} of {count} steps", total, done=done)
+            return tr_n("The one step holds; proving it …", "All {count} steps hold; proving it …", total)
         case "undoing" if _drilling(operation) and not operation.written():
             return tr("The routes are back; proving it …")
         case "undoing":
-            return tr("Going back: {count} steps left to undo", count=len(operation.written()))
+            left = len(operation.written())
+            return tr_n("Going back: {count} step left to undo", "Going back: {count} steps left to undo", left)
         case "stuck":
             return tr("A person is needed")
         case "done" if _drilling(operation):

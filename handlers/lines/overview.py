@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bot.engine.overview import ClusterState, Overview
 from bot.model.candidates import Candidate
 from bot.model.picture import SHOWN_CANDIDATES
-from bot.model.wording import clauses, listed, tr
+from bot.model.wording import clauses, listed, tr, tr_n
 from handlers.lines.change import state_line, title
 from handlers.lines.day import bar, day_lines, usable
 from handlers.lines.incident import open_line, past_line
@@ -15,12 +15,19 @@ PAST_SHOWN = 3
 
 def overview_lines(picture: Overview) -> list[str]:
     """Clusters, the last day of their nodes, the last incidents, exposures, changes under way."""
+    return [*machine_lines(picture), *exposure_lines(picture), *journal_lines(picture)]
+
+
+def machine_lines(picture: Overview) -> list[str]:
+    """Clusters, the last day of their nodes, the last incidents."""
     lines = [*cluster_lines(picture), *(line for cluster in picture.clusters for line in day_lines(cluster))]
-    lines += [tr("over: {incident}", incident=past_line(incident)) for incident in picture.past[:PAST_SHOWN]]
-    lines += exposure_lines(picture)
-    lines += [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
-    lines.append(tr("journal: {records} records, head {head}", records=picture.records, head=picture.head[:12]))
-    return lines
+    return lines + [tr("over: {incident}", incident=past_line(incident)) for incident in picture.past[:PAST_SHOWN]]
+
+
+def journal_lines(picture: Overview) -> list[str]:
+    """Changes under way, and how far the journal has come."""
+    lines = [f"… {title(operation)} ({operation.id}): {state_line(operation)}" for operation in picture.under_way]
+    return [*lines, tr("journal: {records} records, head {head}", records=picture.records, head=picture.head[:12])]
 
 
 def cluster_lines(picture: Overview) -> list[str]:
@@ -33,11 +40,12 @@ def cluster_lines(picture: Overview) -> list[str]:
             lines.append(tr("✗ cluster {name}: {problem}", name=cluster.name, problem=cluster.problem))
             continue
         lines.append(
-            tr(
+            tr_n(
+                "cluster {name} {version}: {count} node",
                 "cluster {name} {version}: {count} nodes",
+                cluster.nodes,
                 name=cluster.name,
                 version=cluster.version,
-                count=cluster.nodes,
             )
         )
         lines += _gateway_lines(cluster)

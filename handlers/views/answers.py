@@ -12,7 +12,7 @@ from bot.model.wording import listed, marked, tr
 from handlers.lines.check import MARKS, answer_lines, detail_lines, path_line, vantage_line, verdict_lines
 from handlers.lines.day import usable
 from handlers.lines.help import elsewhere_lines, help_lines
-from handlers.lines.overview import exposure_lines, overview_lines
+from handlers.lines.overview import exposure_lines, journal_lines, machine_lines, overview_lines
 from handlers.lines.plan import plan_lines
 from handlers.text import clip_lines, packed, visible
 from handlers.views.blocks import (
@@ -122,8 +122,13 @@ def plan_view(plan: Plan) -> View:
 
 
 def overview_view(picture: Overview) -> View:
-    text = clip_lines(overview_lines(picture), LIST_LIMIT)
-    return escape("\n".join(text)), [section(tr("*Status*")), *preformatted(text)]
+    text = overview_lines(picture)
+    above, below = (
+        clip_lines(machine_lines(picture), LIST_LIMIT // 3),
+        clip_lines(journal_lines(picture), LIST_LIMIT // 3),
+    )
+    blocks = [section(tr("*Status*")), *preformatted(above), *exposure_blocks(picture, LIST_LIMIT // 3)]
+    return escape("\n".join(text)), [*blocks, *preformatted(below)]
 
 
 def pictures_view(blocks: Sequence[Block]) -> View:
@@ -136,11 +141,11 @@ def exposures_view(picture: Overview) -> View:
     return escape("\n".join(text)), [section(tr("*Exposed namespaces*")), *exposure_blocks(picture)]
 
 
-def exposure_blocks(picture: Overview) -> list[Block]:
-    """What is exposed, in a few paragraphs with people's names."""
+def exposure_blocks(picture: Overview, limit: int = LIST_LIMIT) -> list[Block]:
+    """What is exposed, in a few paragraphs with people's names, of at most so many characters."""
     if not picture.exposures:
         return [section(tr("Nothing is exposed."))]
-    told = clip_lines(list(map(_exposure, picture.exposures)), LIST_LIMIT, MORE_EXPOSED)
+    told = clip_lines(list(map(_exposure, picture.exposures)), limit, (MORE_EXPOSED, MORE_EXPOSED))
     return [section("\n".join(some)) for some in packed(told, SECTION_LIMIT)]
 
 
@@ -175,6 +180,7 @@ def whoami_view(actor: Person, roles: Sequence[RoleName]) -> View:
 
 
 def sentence_view(text: str) -> View:
-    """A refusal or a short answer, as written; `#C…` in it becomes a link to that channel."""
+    """A refusal or a short answer, as written; `#C…` in it becomes a link to that channel, `T…/U…` a person's name."""
     linked = re.sub(r"#(C[A-Z0-9]{8,})\b", r"<#\1>", escape(text))
+    linked = re.sub(r"\bT[A-Z0-9]{2,}/([UW][A-Z0-9]{2,})\b", r"<@\1>", linked)
     return linked, [section(linked)]

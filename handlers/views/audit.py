@@ -30,7 +30,7 @@ from bot.model.journal import (
     Withdrawn,
 )
 from bot.model.operation import Operation
-from bot.model.wording import clauses, tr
+from bot.model.wording import clauses, tr, tr_n
 from bot.model.words import word
 from handlers.lines.change import clearing_problem
 from handlers.lines.plan import step_line
@@ -81,10 +81,11 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
                 [tr("wrote to a device"), *(f"    {_result(operation, direction, one)}" for one in results)]
             )
         case Verified(results=results):
-            return tr(
+            return tr_n(
+                "{passed} of {count} check passed",
                 "{passed} of {count} checks passed",
+                len(results),
                 passed=sum(result.passed for result in results),
-                count=len(results),
             )
         case Measured(outage_ms=outage, attempts=attempts, failed=failed):
             return tr(
@@ -94,7 +95,12 @@ def _what(entry: AnyEntry, operation: Operation | None) -> str:
                 count=attempts,
             )
         case Cleared(cleared=cleared):
-            return tr("{count} stale sessions of ours forgotten by the firewall", count=cleared) + _kept(entry)
+            said = tr_n(
+                "{count} stale session of ours forgotten by the firewall",
+                "{count} stale sessions of ours forgotten by the firewall",
+                cleared,
+            )
+            return said + _kept(entry)
         case TurnedBack(reason=reason) | Stuck(reason=reason):
             return tr("{event}: {reason}", event=word(entry.kind), reason=reason)
         case Resumed(actor=actor):

@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from bot.model.people import Person
-from bot.model.wording import tr
+from bot.model.wording import tr, tr_n
 from handlers.text import clip, fold, packed, visible
 
 Block = dict[str, Any]
@@ -70,7 +70,9 @@ def fitting(blocks: Sequence[Block], most: int, weight: float = inf) -> list[Blo
                 missing.append(len(kept))
                 continue
         kept.append(block)
-    kept.insert(missing[0], context(tr("… and {count} more paragraphs", count=len(missing))))
+    kept.insert(
+        missing[0], context(tr_n("… and {count} more paragraph", "… and {count} more paragraphs", len(missing)))
+    )
     return kept
 
 

@@ -255,3 +255,12 @@ async def test_a_changes_card_does_not_wait_for_an_archived_audit_channel(transp
         await room.slack.until(contains="applied and proven")
         await room.slack.post("channel", None, channel="k8snet-audit", archived=False)
         await room.slack.until("k8snet-audit", contains="ended: done", timeout=20)
+
+
+async def test_who_waits_for_a_device_that_hangs_hears_of_it(transport: str) -> None:
+    async with chat(transport) as room:
+        room.company.firewall.fail("read", Fault.HANG_BEFORE, 1)
+        await room.slack.say("/k8snet plan default")
+        await room.slack.until(contains="Something takes its time to answer")
+        room.company.firewall.release()
+        await room.slack.until(contains="would do this")

@@ -7,7 +7,7 @@ from bot.model.causes.signals import ANSWERED, proven
 from bot.model.describe import dns_line
 from bot.model.diagnosis import Evidence
 from bot.model.suggest import suggestion
-from bot.model.wording import listed, marked, tr
+from bot.model.wording import listed, marked, tr, tr_n
 
 
 def _namespace_missing(e: Evidence) -> Sequence[str]:
@@ -101,13 +101,19 @@ def _not_exposed(e: Evidence) -> Sequence[str]:
 def _no_endpoints(e: Evidence) -> Sequence[str]:
     if e.service is None or e.service.external_name or e.service.headless or e.service.ready_endpoints:
         return ()
-    return (tr("{count} endpoints, none ready", count=len(e.service.endpoints)),)
+    return (tr_n("{count} endpoint, not ready", "{count} endpoints, none ready", len(e.service.endpoints)),)
 
 
 def _headless_empty(e: Evidence) -> Sequence[str]:
     if e.service is None or not e.service.headless or e.service.ready_endpoints:
         return ()
-    return (tr("{count} endpoints, none ready: the name has no address now", count=len(e.service.endpoints)),)
+    return (
+        tr_n(
+            "{count} endpoint, not ready: the name has no address now",
+            "{count} endpoints, none ready: the name has no address now",
+            len(e.service.endpoints),
+        ),
+    )
 
 
 def _pod_not_ready(e: Evidence) -> Sequence[str]:
