@@ -5,8 +5,8 @@ from typing import Any
 
 from bot.engine.engine import Engine
 from bot.engine.ports import Store, Stored
-from bot.engine.targets import MayGo
-from bot.model.resources import Key
+from bot.engine.targets import MayGo, OrdersPolicies
+from bot.model.resources import Key, Resource
 from bot.model.steps import Step
 from tests.memory_store import MemoryStore
 from tests.office import Company
@@ -78,12 +78,21 @@ class MortalTarget(Mortal):
         return await Mortal.__getattr__(self, "free_rows")(kind, count)  # type: ignore[no-any-return]
 
 
+class MortalFirewall(MortalTarget):
+    """One that tells in which order its policies stand."""
+
+    async def precedence(self, wishes: Sequence[Resource]) -> Any:
+        return await Mortal.__getattr__(self, "precedence")(wishes)
+
+
 def mortal_engine(company: Company, reaper: Reaper) -> Engine:
     store: Store = MortalStore(company, reaper)
     engine = company.engine(store)
     context = engine.context
     targets = {
-        name: MortalTarget(target, reaper, {"read", "apply", "free_rows", "forget_answers"})
+        name: (MortalFirewall if isinstance(target, OrdersPolicies) else MortalTarget)(
+            target, reaper, {"read", "apply", "free_rows", "forget_answers", "precedence"}
+        )
         for name, target in context.targets.items()
     }
     object.__setattr__(context, "targets", targets)  # the frozen context of this one life

@@ -16,9 +16,11 @@ from bot.model.commands import Change, ClearDnsCache, Drill, Expose, Failover, U
 from bot.model.errors import BotError
 from bot.model.journal import Intended
 from bot.model.people import Person
+from bot.model.resources import Policy
 from tests.asking import change
 from tests.crash.reaper import Dead, Mortal, MortalTarget, Reaper, mortal_engine
 from tests.memory import MemoryTarget
+from tests.memory_order import OrderedFirewall
 from tests.office import ADA, DANA, OLGA, OMAR, Company
 
 
@@ -64,28 +66,36 @@ COMMANDS: dict[str, tuple[list[Change], Change]] = {
     "failover": ([Expose(namespace="default")], Failover(node="node-03")),
     "clear-dns-cache": ([Expose(namespace="default")], ClearDnsCache(namespace="default")),
     "drill": ([Expose(namespace="default")], Drill(node="node-03")),
+    "move policies back": ([Expose(namespace="default")], Expose(namespace="default")),
 }
 
 
-async def prepared(before: Sequence[Change]) -> Company:
-    company = Company()
+async def prepared(before: Sequence[Change], displaced: bool = False) -> Company:
+    """A company after these changes; its policies `displaced` behind somebody's deny."""
+    firewall = OrderedFirewall("fw", keeps_marks=True)
+    company = Company(firewall=firewall)
     engine = company.engine()
     for number, command in enumerate(before):
         await change(engine, command, f"before-{number}")
+    for policy in [one for one in firewall.resources.values() if isinstance(one, Policy) and displaced]:
+        firewall.displace(policy)
     return company
 
 
+async def begun(story: str) -> Company:
+    return await prepared(COMMANDS[story][0], displaced=story == "move policies back")
+
+
 async def moments(story: str) -> int:
-    before, command = COMMANDS[story]
-    company, reaper = await prepared(before), Reaper(None)
-    await live(mortal_engine(company, reaper), command)
+    company, reaper = await begun(story), Reaper(None)
+    await live(mortal_engine(company, reaper), COMMANDS[story][1])
     return reaper.count
 
 
 @pytest.mark.parametrize("story", COMMANDS)
 async def test_at_whatever_moment_it_dies_the_change_is_finished_or_undone(story: str) -> None:
-    before, command = COMMANDS[story]
-    whole = await prepared(before)
+    _, command = COMMANDS[story]
+    whole = await begun(story)
     clean = whole.resources()
     await live(whole.engine(), command)
     complete = whole.resources()
@@ -93,7 +103,7 @@ async def test_at_whatever_moment_it_dies_the_change_is_finished_or_undone(story
     assert total > 30
     endings: set[str] = set()
     for fatal in range(1, total + 1):
-        company = await prepared(before)
+        company = await begun(story)
         await live(mortal_engine(company, Reaper(fatal)), command)
         engine = await revive(company)
         endings.add(await _checked(company, engine, clean, complete, f"{story}, moment {fatal} of {total}"))

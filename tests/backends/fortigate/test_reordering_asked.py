@@ -81,6 +81,32 @@ async def test_a_change_that_is_not_proven_moves_the_policy_behind_the_deny_agai
     assert bot.rows() == before
 
 
+@pytest.mark.parametrize(
+    ("fault", "options", "state"),
+    [
+        ("lose-answer", {}, "done"),
+        ("status", {"code": 500, "effect": True}, "done"),
+        ("apply-twice", {"answer": "second"}, "done"),
+        ("error", {"code": -177}, "rolled-back"),
+        ("status", {"code": 403}, "rolled-back"),
+        ("no-effect", {}, "done"),  # the first time: it is tried again
+        ("refuse", {}, "done"),
+    ],
+)
+async def test_whatever_becomes_of_the_call_the_end_is_what_the_order_says(
+    work: Any, fault: str, options: dict[str, Any], state: str
+) -> None:
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    before = bot.rows()
+    bot.server.faults.arm(fault, method="PUT", path="*/cmdb/firewall/policy/*", options=options, count=1)
+    again = await bot.change(EXPOSE)
+    assert again.state == state, again.entries[-1]
+    assert (bot.rows() == before) == (state == "rolled-back")
+    assert (bot.policies()[-1] == "no-clusters") == (state == "done")
+
+
 async def test_a_yes_to_a_move_is_void_when_somebody_moved_it_back_already(work: Any) -> None:
     bot: Work = work()
     await bot.change(EXPOSE)
