@@ -4,6 +4,12 @@ import pytest
 
 from bot.model.errors import BackendError, BotError, Unreachable, UserError
 from handlers.obeying import sentence
+from handlers.views.answers import sentence_view
+
+
+def test_people_in_it_have_names() -> None:
+    text, _ = sentence_view("Already confirmed by T0LAB0001/U0ADA00001; see #C0NETOPS01.")
+    assert text == "Already confirmed by <@U0ADA00001>; see <#C0NETOPS01>."
 
 
 @pytest.mark.parametrize(
