@@ -60,6 +60,7 @@ async def request(context: Context, command: Change, actor: Person, channel: str
 async def plan_requested(context: Context, entry: Requested) -> None:
     """Plan a requested change and journal the plan, or why there is none."""
     assert isinstance(entry.command, Expose | Unexpose | Failover | Drill | ClearDnsCache)
+    seen = context.journal.known.seq
     try:
         plan = await make_plan(context, entry.command, entry.actor, entry.operation)
         answer: Planned | Unplannable = Planned(operation=entry.operation, plan=plan)
@@ -69,10 +70,22 @@ async def plan_requested(context: Context, entry: Requested) -> None:
         plan, answer = None, Unplannable(operation=entry.operation, reason=wrong_inside(context.env))
     await if_requested(context, answer)
     if plan is not None and not plan.steps:
-        await if_requested(context, Finished(operation=entry.operation, result="nothing-to-do"))
+        await _end_without_steps(context, plan, seen)
 
 
-async def if_requested(context: Context, entry: Planned | Unplannable | Finished) -> Refusal | None:
+async def _end_without_steps(context: Context, plan: Plan, seen: int) -> None:
+    """Nothing to do, unless somebody has changed the cluster since record `seen`, or is about to: what was found may
+    be what they take back. Then it stays a wish, and recovery plans it anew."""
+    ending = Finished(operation=plan.operation, result="nothing-to-do")
+
+    def decide(world: World) -> AnyEntry | None:
+        requested = world.operations[plan.operation].state == "requested"
+        return ending if requested and not world.changed_since(plan.cluster, seen) else None
+
+    await context.journal.commit(decide)
+
+
+async def if_requested(context: Context, entry: Planned | Unplannable) -> Refusal | None:
     """Recovery and the request itself may plan at the same time; the first one counts, and refuses the other."""
 
     def decide(world: World) -> AnyEntry | Refusal:

@@ -83,6 +83,16 @@ class World:
             for operation in self._operations.values()
         )
 
+    def changed_since(self, cluster: str, seq: int) -> bool:
+        """Whether a change of the cluster is at work, or has done something after that record."""
+        return any(
+            operation.confirmed_by is not None
+            and operation.plan is not None
+            and operation.plan.cluster == cluster
+            and (operation.state in ("running", "undoing") or operation.last_seq > seq)
+            for operation in self._operations.values()
+        )
+
     def moves(self, cluster: str) -> list[Operation]:
         """Failovers and drills that somebody said yes to, oldest first."""
         return [
