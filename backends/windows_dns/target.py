@@ -136,21 +136,22 @@ class WindowsDns:
         async with self._writing:
             await self._settle()
             deadline = self._deadline()
-            server = await self._server_clock(deadline)
+            server, clock = await self._server_clock(deadline)
             if may_go is not None and not may_go():
                 return Outcome(kind="refused", detail=tr("not sent: its time was up before it could be"))
             wish = mapping.write_parameters(before, after, self._settings.storage, self._settings.directory_partition)
-            wish |= {"server": server.server, "not_after": server.clock + mapping.ticks(self._settings.write_limit_s)}
+            wish |= {"server": server, "not_after": clock + mapping.ticks(self._settings.write_limit_s)}
             return await self._write(wish, deadline)
 
-    async def _server_clock(self, deadline: float) -> Answer:
-        """Which computer answers, and a moment of its clock that is at most `HEARD_S` ago.
+    async def _server_clock(self, deadline: float) -> tuple[str, int]:
+        """Which computer answers, and what its clock shows now or has shown a moment ago.
 
-        A time limit counted from then ends that much earlier, so an older answer is as safe as a new one.
+        An answer that is at most `HEARD_S` old tells it, too: since it came that much time has passed there at least.
         """
-        if self._heard is not None and self._clock.monotonic() - self._heard[1] <= HEARD_S:
-            return self._heard[0]
-        return await self._ask("clock.read", Answer, {}, deadline)
+        if self._heard is not None and (age_s := self._clock.monotonic() - self._heard[1]) <= HEARD_S:
+            return self._heard[0].server, self._heard[0].clock + mapping.ticks(age_s)
+        answer = await self._ask("clock.read", Answer, {}, deadline)
+        return answer.server, answer.clock
 
     async def _write(self, wish: Mapping[str, Any], deadline: float) -> Outcome:
         # Set beforehand: whatever cuts us off, a cancelled task included, leaves the outcome unknown.
