@@ -24,7 +24,8 @@ class OrderedFirewall(MemoryTarget):
         now = self.resources.get(Key(kind="position", name=policy.name))
         if not isinstance(now, Position) or not now.behind:
             return Precedence()
-        return Precedence(hiding=(f"{policy.name} is hidden",), better=(now, now.before(now.behind[0])))
+        better = (now, now.before(now.behind[0]))
+        return Precedence(hiding=(f"{policy.name} is hidden",), better=better, moving=(f"{policy.name} is moved",))
 
     def _decide(self, step: Step) -> Outcome | None:
         now = self.resources.get(step.key)

@@ -9,14 +9,27 @@ from bot.engine.engine import Engine
 from bot.model.commands import Change, Drill, Expose, Failover, Unexpose
 from bot.model.incident import Incident
 from bot.model.operation import Operation
+from bot.model.resources import Policy
 from tests.asking import ask, change, known, now, say_yes
 from tests.engine.watched import ADDRESS, GATEWAY, NEXT, RULES, Watched, dead, watched, watched_facts
 from tests.memory import Fault
+from tests.memory_order import OrderedFirewall
 from tests.office import ADA, DANA, OLGA, Company
 
 EXPOSE = Expose(namespace="default", reason="sprint 12 <!channel>")
 CHANGE_STATES = (
-    *("awaiting", "moving", "drilled", "running", "done", "unexposed", "rolled-back", "not-proven", "stuck"),
+    *(
+        "awaiting",
+        "moving",
+        "reordering",
+        "drilled",
+        "running",
+        "done",
+        "unexposed",
+        "rolled-back",
+        "not-proven",
+        "stuck",
+    ),
     *("nothing-to-do", "unplannable", "cancelled", "expired", "stale"),
 )
 INCIDENT_STATES = (
@@ -34,7 +47,8 @@ async def changed(engine: Engine, command: Change = EXPOSE, delivery: str = "d1"
 
 
 async def change_story(name: str) -> Operation:
-    company = Company()
+    firewall = OrderedFirewall("fw", keeps_marks=True)
+    company = Company(firewall=firewall)
     engine = company.engine()
     match name:
         case "awaiting":
@@ -56,6 +70,11 @@ async def change_story(name: str) -> Operation:
         case "moving":
             await changed(engine)
             return await ask(engine, Failover(node="node-03", reason="the fan rattles"), OLGA, "d2")
+        case "reordering":
+            await changed(engine)
+            for policy in [one for one in firewall.resources.values() if isinstance(one, Policy)]:
+                firewall.displace(policy)
+            return await asked(engine, delivery="d2")
         case "drilled":
             await changed(engine)
             return await change(engine, Drill(node="node-03", reason="we rehearse"), "d2", OLGA, ADA)
