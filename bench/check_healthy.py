@@ -149,7 +149,7 @@ def distant(context: Context, away_s: float, took: list[float]) -> Context:
         context,
         prober=far(context.prober, "dns", "connect"),
         clusters={name: far(one, "facts") for name, one in context.clusters.items()},
-        targets={name: far(one, "read", "route", "policy") for name, one in context.targets.items()},
+        targets={name: far(one, "read", "route", "policy", "detours") for name, one in context.targets.items()},
         seen={},
     )
 
