@@ -253,7 +253,8 @@ def refuse_locked(world: World, plan: Plan) -> Refusal | None:
     """Why a plan may not begin now: its cluster's intent has moved on, or somebody else writes to its targets."""
     if world.intent(plan.cluster) != plan.intent_before:
         return Refusal(reason=tr("Another change of this cluster was just made; ask again for a fresh plan."))
-    holder = world.holder(plan.targets)
+    # Which objects may go depends on all that is exposed; a move of the routes needs to wait for nobody else's proof.
+    holder = world.holder(plan.targets) or (world.exposing(plan.cluster) if plan.exposes else None)
     if holder is not None:
         return Refusal(
             reason=tr(

@@ -32,6 +32,15 @@ class ClusterIntent(Value):
         """The same, with the routes pointing at that node."""
         return self.model_copy(update={"gateway": node})
 
+    def changed(self, before: "ClusterIntent", after: "ClusterIntent") -> "ClusterIntent":
+        """This intent after a change from `before` to `after`, whatever else has changed beside it since."""
+        kept = {*self.exposures} - ({*before.exposures} - {*after.exposures})
+        exposures = kept | ({*after.exposures} - {*before.exposures})
+        return ClusterIntent(
+            exposures=tuple(sorted(exposures, key=_order)),
+            gateway=self.gateway if after.gateway == before.gateway else after.gateway,
+        )
+
     def exposes(self, namespace: str) -> bool:
         return any(exposure.namespace == namespace for exposure in self.exposures)
 

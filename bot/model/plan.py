@@ -135,6 +135,11 @@ class Plan(Value):
         return any(isinstance(step.before, Route) for step in self.steps)
 
     @property
+    def exposes(self) -> bool:
+        """Whether it changes what is exposed."""
+        return self.intent_before.exposures != self.intent_after.exposures
+
+    @property
     def targets(self) -> tuple[TargetId, ...]:
         """Targets that the plan writes to, in alphabetical order."""
         return tuple(sorted({step.target for step in self.steps}))

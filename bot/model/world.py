@@ -73,6 +73,14 @@ class World:
                 return operation
         return None
 
+    def exposing(self, cluster: str) -> Operation | None:
+        """The change at work, if any, that is about to change what is exposed of a cluster."""
+        for operation in self._operations.values():
+            plan = operation.plan
+            if operation.state == "running" and plan is not None and plan.cluster == cluster and plan.exposes:
+                return operation
+        return None
+
     def rerouting(self, cluster: str) -> bool:
         """Whether a change is at work that gives the cluster's routes another next hop, or takes them all away."""
         return any(
@@ -207,7 +215,7 @@ class World:
                 for step in steps:
                     self._own(step if direction == "forward" else step.inverse())
             case Finished(result="done" | "nothing-to-do"):
-                self._intents[plan.cluster] = plan.intent_after
+                self._intents[plan.cluster] = self.intent(plan.cluster).changed(plan.intent_before, plan.intent_after)
 
     def _own(self, step: Step) -> None:
         place = (step.target, step.key)
