@@ -10,6 +10,7 @@ from handlers.views.blocks import Block, plain_text, section
 CALLBACK = "change"
 REASON_LIMIT = 300
 OPTIONS_LIMIT = 100  # of one group, and of groups: Slack's
+NAMESPACES_LIMIT = 1000  # a form may have 250 kB
 VERBS = {"expose": marked("Expose to the office"), "unexpose": marked("Take it back")}
 
 
@@ -35,6 +36,8 @@ def filled(choices: Sequence[Choice], offices: Sequence[str], channel: str) -> B
         for choice in choices
         if choice.problem
     ]
+    if sum(len(choice.namespaces) for choice in choices) > NAMESPACES_LIMIT:
+        return refusal(tr("There are too many namespaces to choose from here. Type: /k8snet expose <namespace>"))
     groups = list(_groups(choices))
     if not groups:
         return _modal(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.engine.choosing import Choice
 from bot.engine.overview import ClusterState, ExposureState, Overview
 from bot.model.commands import Check
 from bot.model.diagnosis import Finding, Report
@@ -15,7 +16,7 @@ from bot.model.intent import Exposure
 from bot.model.resources import Route
 from bot.model.samples import Strip
 from bot.model.steps import Step
-from handlers.views import answers
+from handlers.views import answers, form
 from handlers.views.blocks import Block, actions, button, preformatted, section, sendable
 from handlers.views.home import home_view
 from handlers.views.incident import incident_view
@@ -124,6 +125,14 @@ def test_a_home_tab_of_a_thousand_exposures_still_tells_the_last_changes() -> No
     shown = home_view(roles=(), permissions=frozenset(), waiting=(), picture=overview(1000), latest=())
     assert block_kit.view_problems(shown) == []
     assert "Nobody has asked for a change yet." in json.dumps(shown)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, 1001, 20000])
+def test_a_form_with_the_longest_names_is_never_too_large(count: int) -> None:
+    names = tuple(f"{'n' * 57}-{number:05}" for number in range(count))
+    view = form.filled([Choice(cluster="qa", namespaces=names, exposed=frozenset(names))], ["hq"], "C1")
+    assert block_kit.view_problems(view) == []
+    assert len(json.dumps(view)) < block_kit.VIEW_BYTES
 
 
 def test_whatever_is_too_long_for_a_message_is_cut_where_buttons_are_not() -> None:

@@ -59,7 +59,10 @@ async def _cluster(context: Context, cluster: ClusterSite, asked: Asked, limits:
         if asked == Asked():
             exposed = sorted({exposure.namespace for exposure in around.intent.exposures})
             name = tr("everything exposed on {cluster}", cluster=cluster.name)
-            return together(name, cluster.name, await _namespaces(around, exposed) if exposed else [])
+            if exposed:
+                return together(name, cluster.name, await _namespaces(around, exposed))
+            said = tr("{name}: there is nothing to check. Expose a namespace first.", name=name)
+            return together(name, cluster.name, []).model_copy(update={"summary": said})
         subject = _subject(asked, around.known, cluster)
         if isinstance(subject, str):
             name = tr("namespace {namespace}", namespace=subject)
