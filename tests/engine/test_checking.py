@@ -118,16 +118,6 @@ async def test_a_namespace_is_summed_up_service_by_service() -> None:
     ]
 
 
-async def test_a_service_that_works_proves_what_it_shares_with_one_that_cannot_be_proven() -> None:
-    company, engine = await exposed()
-    named = company.cluster.now.services[1].model_copy(update={"external_name": "db.example.org", "name": "outside"})
-    company.cluster.now = company.cluster.now.model_copy(update={"services": (*company.cluster.now.services, named)})
-    report = await asked(engine.context, "default")
-    assert report.verdict != "passed"
-    hops = dict(report.hops)
-    assert (hops["office DNS"], hops["firewall"], hops["gateway"]) == ("passed", "passed", "passed")
-
-
 async def test_nothing_exposed_is_nothing_to_check() -> None:
     report = await asked(Company().engine().context, "")
     assert report.verdict == "undetermined"
