@@ -27,6 +27,8 @@ _MEANINGS = {
     -163: marked("an address and a group cannot share a name"),
     -166: marked("the name is too long"),
     -173: marked("the text has a character that the device refuses (\" ' < >)"),
+    -177: marked("the device does not move a policy past one between other interfaces"),
+    -178: marked("the device does not move a policy past one between other interfaces"),
     -215: marked("the interface name is not valid"),
     TOO_SLOW: marked("the device's configuration database was too slow"),
     -361: marked("the device's configuration database took no entry"),

@@ -207,6 +207,14 @@ async def test_no_move_where_there_are_too_many_denying_policies_to_judge(office
     assert one.better is None
 
 
+async def test_the_devices_own_reason_for_not_moving_is_told(office: Office) -> None:
+    move = await hidden(office)
+    office.server.faults.arm("error", method="PUT", path=MOVES, options={"code": -177})
+    outcome = await office.target.apply(move)
+    assert outcome.kind == "refused"
+    assert "does not move a policy past one between other interfaces" in outcome.detail
+
+
 # --- faults of the call
 
 
