@@ -51,7 +51,7 @@ def _parts(row: ServiceRow) -> Iterator[Part]:
             yield (_NAMES.get(number, str(number)) if number else None), _ANY_PORT
         case "ICMP":
             yield "icmp", _ANY_PORT
-        case "TCP/UDP/SCTP":
+        case "TCP/UDP/SCTP" | "TCP/UDP/UDP-Lite/SCTP":  # as 7.6 calls it; nothing of ours speaks UDP-Lite
             ranges = {"tcp": row.tcp_portrange, "udp": row.udp_portrange, "sctp": row.sctp_portrange}
             for protocol, text in ranges.items():
                 for item in text.split():

@@ -192,7 +192,7 @@ def _compile_service(row: Row | None) -> tuple[ServiceMatch, ...]:
         return (ServiceMatch(row.get("protocol-number", 0) or None),)
     if protocol == "ICMP":
         return (ServiceMatch(ICMP, icmp_type=_number(row, "icmptype"), icmp_code=_number(row, "icmpcode")),)
-    if protocol != "TCP/UDP/SCTP":
+    if protocol not in ("TCP/UDP/SCTP", "TCP/UDP/UDP-Lite/SCTP"):
         return ()
     return tuple(
         ServiceMatch(number, *bounds)

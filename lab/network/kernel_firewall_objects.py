@@ -119,7 +119,7 @@ class Objects:
             return [f"meta l4proto {wanted}" if wanted else ""]
         if protocol == "ICMP":
             return [_icmp(row)]
-        if protocol != "TCP/UDP/SCTP":
+        if protocol not in ("TCP/UDP/SCTP", "TCP/UDP/UDP-Lite/SCTP"):
             self.problems.append(f"service {name!r}: protocol {protocol} matches nothing here")
             return []
         if row.get("iprange", "0.0.0.0") != "0.0.0.0" or row.get("fqdn"):

@@ -119,7 +119,8 @@ BUILT_IN_SERVICES: tuple[Row, ...] = (
     _service("WINS", "Remote Access", "1512", "1512"),
 )
 
-_PORTS = {"when": ("protocol", frozenset({"TCP/UDP/SCTP"}))}
+_PORTS = {"when": ("protocol", frozenset({"TCP/UDP/SCTP", "TCP/UDP/UDP-Lite/SCTP"}))}
+_OTHER_PROTOCOLS = "ICMP ICMP6 IP HTTP FTP CONNECT SOCKS-TCP SOCKS-UDP ALL"
 _ICMP = {"when": ("protocol", frozenset({"ICMP", "ICMP6"}))}
 _HELPERS = "auto disable ftp tftp ras h323 tns mms sip pptp rtsp dns-udp dns-tcp pmap rsh dcerpc mgcp"
 _DAYS = "sunday monday tuesday wednesday thursday friday saturday none"
@@ -135,10 +136,8 @@ TABLES = [
             UUID,
             switch("proxy"),
             text("category", 63),
-            choice(
-                "protocol",
-                "TCP/UDP/SCTP ICMP ICMP6 IP HTTP FTP CONNECT SOCKS-TCP SOCKS-UDP ALL",
-            ),
+            choice("protocol", f"TCP/UDP/SCTP {_OTHER_PROTOCOLS}", until=(7, 6)),
+            choice("protocol", f"TCP/UDP/UDP-Lite/SCTP {_OTHER_PROTOCOLS}", since=(7, 6)),
             choice("helper", _HELPERS),
             text("iprange", 255, "0.0.0.0", **_PORTS),
             text("fqdn", 255, **_PORTS),
@@ -147,6 +146,7 @@ TABLES = [
             number("icmpcode", 0, 255, "", **_ICMP),
             text("tcp-portrange", 3000, **_PORTS),
             text("udp-portrange", 3000, **_PORTS),
+            text("udplite-portrange", 3000, since=(7, 6), **_PORTS),
             text("sctp-portrange", 3000, **_PORTS),
             number("tcp-halfclose-timer", 0, 86400),
             number("tcp-halfopen-timer", 0, 86400),

@@ -127,6 +127,16 @@ async def test_a_denying_policy_for_everything_is_named(office_with: Open, versi
     assert "firewalls.office-fw.before_policy" in warnings[0]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_denies_another_protocol_is_nothing_to_warn_of_on_any_release(
+    office_with: Open, version: str
+) -> None:
+    """7.6 has another word for services with ports."""
+    office = await office_with({"version": version})
+    deny(office, service=refs(("ALL_UDP", "PING")))
+    assert await seen(office) == ([], [])
+
+
 async def test_a_policy_with_a_name_in_another_encoding_is_judged_like_any(office: Office) -> None:
     """The device tells a name as a terminal once sent it, and then its answer is no UTF-8."""
     name = "拒绝".encode("gbk").decode(errors="surrogateescape")
