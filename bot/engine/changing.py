@@ -76,11 +76,13 @@ async def plan_requested(context: Context, entry: Requested) -> None:
 async def _end_without_steps(context: Context, plan: Plan, seen: int) -> None:
     """Nothing to do, unless somebody has changed the cluster since record `seen`, or is about to: what was found may
     be what they take back. Then it stays a wish, and recovery plans it anew."""
-    ending = Finished(operation=plan.operation, result="nothing-to-do")
 
     def decide(world: World) -> AnyEntry | None:
-        requested = world.operations[plan.operation].state == "requested"
-        return ending if requested and not world.changed_since(plan.cluster, seen) else None
+        if world.operations[plan.operation].state != "requested" or world.changed_since(plan.cluster, seen):
+            return None
+        if (stuck := world.exposing(plan.cluster)) is not None:
+            return Unplannable(operation=plan.operation, reason=_held(stuck).reason)
+        return Finished(operation=plan.operation, result="nothing-to-do")
 
     await context.journal.commit(decide)
 
@@ -255,16 +257,18 @@ def refuse_locked(world: World, plan: Plan) -> Refusal | None:
         return Refusal(reason=tr("Another change of this cluster was just made; ask again for a fresh plan."))
     # Which objects may go depends on all that is exposed; a move of the routes needs to wait for nobody else's proof.
     holder = world.holder(plan.targets) or (world.exposing(plan.cluster) if plan.exposes else None)
-    if holder is not None:
-        return Refusal(
-            reason=tr(
-                "Change {change}, confirmed by {person}, is being applied to {targets}; try again when it has ended.",
-                change=holder.id,
-                person=holder.confirmed_by,
-                targets=listed(holder.plan.targets) if holder.plan else tr("the same devices"),
-            )
+    return None if holder is None else _held(holder)
+
+
+def _held(holder: Operation) -> Refusal:
+    return Refusal(
+        reason=tr(
+            "Change {change}, confirmed by {person}, is being applied to {targets}; try again when it has ended.",
+            change=holder.id,
+            person=holder.confirmed_by,
+            targets=listed(holder.plan.targets) if holder.plan else tr("the same devices"),
         )
-    return None
+    )
 
 
 async def _replace(context: Context, operation: Operation, actor: Person, changed: tuple[str, ...]) -> str:

@@ -74,10 +74,10 @@ class World:
         return None
 
     def exposing(self, cluster: str) -> Operation | None:
-        """The change at work, if any, that is about to change what is exposed of a cluster."""
+        """The change, if any, that is about to change what is exposed of a cluster, or to take that back."""
         for operation in self._operations.values():
             plan = operation.plan
-            if operation.state == "running" and plan is not None and plan.cluster == cluster and plan.exposes:
+            if operation.holds_locks and plan is not None and plan.cluster == cluster and plan.exposes:
                 return operation
         return None
 

@@ -3,9 +3,10 @@
 from bot.engine.engine import Engine
 from bot.model.commands import Expose, Unexpose
 from bot.model.operation import Operation
-from tests.asking import ask, change, known
+from tests.asking import ask, change, known, now, say_yes
+from tests.memory import Fault
 from tests.memory_store import ActingAfter
-from tests.office import Company
+from tests.office import OMAR, Company
 
 EXPOSE = Expose(namespace="default")
 
@@ -34,6 +35,23 @@ async def test_an_exposure_that_is_taken_back_while_it_is_found_is_planned_anew(
     operation = await ask(engine, EXPOSE, delivery="d8")
     assert operation.state == "requested"
     await planned_anew(company, operation)
+
+
+async def test_what_a_stuck_change_has_left_there_is_not_built_upon() -> None:
+    company = Company()
+    company.wire.cut = True
+    engine = company.engine()
+    stuck = await ask(engine)
+    company.dns_server.fail("apply", Fault.REJECT, 2)  # the way back
+    await say_yes(engine, stuck)
+    assert (await now(engine, stuck)).state == "stuck"
+    company.wire.cut = False
+    operation = await ask(engine, EXPOSE, delivery="d8")
+    assert operation.state == "unplannable"
+    assert f"Change {stuck.id}" in operation.entries[-1].reason  # type: ignore[union-attr]
+    await engine.resume(stuck.id, OMAR)
+    assert (await now(engine, stuck)).state == "rolled-back"
+    assert not (await engine.context.journal.world()).intent("qa").exposures
 
 
 async def test_what_another_change_has_written_and_not_proven_yet_is_not_there() -> None:
