@@ -65,6 +65,7 @@ class Breaking:
         self._dead: set[str] = set()
         self._dropped: list[Zone] = []
         self._edited: dict[int, str] = {}
+        self._left_stale = False
 
     def switches(self) -> dict[str, Switch]:
         """By id, in the order in which packets meet them."""
@@ -126,6 +127,7 @@ class Breaking:
 
     async def cache(self, on: bool) -> None:
         """Somebody asked before there was a forwarder, and dc1 remembers the root's no."""
+        self._left_stale = on
         self._windows.cache.clear()
         if on:
             soa = dns.rrset.from_text(".", 900, "IN", "SOA", ROOT_SOA)
@@ -133,7 +135,10 @@ class Breaking:
             self._windows.cache.put_negative(name, dns.rdatatype.A, dns.rcode.NXDOMAIN, soa)
 
     def _stale(self) -> bool:
-        return any(name == STALE and kind == "NXDOMAIN" for name, kind, _, _ in self._windows.cache.view())
+        """While there is no forwarder, the root's no is no stale answer but the right one."""
+        return self._left_stale and any(
+            name == STALE and kind == "NXDOMAIN" for name, kind, _, _ in self._windows.cache.view()
+        )
 
     async def dns(self, on: bool) -> None:
         self._windows.settings.dns_service = "stopped" if on else "running"

@@ -32,6 +32,11 @@ async def turn(slack: Driver, switch: str, on: bool) -> bool:
     return bool(next(one["on"] for one in picture["switches"] if one["id"] == switch))
 
 
+async def broken(slack: Driver) -> list[str]:
+    """Every switch that is on."""
+    return [one["id"] for one in (await slack.get("network", None))["switches"] if one["on"]]
+
+
 async def checked(slack: Driver, after: int) -> tuple[str, int]:
     await slack.say(CHECK)
     message = await slack.until(contains=" → service ", after=after, timeout=40)
@@ -41,8 +46,10 @@ async def checked(slack: Driver, after: int) -> tuple[str, int]:
 @pytest.mark.timeout(240)
 async def test_each_switch_is_named_by_the_check_and_leaves_nothing_behind(tmp_path: Path) -> None:
     async with company(tmp_path) as office, office.bot(), driving(office.slack.page_url) as slack:
+        text, seen = await checked(slack, 0)
+        assert "K8SNET-EXP-01" in text
+        assert await broken(slack) == []
         await exposed(office, slack)
-        seen = 0
         for switch, named in NAMED.items():
             assert await turn(slack, switch, True), switch
             text, seen = await checked(slack, seen)

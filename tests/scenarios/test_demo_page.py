@@ -110,6 +110,8 @@ async def test_the_form_and_a_telephone(page: Any) -> None:
     await page.press("#composer", "Enter")
     form = page.locator("#modal")
     await expect(form).to_contain_text("Namespace", timeout=PATIENCE_MS)
+    await expect(form).to_contain_text("net-ops")
+    await expect(form).not_to_contain_text("partner-net")  # others read along there: the form's filter leaves it out
     await picture(page, "6-form")
     await form.locator("select").first.select_option(label="default")
     await form.get_by_role("button", name="Show the plan").click()

@@ -116,6 +116,13 @@ function ticks(block, element, act, type, change, isOn) {
   );
 }
 
+/** Whether a conversations_select with this filter offers it. */
+function offered(one, filter) {
+  if (!filter) return true;
+  if (filter.exclude_external_shared_channels && one.is_shared) return false;
+  return !filter.include || filter.include.includes(one.kind);
+}
+
 function people(list, initial) {
   return (block, element, act) => {
     const chosen = current(block, element, act, element[initial] ?? "");
@@ -123,7 +130,7 @@ function people(list, initial) {
       "select",
       { id: act.id(block, element), onchange: (event) => changed(block, element, act, event.target.value || null) },
       el("option", { value: "" }, textOf(element.placeholder) || tr("Choose…")),
-      act.directory()[list].map((one) => el("option", { value: one.id, selected: one.id === chosen }, one.name)),
+      act.directory()[list].filter((one) => offered(one, element.filter)).map((one) => el("option", { value: one.id, selected: one.id === chosen }, one.name)),
     );
   };
 }
