@@ -56,7 +56,7 @@ def details_view(report: Report) -> View | None:
     text = detail_lines(report)
     if sum(len(line) + 1 for line in text) > DETAILS_LIMIT:
         return None
-    return escape("\n".join(text)), preformatted(text)
+    return escape("\n".join(text)), preformatted(text, wide=False)
 
 
 def details_file(report: Report) -> tuple[str, str]:

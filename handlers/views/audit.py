@@ -142,8 +142,8 @@ def _kept(entry: Cleared) -> str:
 
 
 def _result(operation: Operation | None, direction: Direction, result: StepResult) -> str:
-    made = tr("made so") if direction == "forward" else tr("undone")
-    words = {"wrote": made, "was-so": tr("found so"), "not-written": tr("not written")}
+    made = tr("written") if direction == "forward" else tr("undone")
+    words = {"wrote": made, "was-so": tr("was so already"), "not-written": tr("not written")}
     ending, step = words.get(result.ending, word(result.ending)), _step(operation, result.step)
     if result.reason:
         return tr("{ending}: {step} ({reason})", ending=ending, step=step, reason=result.reason)

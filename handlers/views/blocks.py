@@ -121,9 +121,12 @@ def _mrkdwn(text: str) -> Block:
     return {"type": "mrkdwn", "text": clip_escaped(text, SECTION_LIMIT) or "–", "verbatim": True}
 
 
-def preformatted(lines: Sequence[str]) -> list[Block]:
-    """Lines in a fixed-width box, unparsed; several boxes when one would be too long. Nothing is cut."""
-    folded = (part for line in lines for part in fold(visible(line)))
+def preformatted(lines: Sequence[str], wide: bool = True) -> list[Block]:
+    """Lines in a fixed-width box, unparsed; several boxes when one would be too long. Nothing is cut.
+
+    Long lines are broken for a channel, unless the box is not `wide`: nobody knows how narrow a thread is shown.
+    """
+    folded = (part for line in lines for part in (fold(visible(line)) if wide else [visible(line)]))
     return [_box("\n".join(some)) for some in packed(folded, PREFORMATTED_LIMIT)]
 
 

@@ -8,6 +8,8 @@ from bot.engine.announcing import AUDITED_KINDS
 from bot.engine.choosing import Choice
 from bot.model.commands import Check, DryPlan, Expose
 from bot.model.errors import UserError
+from handlers.lines.check import detail_lines
+from handlers.text import LINE
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.operation import operation_view
@@ -107,3 +109,13 @@ async def test_a_broken_journal_is_told_with_the_place_where_it_breaks() -> None
     report = await engine.audit()
     assert report.problem
     assert_golden("audit-broken", history.audit_view(report))
+
+
+async def test_a_threads_long_lines_are_left_for_slack_to_break() -> None:
+    engine = Company().engine()
+    long = await engine.check(Check(name="redis-abc-gns.default"))
+    details = answers.details_view(long)
+    assert details is not None
+    [shown] = [block["elements"][0]["elements"][0]["text"] for block in details[1]]
+    assert shown.splitlines() == detail_lines(long)
+    assert max(map(len, shown.splitlines())) > LINE
