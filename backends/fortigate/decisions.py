@@ -117,7 +117,7 @@ def _before_move(now: Position, planned: Position) -> Outcome | None:
     name = key_line(planned.key)
     if now.owner is None:
         return refused(tr("{key} was made by hand: k8snet changes and removes only what carries its mark", key=name))
-    if (now.row, now.owner) != (planned.row, planned.owner):
+    if now.row != planned.row or planned.owner is None or now.owner.cluster != planned.owner.cluster:
         return refused(tr("{key}: another policy has that name since the plan was made", key=name))
     if _behind(now) != _behind(planned):
         return refused(

@@ -88,17 +88,28 @@ def moves(
     cluster: str,
 ) -> tuple[Step, ...]:
     """Steps that put policies back to where they take effect. `better` has the position of a policy beside the one that
-    it would need. Only policies that are ours and otherwise as wanted are moved; others are a person's to move."""
+    it would need. Only policies that we may change and that stay between the same interfaces are moved; others are a
+    person's to move, or stand elsewhere among those that count once they are changed."""
     steps = []
     for placed in wanted:
-        place = (placed.target, placed.resource.key)
+        place, wish = (placed.target, placed.resource.key), placed.resource
         there = actual.get(place)
-        if place not in better or there is None or not _ours(there, cluster):
+        if place not in better or not isinstance(there, Policy) or not isinstance(wish, Policy):
             continue
-        if isinstance(there, Policy) and same_content(placed.resource, there):
+        if _ours(there, cluster) and _stays(wish, there) and not _conflicts(wish, there, cluster):
             before, after = better[place]
             steps.append(Step(target=placed.target, before=before, after=after))
     return tuple(steps)
+
+
+def _stays(wish: Policy, there: Policy) -> bool:
+    """Whether it remains between the same interfaces."""
+    same = wish.source_interfaces == there.source_interfaces
+    return same and wish.destination_interfaces == there.destination_interfaces
+
+
+def _conflicts(wish: Policy, there: Policy, cluster: str) -> bool:
+    return not same_content(wish, there) and _untouchable(there, wish, cluster) is not None
 
 
 def passed(step: Step) -> tuple[Ahead, ...]:

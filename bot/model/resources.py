@@ -187,10 +187,12 @@ Resource = Annotated[
 
 
 def content(resource: Resource) -> Resource:
-    """The resource without row number and mark: what it does on the wire."""
+    """The resource without row number and mark, the policy's as well: what it does on the wire."""
     changes: dict[str, None] = {"mark": None}
     if isinstance(resource, Route | Policy):
         changes["row"] = None
+    if isinstance(resource, Position):
+        changes["owner"] = None
     return resource.model_copy(update=changes)
 
 

@@ -164,12 +164,17 @@ def test_a_policy_of_ours_in_the_wrong_place_is_moved_and_nothing_else_is_done_t
         None,
         POLICY,
         marked(POLICY, "prod", "op1"),
-        marked(POLICY.model_copy(update={"services": ("DNS",)}), "qa", "op1"),
+        marked(POLICY.model_copy(update={"source_interfaces": ("dmz",)}), "qa", "op1"),
+        marked(POLICY, "qa", "op1").model_copy(update={"enabled": False}),
     ],
-    ids=["missing", "made by hand", "another cluster's", "to be changed"],
+    ids=["missing", "made by hand", "another cluster's", "to be between other interfaces", "edited by somebody"],
 )
 def test_no_other_policy_is_moved(there: Resource | None) -> None:
     assert reordered(there) == ()
+
+
+def test_a_policy_that_is_changed_is_moved_as_well() -> None:
+    assert len(reordered(marked(POLICY.model_copy(update={"services": ("DNS",)}), "qa", "op1"))) == 1
 
 
 def test_a_move_lets_through_what_the_policy_says() -> None:

@@ -13,7 +13,7 @@ from bot.model.site import CheckLimits
 from handlers.lines.plan import plan_lines
 from tests.backends.fortigate.at_work import Work
 from tests.contract.fortigate_subject import refs
-from tests.office import OLGA
+from tests.office import OLGA, site
 
 EXPOSE = Expose(namespace="default")
 
@@ -79,6 +79,24 @@ async def test_a_change_that_is_not_proven_moves_the_policy_behind_the_deny_agai
     again = await bot.change(EXPOSE)
     assert again.state == "rolled-back", again.entries[-1]
     assert bot.rows() == before
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_policy_that_is_changed_is_moved_in_the_same_plan(work: Any, proven: bool) -> None:
+    """Changed where nothing reaches it, it could not be proven, and never would be."""
+    bot: Work = work()
+    await bot.change(EXPOSE)
+    wall(bot, "k8snet-qa-hq")
+    office = site(self_confirm=True)
+    wider = office.model_copy(update={"clusters": (office.clusters[0].model_copy(update={"services": ("ALL",)}),)})
+    later: Work = work(wider)
+    before = later.rows()
+    later.wire.lost = [] if proven else [IPv4Network("10.68.0.0/16"), IPv4Network("172.20.0.0/16")]
+    operation = await later.change(EXPOSE)
+    assert [line.strip()[:6] for line in planned(operation) if line.startswith("  ~")] == ["~ poli", "~ move"]
+    assert operation.state == ("done" if proven else "rolled-back"), operation.entries[-1]
+    assert (later.rows() == before) == (not proven)
+    assert (later.policies()[-1] == "no-clusters") == proven
 
 
 @pytest.mark.parametrize(
