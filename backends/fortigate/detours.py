@@ -9,7 +9,7 @@ from backends.fortigate.mapping import network
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic
 from backends.fortigate.shadowing import Covers, Shadowing
-from backends.fortigate.wire import PolicyRouteRow, ZoneRow
+from backends.fortigate.wire import NO_MASK, PolicyRouteRow, ZoneRow
 from bot.engine.side_by_side import both
 from bot.model.errors import Rejected
 from bot.model.probes import DetourAnswer, Packet
@@ -163,7 +163,7 @@ def covered(row: PolicyRouteRow, course: Course, networks: Mapping[str, Networks
     """How much of the traffic a policy route meets."""
     if row.internet_service_id:
         return Covers.NOTHING  # the vendor's list of services on the internet
-    precise = row.tos_mask in ("", "0x00", "0") and not row.internet_service_custom
+    precise = row.tos_mask in NO_MASK and not row.internet_service_custom
     return min(
         _entering(row, course.interfaces),
         _side(row.src, row.srcaddr, row.src_negate == "enable", course.sources, networks),

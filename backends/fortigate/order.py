@@ -15,7 +15,7 @@ MOST_ROWS = 100  # of some 700 bytes
 _COLUMNS = (
     "policyid|name|action|status|srcintf|dstintf|srcaddr|dstaddr|service|schedule|"
     "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src|"
-    "users|groups|fsso-groups|comments"
+    "users|groups|fsso-groups|tos-mask|comments"
 )
 
 

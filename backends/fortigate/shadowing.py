@@ -14,7 +14,7 @@ from backends.fortigate.order import MOST_ROWS, Order, each
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
 from backends.fortigate.urls import fitting, lookups
-from backends.fortigate.wire import EarlierRow, NamedRow, ServiceRow
+from backends.fortigate.wire import NO_MASK, EarlierRow, NamedRow, ServiceRow
 from bot.engine.side_by_side import both, together
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource
 
@@ -154,13 +154,14 @@ def covers(
         _addresses(row.srcaddr, row.srcaddr_negate == "enable", policy.sources, networks),
         _addresses(row.dstaddr, row.dstaddr_negate == "enable", policy.destinations, networks),
         _services(row, policy, services),
-        Covers.EVERYTHING if row.schedule == "always" and not _asks_who(row) else Covers.SOME,
+        Covers.EVERYTHING if row.schedule == "always" and not _asks_more(row) else Covers.SOME,
     )
 
 
-def _asks_who(row: EarlierRow) -> bool:
-    """Whether it is for some people or machines only, of whatever address."""
-    return bool(row.users or row.groups or row.fsso_groups) or row.ztna_status == "enable"
+def _asks_more(row: EarlierRow) -> bool:
+    """Whether it is for some people, machines or types of service only, of whatever address."""
+    who = bool(row.users or row.groups or row.fsso_groups) or row.ztna_status == "enable"
+    return who or row.tos_mask not in NO_MASK
 
 
 def _addresses(

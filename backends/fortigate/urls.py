@@ -3,6 +3,7 @@ where it means a row: the API's DELETE on a table wiped it on older firmware."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from bot.model.wording import tr
 _LONGEST_FILTER = 2000  # characters; web servers commonly take 8000 for the whole request line
 
 
+@lru_cache(maxsize=1024)  # a check writes the same sixty values again and again
 def encoded(text: str) -> str:
     """Percent-encoded with nothing left as it is: `/`, `?`, `#`, `,` and `&` all have a meaning in these addresses."""
     return quote(text, safe="")

@@ -49,6 +49,10 @@ def _names(value: Any, key: str = "name") -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
+NO_MASK = ("", "0", "0x00")
+"""`tos_mask` of what takes packets of every type of service."""
+
+
 class AddressRow(Wire):
     """A row of firewall/address."""
 
@@ -155,6 +159,7 @@ class EarlierRow(Wire):
     groups: Names = ()
     fsso_groups: Names = ()
     ztna_status: Switch = "disable"
+    tos_mask: str = ""
     nat: Switch = "disable"
     utm_status: Switch = "disable"
     comments: str = ""

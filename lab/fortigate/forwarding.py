@@ -81,7 +81,9 @@ class Forwarding:
         self._policy_routes = PolicyRoutes(tables.get("router/policy", ()), self._addresses, self.routing)
         # In the other mode security policies decide, and of those there is no table here.
         decides = settings.get("ngfw-mode") != "policy-based"
-        policies = [row for row in tables.get("firewall/policy", ()) if decides and not _asks_who(row)]
+        policies = [
+            row for row in tables.get("firewall/policy", ()) if decides and not _asks_who(row) and _takes_plain(row)
+        ]
         self._rows = [row for row in policies if row.get("status", "enable") == "enable"]
         self._by_pair: dict[tuple[str, str], list[Policy]] = {}
         self._compiled: dict[int, Policy] = {}
@@ -230,6 +232,13 @@ def _asks_who(row: Row) -> bool:
     """Whether a policy is for certain people or machines: nobody has logged in here, so nobody is one of them."""
     named = any(row.get(column) for column in ("users", "groups", "fsso-groups"))
     return named or row.get("ztna-status") == "enable"
+
+
+def _takes_plain(row: Row) -> bool:
+    """Whether a policy takes packets of type of service 0, as all packets here are."""
+    return (int(row.get("tos") or "0", 16) & int(row.get("tos-mask") or "0", 16) == 0) != (
+        row.get("tos-negate") == "enable"
+    )
 
 
 def _hop(gateway: IPv4Address, packet: Packet) -> IPv4Address:

@@ -85,6 +85,7 @@ async def test_what_denies_a_part_keeps_its_place_unless_it_stands_behind_what_d
         {"users": refs(("somebody",))},
         {"fsso-groups": refs(("CN=CONTRACTORS",))},
         {"ztna-status": "enable"},
+        {"tos": "0x10", "tos-mask": "0x10"},
         {"srcaddr": refs(("FABRIC_DEVICE",))},
         {"srcaddr": refs(("devices",))},
     ],
