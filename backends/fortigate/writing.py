@@ -160,6 +160,11 @@ class Writer:
                     done |= await reading.pop(before)
                 if not in_order():
                     break
+                if kind == "position":
+                    level, passed = await self._still_as_planned(level)
+                    done |= passed
+                    if not in_order():
+                        break
                 answers, unsent = await self._send(level, writes, anchor, may_go, in_order)
                 done |= unsent
                 written = [step for step in level if step.key in answers]
@@ -171,6 +176,17 @@ class Writer:
         for task in reading.values():
             done |= task.result()
         return done
+
+    async def _still_as_planned(self, level: Sequence[Step]) -> tuple[list[Step], dict[Key, Outcome]]:
+        """Look at the order again right before it is changed: what the first look saw may be several writes old, and a
+        move past what has come between would overrule somebody unseen."""
+        try:
+            seen = await self._reader.find([step.key for step in level])
+        except BackendError as blind:
+            return [], {step.key: refused(blind.problem) for step in level}
+        outcomes = {step.key: before_writing(step, seen.get(step.key)) for step in level}
+        passed = {key: outcome for key, outcome in outcomes.items() if outcome is not None}
+        return [step for step in level if step.key not in passed], passed
 
     async def _send(
         self,

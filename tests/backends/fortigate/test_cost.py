@@ -68,8 +68,9 @@ async def test_exposing_again_waits_for_one_round_trip(bot: Work, rounds: Rounds
     assert rounds.left == []
 
 
-async def test_moving_a_policy_back_waits_for_the_move_and_five_round_trips(bot: Work, rounds: Rounds) -> None:
-    """To plan, also what the names in the deny mean; at the yes the same again, and the order; the move, the order."""
+async def test_moving_a_policy_back_waits_for_the_move_and_six_round_trips(bot: Work, rounds: Rounds) -> None:
+    """To plan, also what the names in the deny mean; at the yes the same again, and the order; right before the move and
+    after it the order once more."""
     await bot.change(EXPOSE)
     rows = {row["name"]: row["policyid"] for row in bot.device.rows("firewall/policy")}
     bot.device.create("firewall/policy", {
@@ -78,7 +79,7 @@ async def test_moving_a_policy_back_waits_for_the_move_and_five_round_trips(bot:
     })  # fmt: skip
     bot.device.move("firewall/policy", rows["k8snet-qa-hq"], 50, after=True)
     meanings = 3
-    rounds.left = [LOOK + ORDER, meanings, LOOK + ORDER + 1, meanings, 1, 1]
+    rounds.left = [LOOK + ORDER, meanings, LOOK + ORDER + 1, meanings, 1, 1, 1]
     assert (await bot.change(EXPOSE)).state == "done"
     assert rounds.left == []
 

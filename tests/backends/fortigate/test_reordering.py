@@ -47,11 +47,11 @@ async def test_a_move_is_read_back_and_has_nothing_left_to_do(office_with: Open,
     assert (one.better, one.hiding) == (None, ())
 
 
-async def test_a_move_costs_three_round_trips_and_one_small_question(office: Office) -> None:
+async def test_a_move_costs_one_write_and_three_looks_at_the_order(office: Office) -> None:
     move = await hidden(office)
     before = office.requests()
     await office.target.apply(move)
-    assert office.requests() - before == 3
+    assert office.requests() - before == 1 + 3
 
 
 async def test_taken_back_the_policy_stands_behind_the_same_again(office: Office) -> None:
@@ -214,6 +214,33 @@ async def test_the_devices_own_reason_for_not_moving_is_told(office: Office) -> 
     outcome = await office.target.apply(move)
     assert outcome.kind == "refused"
     assert "does not move a policy past one between other interfaces" in outcome.detail
+
+
+async def test_no_move_past_what_came_after_the_look_that_was_made_ahead(office: Office) -> None:
+    move = await hidden(office)
+    await office.target.look_ahead([move])
+    deny(office, 60, service=refs(("HTTP",)))
+    office.device.move("firewall/policy", 60, 1000, after=False)
+    await refused(office, move, "stood behind 50 (deny-50)")
+
+
+async def test_no_move_past_what_came_while_other_steps_were_written(office_with: Open) -> None:
+    """A plan that changes the policy and moves it: the order is looked at again between the two."""
+
+    def arriving(number: int) -> None:
+        if changes and len(office.writes) == written + 1 and 60 not in order(office):
+            deny(office, 60, service=refs(("HTTP",)))
+            office.device.move("firewall/policy", 60, 1000, after=False)
+
+    changes = False
+    office = await office_with(arriving=arriving)
+    move = await hidden(office)
+    now, then = wishes()[-1], wishes({"services": ("ALL",)})[-1]
+    changes, written = True, len(office.writes)
+    outcomes = await office.target.apply_all([step(now, then), move])
+    assert [outcome.kind for outcome in outcomes] == ["applied", "refused"]
+    assert order(office)[-3:] == [50, 60, 1000]
+    assert len(office.writes) == written + 1
 
 
 # --- faults of the call
