@@ -69,8 +69,8 @@ async def test_exposing_again_waits_for_one_round_trip(bot: Work, rounds: Rounds
 
 
 async def test_moving_a_policy_back_waits_for_the_move_and_six_round_trips(bot: Work, rounds: Rounds) -> None:
-    """To plan, also what the names in the deny mean; at the yes the same again, and the order; right before the move and
-    after it the order once more."""
+    """To plan, also what the names in the deny mean; at the yes the same again, and the order; right before the move
+    and after it the order once more."""
     await bot.change(EXPOSE)
     rows = {row["name"]: row["policyid"] for row in bot.device.rows("firewall/policy")}
     bot.device.create("firewall/policy", {
