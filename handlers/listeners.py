@@ -21,7 +21,7 @@ from handlers.home import HomeReply, Homes
 from handlers.obeying import Asked, Commands, sentence
 from handlers.pictures import Pictures
 from handlers.places import Places
-from handlers.replies import Reply, url_reply
+from handlers.replies import Reply, told_to_wait, url_reply
 from handlers.settings import SlackSettings
 from handlers.views import answers, form
 
@@ -172,7 +172,8 @@ class Listeners:
             case "snooze" | "planned":
                 await self._engine.snooze(operation, click.actor, planned=click.action == "planned")
             case "confirm":
-                said = await self._engine.confirm(operation, digest, click.actor)
+                yes = self._engine.confirm(operation, digest, click.actor)
+                said = await told_to_wait(yes, reply, self._engine.context.env)
                 if said:
                     await reply.tell(answers.sentence_view(said))
             case "cancel":

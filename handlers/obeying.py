@@ -1,9 +1,7 @@
 """A command, typed or pressed: who asks where, what the engine says, and where the answer goes."""
 
-import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -30,7 +28,7 @@ from handlers import parse
 from handlers.drawing.overview import scenes
 from handlers.pictures import PAUSES_S, Pictures
 from handlers.places import Places, is_direct
-from handlers.replies import Reply
+from handlers.replies import Reply, told_to_wait
 from handlers.views import answers, history
 from handlers.views.answers import View
 from handlers.views.blocks import sendable
@@ -38,8 +36,6 @@ from handlers.web_api import SYSTEM, call
 
 log = logging.getLogger(__name__)
 
-SILENT_S = 4.0
-Answer = TypeVar("Answer")
 QUIET: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
 
 
@@ -70,7 +66,7 @@ class Commands:
         elif isinstance(command, Status):
             said = await self._status(reply)
         else:
-            view, said = await self._told_to_wait(self._answer(command, asked.actor), reply)
+            view, said = await told_to_wait(self._answer(command, asked.actor), reply, self._engine.context.env)
             await reply.tell(view)
         await self._engine.note(command, asked.actor, asked.channel, said)
 
@@ -99,22 +95,9 @@ class Commands:
                 return answers.help_view(await engine.permissions(actor)), tr("shown")
         raise AssertionError(f"{command.verb} has no answer")
 
-    async def _told_to_wait(self, work: Coroutine[Any, Any, Answer], reply: Reply) -> Answer:
-        """The answer; when a device keeps us waiting for it, the person hears of that meanwhile."""
-        notice = asyncio.ensure_future(self._wait_notice(reply))
-        try:
-            return await work
-        finally:
-            notice.cancel()
-            await asyncio.gather(notice, return_exceptions=True)
-
-    async def _wait_notice(self, reply: Reply) -> None:
-        await self._engine.context.env.sleep(SILENT_S)
-        await reply.tell(answers.sentence_view(tr("Something takes its time to answer; I go on waiting for it.")))
-
     async def _status(self, reply: Reply) -> str:
         """The words at once; the pictures as soon as Slack has them."""
-        picture = await self._told_to_wait(self._engine.overview(), reply)
+        picture = await told_to_wait(self._engine.overview(), reply, self._engine.context.env)
         await reply.tell(answers.overview_view(picture))
         blocks = list((await self._pictures.blocks(scenes(picture))).values())
         if not blocks:

@@ -1,19 +1,25 @@
 """The answer that only the person who asked sees."""
 
+import asyncio
 import logging
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.engine.ports import Env
+from bot.model.wording import tr
 from handlers.text import clip
-from handlers.views.answers import View
+from handlers.views.answers import View, sentence_view
 from handlers.views.blocks import sendable
 from handlers.web_api import SYSTEM, WAITING
 
 log = logging.getLogger(__name__)
 
+SILENT_S = 4.0
+Answer = TypeVar("Answer")
 SLACKS_HOST = "hooks.slack.com"
 
 
@@ -58,3 +64,18 @@ def url_reply(session: aiohttp.ClientSession, url: Any, api_url: str) -> Reply:
     if isinstance(url, str) and urlsplit(url).hostname in (SLACKS_HOST, urlsplit(api_url).hostname):
         return UrlReply(session, url)
     return NoReply()
+
+
+async def told_to_wait(work: Coroutine[Any, Any, Answer], reply: Reply, env: Env) -> Answer:
+    """What comes of the work; when a device keeps us waiting for it, the person hears of that meanwhile."""
+    notice = asyncio.ensure_future(_notice(reply, env))
+    try:
+        return await work
+    finally:
+        notice.cancel()
+        await asyncio.gather(notice, return_exceptions=True)
+
+
+async def _notice(reply: Reply, env: Env) -> None:
+    await env.sleep(SILENT_S)
+    await reply.tell(sentence_view(tr("Something takes its time to answer; I go on waiting for it.")))

@@ -264,3 +264,13 @@ async def test_who_waits_for_a_device_that_hangs_hears_of_it(transport: str) -> 
         await room.slack.until(contains="Something takes its time to answer")
         room.company.firewall.release()
         await room.slack.until(contains="would do this")
+
+
+async def test_who_says_yes_while_a_device_hangs_hears_of_it(transport: str) -> None:
+    async with chat(transport) as room:
+        await expose_asked(room)
+        room.company.firewall.fail("read", Fault.HANG_BEFORE, 1)
+        await room.slack.click("Confirm")
+        await room.slack.until(contains="Something takes its time to answer")
+        room.company.firewall.release()
+        await room.slack.until(contains="applied and proven")
