@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.__main__ import app
 from bot.model.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,19 @@ def test_every_command_is_in_the_readme_as_the_registry_has_it() -> None:
 def test_every_file_the_readme_names_exists() -> None:
     for name in re.findall(r"`((?:docs|deploy|lab|bot|bench|tests)/[\w./-]*|app\.yaml)`", README):
         assert (ROOT / name).exists(), name
+
+
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    typed = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert set(re.findall(r"`k8snet ([a-z-]+)", text)) <= typed
+    assert set(re.findall(r"`/k8snet ([a-z-]+)", text)) <= {spec.verb for spec in COMMANDS}
+    made = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z0-9]+)", text)) <= made
 
 
 def steady(line: str) -> str:

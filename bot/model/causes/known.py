@@ -40,7 +40,7 @@ KNOWN: tuple[KnownFault, ...] = (
     KnownFault(
         "20",
         "DNS answers come from a pod's address",
-        unseen="only a client among the nodes can see it; a bot there is warned of its place by `k8snet doctor`",
+        unseen="only a client among the nodes can see it; of a bot there every check says that it is not in the office",
     ),
     KnownFault("21", "the gateway drops packets as INVALID", ("GW-09",)),
     KnownFault("22", "nodes filter the office's packets by reverse path", ("GW-10",)),
