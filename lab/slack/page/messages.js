@@ -33,6 +33,8 @@ export function follow(list) {
   });
   list.addEventListener("load", () => toEnd(list), true);
   new ResizeObserver(() => toEnd(list)).observe(list);
+  // Two resizes within one frame leave the observer's size as it was, but the place in the list cut short.
+  window.addEventListener("resize", () => toEnd(list));
 }
 
 function toEnd(list) {
