@@ -1,140 +1,71 @@
-"""The official client, which blocks, wrapped once: every call has a time limit, no call is repeated by the library.
+"""One cluster's API server, read on the event loop: every call has a time limit, an answer has a largest size."""
 
-It brings kubeconfig, credentials, TLS and connections. Its API classes and typed models stay unused: to load them takes
-longer than a whole check, they cost three to five times the time, and they reject what newer servers add.
-"""
-
-import contextlib
 import json
 from collections.abc import Mapping
-from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
+import aiohttp
+from yarl import URL
+
+from backends.kubernetes.access import Access
+from backends.kubernetes.answers import Absent, Expired, Read, Refused
 from backends.kubernetes.settings import KubernetesSettings
-from bot.model.errors import BackendError, Rejected, Unreachable
+from bot.model.errors import Rejected, Unreachable
 from bot.model.wording import tr
-
-if TYPE_CHECKING:
-    from backends.kubernetes.lines import Line
 
 Json = dict[str, Any]
 _PAGE = 500
 _MAX_BYTES = 64 * 1024 * 1024  # of one page; 500 nodes with their images are about 4 MB
-_MAX_REFUSAL = 64 * 1024  # of an answer that is no yes, and of which only the status counts
-
-
-class Read(NamedTuple):
-    """One thing to ask: its path below the server's address, and the right it needs, in words for people."""
-
-    path: str
-    right: str
-
-
-class Absent(Exception):
-    """404: the cluster has no such object or is too old to have such a kind."""
-
-
-class Expired(Exception):
-    """410: the server has forgotten the state that a list was being read from."""
-
-
-class Refused(Rejected):
-    """401 or 403. `credentials` is true when the account itself was not accepted."""
-
-    def __init__(self, system: str, problem: str, *, credentials: bool) -> None:
-        super().__init__(system, problem)
-        self.credentials = credentials
-
-
-def load_library() -> None:
-    """Load everything that is needed of the client, on the thread of the event loop, where all libraries are loaded.
-
-    Two threads that load libraries with common parts (`requests` here and below WinRM) meet them half loaded.
-    """
-    import urllib3.exceptions
-    from kubernetes import config
-    from kubernetes.client import ApiClient, Configuration
-
-    from backends.kubernetes import lines
-
-    del urllib3, config, lines, ApiClient, Configuration  # loaded; those who need them find them
+_MAX_REFUSAL = 64 * 1024
+_CONNECTIONS = 16
+_IDLE_S = 60.0  # load balancers in front of API servers forget idle connections after some minutes
 
 
 class Api:
-    """One cluster's API server. Every method blocks: call it from a worker thread."""
+    """Kept-alive connections to one API server. To be made where an event loop runs, and closed there."""
 
-    def __init__(self, cluster: str, settings: KubernetesSettings) -> None:
-        """Reads the kubeconfig, explicitly: never the credentials of a pod the bot may run in.
-
-        Raises Rejected when the file cannot be used. May run the login command that the file names.
-        """
-        from kubernetes import client, config
-
-        from backends.kubernetes.lines import POOLS
-
+    def __init__(self, cluster: str, settings: KubernetesSettings, access: Access) -> None:
         self._cluster = cluster
         self._settings = settings
-        configuration = client.Configuration()
-        try:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                str(settings.kubeconfig), settings.context, client_configuration=configuration, persist_config=False
-            )
-        except Exception as error:  # the loader lets YAML, type and file errors of any kind through
-            reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
-            raise Rejected(
-                cluster,
-                tr(
-                    "cannot use the kubeconfig {kubeconfig} ({reason}); check the file and its context",
-                    kubeconfig=settings.kubeconfig,
-                    reason=reason,
-                ),
-            ) from error
-        configuration.retries = False
-        configuration.connection_pool_maxsize = 16
-        self._host = configuration.host
-        self._proxied = bool(configuration.proxy)
-        self._client = client.ApiClient(configuration)
-        self._client.rest_client.pool_manager.pool_classes_by_scheme = POOLS
+        self.access = access
+        self._host = access.host
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=access.tls, limit=_CONNECTIONS, keepalive_timeout=_IDLE_S),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8snet"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=settings.connect_timeout_s, sock_read=settings.read_timeout_s
+            ),
+        )
 
-    @property
-    def server(self) -> tuple[IPv4Address, int] | None:
-        """Address and port of the API server; None when the kubeconfig has a name, or asks through a proxy."""
-        url = urlsplit(self._host)
-        try:
-            return None if self._proxied else (IPv4Address(url.hostname or ""), url.port or 443)
-        except ValueError:
-            return None
+    async def close(self) -> None:
+        await self._session.close()
 
-    def close(self) -> None:
-        """Close the connections now: the client itself leaves that to the garbage collector."""
-        pools = self._client.rest_client.pool_manager.pools
-        for key in pools.keys():  # noqa: SIM118 (not a dict: it cannot be iterated)
-            pools[key].close()
-        self._client.close()  # type: ignore[no-untyped-call]
-
-    def read_one(self, read: Read, line: "Line") -> Json:
+    async def read_one(self, read: Read, authorization: Mapping[str, str]) -> Json:
         """One object. Raises Absent or a BackendError."""
-        return self._call(read, line, {})
+        return await self._call(read, authorization, {})
 
-    def read_all(self, read: Read, line: "Line") -> list[Json]:
-        """All objects, page by page; from the start once more if the server forgets where we were."""
+    async def read_all(self, read: Read, authorization: Mapping[str, str]) -> list[Json]:
+        """All objects, page by page; from the start once more if the server forgets where we were.
+
+        Raises Absent or a BackendError.
+        """
         try:
-            return self._pages(read, line)
+            return await self._pages(read, authorization)
         except Expired:
             pass
         try:
-            return self._pages(read, line)
+            return await self._pages(read, authorization)
         except Expired:
             raise Unreachable(
                 self._cluster, tr("{host} keeps forgetting a list while we read it", host=self._host)
             ) from None
 
-    def _pages(self, read: Read, line: "Line") -> list[Json]:
+    async def _pages(self, read: Read, authorization: Mapping[str, str]) -> list[Json]:
         items: list[Json] = []
-        options: dict[str, Any] = {"limit": _PAGE}
+        options = {"limit": str(_PAGE)}
         while True:
-            page = self._call(read, line, options)
+            page = await self._call(read, authorization, options)
             found, metadata = page.get("items") or [], page.get("metadata") or {}
             if not str(page.get("kind")).endswith("List"):  # anybody's `{}` is not a cluster without services
                 raise self._garbled()
@@ -143,24 +74,31 @@ class Api:
             items += found
             if not metadata.get("continue"):
                 return items
-            options["continue"] = metadata["continue"]
+            options["continue"] = str(metadata["continue"])
 
-    def _call(self, read: Read, line: "Line", options: Mapping[str, Any]) -> Json:
-        remaining = line.remaining()
-        if remaining <= 0:
-            raise self._late()
-        timeout = (min(self._settings.connect_timeout_s, remaining), min(self._settings.read_timeout_s, remaining))
+    async def _call(self, read: Read, authorization: Mapping[str, str], options: Mapping[str, str]) -> Json:
+        if self._session.closed:  # by another reading, whose credentials were refused, or at the end
+            raise self._unreachable(aiohttp.ServerDisconnectedError())
         try:
-            with line.request():
-                response = self._send(read, options, timeout)
+            async with self._session.get(
+                URL(self._host + read.path).with_query(options),
+                headers=authorization,
+                allow_redirects=False,  # our credentials are for this server only
+                proxy=self.access.proxy,
+                server_hostname=self.access.tls_server_name,
+            ) as response:
                 accepted = 200 <= response.status < 300
-                body = self._body(response, line) if accepted else self._drained(response, line)
-        except BackendError:
-            raise
-        except Exception as error:
+                # Of an answer that is no yes only the status counts; it is taken in to use the connection again.
+                body = await _taken(response, _MAX_BYTES if accepted else _MAX_REFUSAL)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise self._unreachable(error) from error
         if not accepted:
             raise self._refused(response.status, read)
+        if body is None:
+            raise Rejected(
+                self._cluster,
+                tr("{host} sent more than {most} MB in one answer", host=self._host, most=_MAX_BYTES >> 20),
+            )
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -168,54 +106,6 @@ class Api:
         if not isinstance(document, dict):
             raise self._garbled()
         return document
-
-    def _send(self, read: Read, options: Mapping[str, Any], timeout: tuple[float, float]) -> Any:
-        """The answer's head; its body is still to come."""
-        from urllib3 import Timeout
-
-        headers = {"Accept": "application/json", "User-Agent": "k8snet"}
-        # Asked for every time: a login command's token is renewed in here.
-        if token := self._client.configuration.auth_settings().get("BearerToken"):
-            headers[token["key"]] = token["value"]
-        return self._client.rest_client.pool_manager.request(
-            "GET",
-            self._host + read.path,
-            fields=options,
-            headers=headers,
-            timeout=Timeout(*timeout),
-            preload_content=False,
-            redirect=False,  # our credentials are for this server only
-        )
-
-    def _drained(self, response: Any, line: "Line") -> bytes:
-        """Nothing: the body is only taken in so that the connection can be used again, if it is short."""
-        with contextlib.suppress(BackendError):
-            self._body(response, line, _MAX_REFUSAL)
-        return b""
-
-    def _body(self, response: Any, line: "Line", most: int = _MAX_BYTES) -> bytes:
-        """The whole body."""
-        body = bytearray()
-        try:
-            for chunk in response.stream(65536, decode_content=True):
-                body += chunk
-                if not line.remaining():
-                    raise self._late()
-                if len(body) > most:
-                    raise Rejected(
-                        self._cluster,
-                        tr("{host} sent more than {most} MB in one answer", host=self._host, most=most >> 20),
-                    )
-        except BaseException:
-            response.close()  # half-read: not fit for another request
-            raise
-        response.release_conn()
-        return bytes(body)
-
-    def _late(self) -> Unreachable:
-        return Unreachable(
-            self._cluster, tr("{host} did not answer in time; check it and the way to it", host=self._host)
-        )
 
     def _garbled(self) -> Unreachable:
         return Unreachable(
@@ -264,20 +154,18 @@ class Api:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         """Why there was no whole answer."""
-        from urllib3 import exceptions
-
         match error:
-            case exceptions.SSLError():
+            case aiohttp.ClientSSLError():
                 reason = tr("its certificate is not the one the kubeconfig trusts, or it does not speak TLS")
-            case exceptions.TimeoutError() if not isinstance(error, exceptions.NewConnectionError):
+            case TimeoutError():
                 reason = tr("no answer in time")
-            case exceptions.NameResolutionError():
+            case aiohttp.ClientConnectorDNSError():
                 reason = tr("its name is unknown here")
-            case exceptions.NewConnectionError() if isinstance(error.__cause__, ConnectionRefusedError):
+            case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
                 reason = tr("nobody listens there")
-            case exceptions.NewConnectionError():
+            case aiohttp.ClientConnectorError():
                 reason = tr("no way there")
-            case exceptions.HTTPError() | OSError():
+            case aiohttp.ClientError() | OSError():
                 reason = tr("the connection broke")
             case _:
                 reason = type(error).__name__
@@ -285,3 +173,14 @@ class Api:
             self._cluster,
             tr("cannot reach {host}: {reason}; check it and the way to it", host=self._host, reason=reason),
         )
+
+
+async def _taken(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The whole body; None when it is larger, and the connection is then not used again."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            response.close()
+            return None
+    return bytes(body)

@@ -1,14 +1,14 @@
-"""Reads one cluster: all lists at once, on threads of its own, within one deadline."""
+"""Reads one cluster: all lists at once, within one deadline."""
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.kubernetes.api import Absent, Api, Expired, Read, Refused, load_library
+from backends.kubernetes.access import Access, load_library
+from backends.kubernetes.answers import Absent, Expired, Read, Refused
 from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Unreachable
@@ -16,7 +16,9 @@ from bot.model.facts import ClusterFacts
 from bot.model.wording import marked, tr
 
 if TYPE_CHECKING:
-    from backends.kubernetes.lines import Line
+    from backends.kubernetes.api import Api
+
+T = TypeVar("T")
 
 _LISTS = {
     "namespaces": Read("/api/v1/namespaces", marked("list namespaces")),
@@ -58,22 +60,34 @@ class KubernetesReader:
         """Neither the kubeconfig nor the network is touched before the first `facts`."""
         self._cluster = cluster
         self._settings = settings
-        self._threads = ThreadPoolExecutor(len(_LISTS) + len(_OBJECTS) + 1, f"k8snet-{cluster}")
-        self._api: asyncio.Future[Api] | None = None
+        self._thread = ThreadPoolExecutor(1, f"k8snet-{cluster}")
+        self._api: asyncio.Task[Api] | None = None
         self._closed = False
 
     def server(self) -> tuple[IPv4Address, int] | None:
         """Where the API server stands, as far as the kubeconfig tells by a number."""
-        api = self._api
-        read = api is not None and api.done() and not api.cancelled() and api.exception() is None
-        return api.result().server if api is not None and read else None
+        return api.access.server if (api := self._made()) is not None else None
 
     async def facts(self) -> ClusterFacts:
         if self._closed:
-            raise Unreachable(self._cluster, tr("the reader is closed"))
-        deadline = time.monotonic() + self._settings.deadline_s
-        api = await self._connected(deadline)
-        answers = await self._read(api, deadline)
+            raise self._at_its_end()
+        try:
+            async with asyncio.timeout(self._settings.deadline_s) as limit:
+                api = await self._connected()
+                authorization = await self._on_thread(api.access.authorization)
+        except TimeoutError:
+            raise Unreachable(
+                self._cluster,
+                tr(
+                    "the login command in {kubeconfig} does not finish; run it by hand",
+                    kubeconfig=self._settings.kubeconfig,
+                ),
+            ) from None
+        answers = await self._read(api, authorization, limit.when() or 0.0)
+        if any(isinstance(answer, Refused) and answer.credentials for answer in answers.values()):
+            if self._made() is api:
+                self._api = None  # credentials may have been renewed in the file: read it again next time
+            await api.close()
         for name in _REQUIRED:
             if isinstance(answer := answers[name], BackendError):
                 raise answer
@@ -88,58 +102,57 @@ class KubernetesReader:
             ) from error
 
     async def close(self) -> None:
-        """Calls under way end by their own time limits."""
+        """A login command under way ends by itself."""
         self._closed = True
-        if self._api is not None and self._api.done() and not self._api.cancelled() and self._api.exception() is None:
-            self._api.result().close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if (api := self._made()) is not None:
+            await api.close()
+        self._thread.shutdown(wait=False)
 
-    async def _connected(self, deadline: float) -> Api:
+    def _at_its_end(self) -> Unreachable:
+        return Unreachable(self._cluster, tr("the reader is closed"))
+
+    def _made(self) -> "Api | None":
+        task = self._api
+        made = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if task is not None and made else None
+
+    async def _on_thread(self, work: Callable[..., T], *values: Any) -> T:
+        if self._closed:
+            raise self._at_its_end()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *values)
+
+    async def _connected(self) -> "Api":
         """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
         if self._api is None:
             load_library()
-            loop = asyncio.get_running_loop()
-            self._api = loop.run_in_executor(self._threads, copy_context().run, Api, self._cluster, self._settings)
+            self._api = asyncio.create_task(self._connect())
         try:
-            return await asyncio.wait_for(asyncio.shield(self._api), deadline - time.monotonic())
-        except TimeoutError:
-            raise Unreachable(
-                self._cluster,
-                tr(
-                    "the login command in {kubeconfig} does not finish; run it by hand",
-                    kubeconfig=self._settings.kubeconfig,
-                ),
-            ) from None
+            return await asyncio.shield(self._api)
         except BackendError:
             self._api = None  # the file may be mended meanwhile
             raise
 
-    async def _read(self, api: Api, deadline: float) -> dict[str, Any]:
-        """Every read's answer, or the BackendError that took its place."""
-        from backends.kubernetes.lines import Line  # loaded with the client by now
+    async def _connect(self) -> "Api":
+        from backends.kubernetes.api import Api
 
-        loop = asyncio.get_running_loop()
-        line = Line(deadline)
+        access = await self._on_thread(Access, self._cluster, self._settings)
+        if self._closed:
+            raise self._at_its_end()
+        return Api(self._cluster, self._settings, access)
 
-        def start(work: Callable[..., Any], *values: Any) -> asyncio.Future[Any]:
-            return loop.run_in_executor(self._threads, copy_context().run, work, *values)
-
-        tasks: dict[str, asyncio.Future[Any]] = {
-            **{key: start(api.read_all, read, line) for key, read in _LISTS.items()},
-            **{key: start(_object, api, read, line) for key, read in _OBJECTS.items()},
-            "servicecidrs": start(_service_cidrs, api, line),
+    async def _read(self, api: "Api", authorization: Mapping[str, str], until: float) -> dict[str, Any]:
+        """Every read's answer, or the BackendError that took its place. `until` is a moment of the loop's clock."""
+        tasks: dict[str, asyncio.Task[Any]] = {
+            **{key: asyncio.create_task(api.read_all(read, authorization)) for key, read in _LISTS.items()},
+            **{key: asyncio.create_task(_object(api, read, authorization)) for key, read in _OBJECTS.items()},
+            "servicecidrs": asyncio.create_task(_service_cidrs(api, authorization)),
         }
         try:
-            await asyncio.wait(tasks.values(), timeout=deadline - time.monotonic())
-            answers = {key: self._outcome(task) for key, task in tasks.items()}
+            await asyncio.wait(tasks.values(), timeout=until - asyncio.get_running_loop().time())
+            return {key: self._outcome(task) for key, task in tasks.items()}
         finally:
-            for task in tasks.values():
-                task.cancel()
-            line.cut()
-        if any(isinstance(answer, Refused) and answer.credentials for answer in answers.values()):
-            api.close()
-            self._api = None  # credentials may have been renewed in the file: read it again next time
-        return answers
+            late = [task for task in tasks.values() if task.cancel()]
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _outcome(self, task: "asyncio.Future[Any]") -> Any:
         if not task.done():
@@ -157,19 +170,19 @@ class KubernetesReader:
                 raise error
 
 
-def _object(api: Api, read: Read, line: "Line") -> dict[str, Any]:
+async def _object(api: "Api", read: Read, authorization: Mapping[str, str]) -> dict[str, Any]:
     """An object that a cluster may well not have; then it is empty."""
     try:
-        return api.read_one(read, line)
+        return await api.read_one(read, authorization)
     except Absent:
         return {}
 
 
-def _service_cidrs(api: Api, line: "Line") -> list[dict[str, Any]]:
+async def _service_cidrs(api: "Api", authorization: Mapping[str, str]) -> list[dict[str, Any]]:
     """None on clusters older than 1.31, which do not know the kind."""
     for read in _SERVICE_CIDRS:
         try:
-            return api.read_all(read, line)
+            return await api.read_all(read, authorization)
         except Absent:
             continue
     return []

@@ -1,0 +1,149 @@
+"""What a kubeconfig may ask for: other names, no checks, proxies, login commands."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.model.errors import BackendError, Rejected, Unreachable
+from lab.cluster.article import cluster
+from lab.cluster.kubeconfig import write_kubeconfig
+from lab.cluster.resources import Json
+from lab.cluster.serving import Running, running
+from tests.backends.kubernetes.reading import failure_of, no_connection_left, reading
+
+
+def kubeconfig(served: Running, folder: Path, user: Json | None = None, **of_cluster: object) -> Path:
+    document = served.kubeconfig()
+    document["clusters"][0]["cluster"].update(of_cluster)
+    document["users"][0]["user"] = user or document["users"][0]["user"]
+    write_kubeconfig(folder / "kubeconfig", document)
+    return folder / "kubeconfig"
+
+
+async def nodes_read(path: Path) -> int:
+    async with reading(path) as reader:
+        return len((await reader.facts()).nodes)
+
+
+async def test_a_certificate_may_be_for_another_name_that_the_file_tells(served: Running, tmp_path: Path) -> None:
+    assert await nodes_read(kubeconfig(served, tmp_path, **{"tls-server-name": "localhost"})) == 7
+    path = kubeconfig(served, tmp_path, **{"tls-server-name": "api.example.org"})
+    assert "its certificate is not the one the kubeconfig trusts" in await failure_of(path, Unreachable)
+
+
+async def test_a_file_may_do_without_checking_certificates(served: Running, tmp_path: Path) -> None:
+    async with running(cluster("another")) as another:
+        others = another.ca_pem
+    document = served.kubeconfig()
+    told = document["clusters"][0]["cluster"]
+    (tmp_path / "ca.pem").write_bytes(others)
+    del told["certificate-authority-data"]
+    told["certificate-authority"] = str(tmp_path / "ca.pem")
+    write_kubeconfig(tmp_path / "kubeconfig", document)
+    await failure_of(tmp_path / "kubeconfig", Unreachable)
+    del told["certificate-authority"]
+    told["insecure-skip-tls-verify"] = True
+    write_kubeconfig(tmp_path / "kubeconfig", document)
+    assert await nodes_read(tmp_path / "kubeconfig") == 7
+
+
+@asynccontextmanager
+async def proxy() -> AsyncIterator[tuple[str, list[str]]]:
+    """An HTTP proxy that connects through, and what it was asked for."""
+    asked: list[str] = []
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+        sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(request.split("\r\n")[0])
+        host, port = request.split()[1].split(":")
+        there, onward = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pump(reader, onward), pump(there, writer), return_exceptions=True)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_an_http_proxy_is_asked_to_connect_and_sees_no_credentials(served: Running, tmp_path: Path) -> None:
+    async with no_connection_left(), proxy() as (url, asked):
+        async with reading(kubeconfig(served, tmp_path, **{"proxy-url": url})) as reader:
+            assert len((await reader.facts()).nodes) == 7
+            assert reader.server() is None
+        assert {line.split()[0] for line in asked} == {"CONNECT"}
+
+
+async def test_a_proxy_that_is_none_for_http_is_refused_by_name(served: Running, tmp_path: Path) -> None:
+    path = kubeconfig(served, tmp_path, **{"proxy-url": "socks5://127.0.0.1:1080"})
+    assert "only HTTP proxies can be used, not socks5" in await failure_of(path, Rejected)
+
+
+OVER = "2020-01-01T00:00:00Z"
+
+
+def logged_in_by(folder: Path) -> Json:
+    """A login command that prints a credential with what is in the file `status`."""
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    program = f"import json; print(json.dumps({credential} | dict(status=json.load(open({str(folder / 'status')!r})))))"
+    command = {"apiVersion": credential["apiVersion"], "command": sys.executable, "args": ["-c", program]}
+    return {"exec": {**command, "interactiveMode": "Never"}}
+
+
+def logs_in_with(folder: Path, token: str, until: str = OVER) -> None:
+    (folder / "status").write_text(json.dumps({"token": token, "expirationTimestamp": until}))
+
+
+async def test_a_login_commands_token_is_renewed_when_it_is_over(served: Running, tmp_path: Path) -> None:
+    account = served.cluster.accounts[0]
+    logs_in_with(tmp_path, account.token)
+    async with reading(kubeconfig(served, tmp_path, logged_in_by(tmp_path))) as reader:
+        assert len((await reader.facts()).nodes) == 7
+        served.cluster.accounts[0] = replace(account, token="renewed")
+        logs_in_with(tmp_path, "renewed")
+        assert len((await reader.facts()).nodes) == 7
+
+
+async def test_where_a_login_command_fails_later_the_server_judges_the_old_token(
+    served: Running, tmp_path: Path
+) -> None:
+    account = served.cluster.accounts[0]
+    logs_in_with(tmp_path, account.token)
+    async with reading(kubeconfig(served, tmp_path, logged_in_by(tmp_path))) as reader:
+        (tmp_path / "status").unlink()
+        with pytest.raises(Rejected, match="it has no credentials, or its login command fails"):
+            await reader.facts()
+        logs_in_with(tmp_path, account.token)
+        assert len((await reader.facts()).nodes) == 7
+        (tmp_path / "status").unlink()
+        assert len((await reader.facts()).nodes) == 7
+        served.cluster.accounts.clear()
+        with pytest.raises(Rejected, match="does not accept our credentials") as refused:
+            await reader.facts()
+        assert account.token not in str(refused.value)
+
+
+async def test_a_reading_under_way_when_the_reader_is_closed_ends_with_a_reason(
+    served: Running, tmp_path: Path
+) -> None:
+    async with reading(kubeconfig(served, tmp_path)) as reader:
+        first = asyncio.ensure_future(reader.facts())
+        while reader.server() is None:  # noqa: ASYNC110 (what is waited for announces itself to nobody)
+            await asyncio.sleep(0)
+        await reader.close()
+        with pytest.raises(BackendError):
+            await first
