@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -86,6 +87,7 @@ def comment_with(mark: Mark | None, present: str, limit: int) -> str:
 # --- values ----------------------------------------------------------------------------------------------------
 
 
+@lru_cache(4096)
 def network(text: str) -> IPv4Network:
     """`10.0.0.0 255.0.0.0` or `10.0.0.0/8`; host bits mean nothing there. Raises ValueError."""
     return IPv4Network("/".join(text.split()), strict=False)

@@ -69,11 +69,17 @@ class Asking:
 
     async def insist(self, question: Callable[[], Awaitable[Answer]], *key: Hashable) -> Answer:
         """The answer within the deadline. Raises what the question raises, and TimeoutError."""
-        async with asyncio.timeout_at(self._deadline):
-            if self._ahead is None or not key:
+        if self._ahead is None or not key:
+            async with asyncio.timeout_at(self._deadline):
                 return await question()
-            self._repeated[key] += 1
-            return await asyncio.shield(self._ahead.under_way((*key, self._repeated[key]), question))
+        self._repeated[key] += 1
+        task = self._ahead.under_way((*key, self._repeated[key]), question)
+        if not task.done():
+            # Not cancelled with this wait: somebody else may be waiting for the same answer.
+            await asyncio.wait((task,), timeout=self._deadline - asyncio.get_running_loop().time())
+        if not task.done():
+            raise TimeoutError
+        return task.result()
 
     def note(self, error: BackendError) -> None:
         kind = "rejected" if isinstance(error, Rejected) else "unreachable"
