@@ -2,17 +2,81 @@
 
 The official client reads the file, runs its login command and renews its tokens. Its API classes and typed models stay
 unused: to load them takes longer than a whole check, they cost three to five times the time, and they reject what newer
-servers add.
+servers add. To load the rest takes a fifth of the time in which a command on the terminal should be over, so the
+plainest of files, which is what docs/setup.md makes, is read without it.
 """
 
+import base64
+import os
 import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import Rejected
 from bot.model.wording import tr
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way to one cluster's API server."""
+
+    host: str
+    tls: ssl.SSLContext
+    authorization: Callable[[], Headers]
+    """Headers that say who we are, to be asked for at each reading, on a worker thread: a login command's token is
+    renewed in here. Where the command fails, the old token stays, and the server says what it thinks of it."""
+    tls_server_name: str | None = None
+    """The name that the certificate must show; None for the server's own."""
+    proxy: str | None = None
+
+    @property
+    def server(self) -> tuple[IPv4Address, int] | None:
+        """Address and port of the API server; None when the kubeconfig has a name, or asks through a proxy."""
+        url = urlsplit(self.host)
+        try:
+            return None if self.proxy else (IPv4Address(url.hostname or ""), url.port or 443)
+        except ValueError:
+            return None
+
+
+def plainly(settings: KubernetesSettings) -> Access | None:
+    """What a file says that has a server, its authority and a token, and nothing else.
+
+    None for every other one, also for one with faults: the library knows the rest. Blocks.
+    """
+    if any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    try:
+        document = yaml.safe_load(settings.kubeconfig.read_bytes())
+        context = _named(document["contexts"], settings.context or document["current-context"])["context"]
+        cluster = _named(document["clusters"], context["cluster"])["cluster"]
+        user = _named(document["users"], context["user"])["user"]
+        if cluster.keys() != {"server", "certificate-authority-data"} or user.keys() != {"token"} or not user["token"]:
+            return None
+        tls = _context()
+        tls.load_verify_locations(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode("ascii"))
+        headers = {"authorization": f"Bearer {user['token']}"}
+        host = cluster["server"].rstrip("/")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
+        return None
+    return Access(host, tls, lambda: headers) if urlsplit(host).scheme == "https" else None
+
+
+def _named(entries: Any, name: str) -> Any:
+    """The one entry of that name. Raises ValueError for none or several."""
+    [entry] = [entry for entry in entries if entry["name"] == name]
+    return entry
+
+
+# --- by the official client ------------------------------------------------------------------------------------
 
 
 def load_library() -> None:
@@ -26,60 +90,44 @@ def load_library() -> None:
     del config, rest, Configuration  # loaded; those who need them find them
 
 
-class Access:
-    """The way to one cluster's API server. Blocks: to be made, and asked for authorization, on a worker thread."""
+def by_library(cluster: str, settings: KubernetesSettings) -> Access:
+    """Reads the kubeconfig, explicitly: never the credentials of a pod the bot may run in.
 
-    def __init__(self, cluster: str, settings: KubernetesSettings) -> None:
-        """Reads the kubeconfig, explicitly: never the credentials of a pod the bot may run in.
+    Raises Rejected when the file cannot be used. May run the login command that the file names. Blocks.
+    """
+    from kubernetes import client, config
 
-        Raises Rejected when the file cannot be used. May run the login command that the file names.
-        """
-        from kubernetes import client, config
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            str(settings.kubeconfig), settings.context, client_configuration=configuration, persist_config=False
+        )
+        access = Access(
+            configuration.host,
+            _tls_context(configuration),
+            lambda: _authorization(configuration),
+            configuration.tls_server_name or None,
+            _proxy(configuration),
+        )
+        if urlsplit(access.host).scheme == "https" and not (access.authorization() or configuration.cert_file):
+            # The library goes on without a word when a login command fails, as somebody who may do nothing.
+            raise config.ConfigException(tr("it has no credentials, or its login command fails"))
+    except Exception as error:  # the loader lets YAML, type and file errors of any kind through
+        reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
+        raise Rejected(
+            cluster,
+            tr(
+                "cannot use the kubeconfig {kubeconfig} ({reason}); check the file and its context",
+                kubeconfig=settings.kubeconfig,
+                reason=reason,
+            ),
+        ) from error
+    return access
 
-        self._configuration = configuration = client.Configuration()
-        try:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                str(settings.kubeconfig), settings.context, client_configuration=configuration, persist_config=False
-            )
-            self.host = configuration.host
-            self.proxy = _proxy(configuration)
-            self.tls = _tls_context(configuration)
-            if urlsplit(self.host).scheme == "https" and not (self.authorization() or configuration.cert_file):
-                # The library goes on without a word when a login command fails, as somebody who may do nothing.
-                raise config.ConfigException(tr("it has no credentials, or its login command fails"))
-        except Exception as error:  # the loader lets YAML, type and file errors of any kind through
-            reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
-            raise Rejected(
-                cluster,
-                tr(
-                    "cannot use the kubeconfig {kubeconfig} ({reason}); check the file and its context",
-                    kubeconfig=settings.kubeconfig,
-                    reason=reason,
-                ),
-            ) from error
 
-    @property
-    def tls_server_name(self) -> str | None:
-        """The name that the certificate must show; None for the server's own."""
-        return self._configuration.tls_server_name or None
-
-    @property
-    def server(self) -> tuple[IPv4Address, int] | None:
-        """Address and port of the API server; None when the kubeconfig has a name, or asks through a proxy."""
-        url = urlsplit(self.host)
-        try:
-            return None if self.proxy else (IPv4Address(url.hostname or ""), url.port or 443)
-        except ValueError:
-            return None
-
-    def authorization(self) -> dict[str, str]:
-        """Headers that say who we are. To be asked for at each reading: a login command's token is renewed in here.
-
-        Where the command fails, the library keeps to the old token, and the server says what it thinks of it.
-        """
-        token = self._configuration.auth_settings().get("BearerToken")
-        value = token["value"] if token else None
-        return {token["key"]: value} if token and value else {}
+def _authorization(configuration: Any) -> Headers:
+    token = configuration.auth_settings().get("BearerToken")
+    return {token["key"]: token["value"]} if token and token["value"] else {}
 
 
 def _proxy(configuration: Any) -> str | None:
@@ -96,8 +144,7 @@ def _proxy(configuration: Any) -> str | None:
 
 
 def _tls_context(configuration: Any) -> ssl.SSLContext:
-    # Not ssl.create_default_context: since Python 3.13 that is strict about fields that many clusters' own CAs lack.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context()
     if not configuration.verify_ssl:  # the file's insecure-skip-tls-verify
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -108,3 +155,8 @@ def _tls_context(configuration: Any) -> ssl.SSLContext:
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, configuration.key_file)
     return context
+
+
+def _context() -> ssl.SSLContext:
+    """Trusts nobody yet. `ssl.create_default_context` is strict since Python 3.13 about fields that CAs often lack."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

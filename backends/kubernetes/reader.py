@@ -7,7 +7,7 @@ from contextvars import copy_context
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.kubernetes.access import Access, load_library
+from backends.kubernetes.access import by_library, load_library, plainly
 from backends.kubernetes.answers import Absent, Expired, Read, Refused
 from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
@@ -124,7 +124,6 @@ class KubernetesReader:
     async def _connected(self) -> "Api":
         """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
         if self._api is None:
-            load_library()
             self._api = asyncio.create_task(self._connect())
         try:
             return await asyncio.shield(self._api)
@@ -135,7 +134,10 @@ class KubernetesReader:
     async def _connect(self) -> "Api":
         from backends.kubernetes.api import Api
 
-        access = await self._on_thread(Access, self._cluster, self._settings)
+        access = await self._on_thread(plainly, self._settings)
+        if access is None:
+            load_library()
+            access = await self._on_thread(by_library, self._cluster, self._settings)
         if self._closed:
             raise self._at_its_end()
         return Api(self._cluster, self._settings, access)

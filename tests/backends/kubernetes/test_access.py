@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from backends.kubernetes.access import by_library, plainly
+from backends.kubernetes.settings import KubernetesSettings
 from bot.model.errors import BackendError, Rejected, Unreachable
 from lab.cluster.article import cluster
 from lab.cluster.kubeconfig import write_kubeconfig
 from lab.cluster.resources import Json
 from lab.cluster.serving import Running, running
-from tests.backends.kubernetes.reading import failure_of, no_connection_left, reading
+from tests.backends.kubernetes.reading import TOKEN, failure_of, no_connection_left, reading
 
 
 def kubeconfig(served: Running, folder: Path, user: Json | None = None, **of_cluster: object) -> Path:
@@ -29,6 +32,57 @@ def kubeconfig(served: Running, folder: Path, user: Json | None = None, **of_clu
 async def nodes_read(path: Path) -> int:
     async with reading(path) as reader:
         return len((await reader.facts()).nodes)
+
+
+def settings_of(path: Path) -> KubernetesSettings:
+    return KubernetesSettings(kubeconfig=path)
+
+
+async def test_the_plainest_file_says_the_same_with_and_without_the_official_client(
+    served: Running, tmp_path: Path
+) -> None:
+    settings = settings_of(kubeconfig(served, tmp_path))
+    plain, official = plainly(settings), by_library("qa", settings)
+    assert plain is not None
+    assert (plain.host, plain.proxy, plain.server) == (official.host, official.proxy, official.server)
+    assert plain.authorization() == official.authorization() == {"authorization": f"Bearer {TOKEN}"}
+    assert plain.tls.get_ca_certs() == official.tls.get_ca_certs() != []
+    for one in (plain.tls, official.tls):
+        assert (one.verify_mode, one.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize(
+    ("user", "of_cluster"),
+    [
+        ({"token": None}, {}),
+        ({"token": TOKEN, "tokenFile": "token"}, {}),
+        ({"username": "reader", "password": "secret"}, {}),
+        (None, {"tls-server-name": "localhost"}),
+        (None, {"insecure-skip-tls-verify": True}),
+        (None, {"proxy-url": "http://127.0.0.1:3128"}),
+        (None, {"server": "http://127.0.0.1:8001"}),
+        (None, {"server": 7}),
+        (None, {"certificate-authority-data": "LS0t"}),
+        (None, {"certificate-authority-data": "?"}),
+        (None, {"a-key-of-tomorrow": "on"}),
+    ],
+    ids=str,
+)
+async def test_whatever_else_a_file_says_is_the_official_clients_to_understand(
+    served: Running, tmp_path: Path, user: Json | None, of_cluster: Json
+) -> None:
+    assert plainly(settings_of(kubeconfig(served, tmp_path, user, **of_cluster))) is None
+
+
+async def test_a_proxy_of_the_environment_is_the_official_clients_to_understand(
+    served: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(kubeconfig(served, tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    assert plainly(settings) is None
+    assert by_library("qa", settings).proxy == "http://127.0.0.1:3128"
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert by_library("qa", settings).proxy is None
 
 
 async def test_a_certificate_may_be_for_another_name_that_the_file_tells(served: Running, tmp_path: Path) -> None:
