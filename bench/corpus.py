@@ -1,6 +1,6 @@
 """Is the right hop named? The real check, its real back ends, and every fault that the lab can make, on both networks.
 
-    python -m bench.corpus [--network simulated|kernel|both] [--pairs 200] [--kernel-s 300] [--seed 1] [--jobs N]
+    python -m bench.corpus [--network simulated|kernel|both] [--pairs 220] [--kernel-s 180] [--seed 1] [--jobs N]
                            [--only TEXT] [--json FILE] [--verbose]
 
 Prints a confusion table for each network. Exit 0 only when the bars are met on both: the right code on 99 % of single
@@ -130,7 +130,7 @@ def main() -> int:
     processors = os.cpu_count() or 1
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("simulated", "kernel", "both"), default="both")
-    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=220)
     parser.add_argument("--kernel-s", type=float, default=180, help="seconds for pairs on the kernel")
     parser.add_argument("--seed", type=int, default=1, help="of the pairs")
     parser.add_argument("--jobs", type=int, default=processors, help="processes of the simulated network")
