@@ -4,12 +4,14 @@ import asyncio
 import json
 import ssl
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from backends.kubernetes.access import by_library, plainly
 from backends.kubernetes.settings import KubernetesSettings
@@ -105,6 +107,20 @@ async def test_a_file_may_do_without_checking_certificates(served: Running, tmp_
     told["insecure-skip-tls-verify"] = True
     write_kubeconfig(tmp_path / "kubeconfig", document)
     assert await nodes_read(tmp_path / "kubeconfig") == 7
+
+
+async def test_a_client_certificate_is_shown_where_the_file_has_one(served: Running, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    reader = authority.issue_cert("reader@example.org")
+    authority.configure_trust(served._tls)
+    served._tls.verify_mode = ssl.CERT_REQUIRED
+    token = served.kubeconfig()["users"][0]["user"]
+    shown = {
+        "client-certificate-data": b64encode(reader.cert_chain_pems[0].bytes()).decode(),
+        "client-key-data": b64encode(reader.private_key_pem.bytes()).decode(),
+    }
+    assert await nodes_read(kubeconfig(served, tmp_path, {**token, **shown})) == 7
+    await failure_of(kubeconfig(served, tmp_path, token), Unreachable)
 
 
 @asynccontextmanager
