@@ -5,7 +5,10 @@
 Everybody makes the same seven rows: 3 addresses, 2 routes, 2 policies. The bot does more in that time: it plans
 (twice, the second time at the yes), writes its journal to disk, reads everything back, sets the forwarder on the DNS
 server, and proves the result with DNS questions and connections through the simulated network; the others only write.
-`delay` is what the simulated firewall waits before each answer and once more on each new connection, in milliseconds.
+`its time at the firewall` is what of that the journal tells: from the record before the seven writes to the one after
+their read-back, both on the disk. `firewall alone` is the bot's writer without a bot, with a look of its own before it
+writes. `delay` is what the simulated firewall waits before each answer and once more on each new connection, in
+milliseconds.
 """
 
 import argparse
@@ -95,6 +98,9 @@ async def run(rounds: int, delays: Sequence[int]) -> list[Result]:
                         few = PLAYBOOK_ROUNDS if contestant.name == "Ansible playbook" else rounds
                         for act, times in (await measured(contestant, few)).items():
                             results.append(_result(contestant.name, milliseconds, act, times))
+                        for act, times in contestant.at_firewall.items():
+                            part = f"{contestant.name}, its time at the firewall"
+                            results.append(_result(part, milliseconds, act, times[-few:]))
     return results
 
 

@@ -6,7 +6,8 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bot.app import terminal
 from bot.engine.engine import Engine
 from bot.engine.targets import AppliesTogether
 from bot.model.commands import DryPlan, Expose, Unexpose
+from bot.model.journal import Intended
 from bot.model.operation import Operation
 from bot.model.people import Person
 from bot.model.steps import Step
@@ -58,6 +60,8 @@ class Contestant:
     expose: Act
     unexpose: Act
     repeat: Act | None = None
+    at_firewall: Mapping[str, list[float]] = field(default_factory=dict)
+    """Milliseconds that the last acts spent at the firewall alone, where that is known."""
 
 
 def exposure() -> list[Call]:
@@ -107,6 +111,8 @@ async def bot(company: Company) -> AsyncIterator[Contestant]:
         await engine.start()
         news = engine.context.journal.news()
 
+        at_firewall: dict[str, list[float]] = {"expose": [], "unexpose": []}
+
         async def change(command: Expose | Unexpose, wanted: str) -> None:
             identifier = await engine.request(command, OMAR, "C0BENCH001", engine.context.env.new_id())
             operation = await _operation(engine, identifier)
@@ -115,12 +121,15 @@ async def bot(company: Company) -> AsyncIterator[Contestant]:
                 operation = await _ended(engine, identifier, news)
             if operation.state != wanted:
                 raise SystemExit(f"k8snet: {operation.state}: {operation.entries[-1]}")
+            if wanted == "done":
+                at_firewall[command.verb].append(_at_firewall(operation))
 
         def act(command: Expose | Unexpose, wanted: str) -> Act:
             return lambda: change(command, wanted)
 
         expose, unexpose = Expose(namespace="default"), Unexpose(namespace="default")
-        yield Contestant("k8snet", act(expose, "done"), act(unexpose, "done"), act(expose, "nothing-to-do"))
+        repeat = act(expose, "nothing-to-do")
+        yield Contestant("k8snet", act(expose, "done"), act(unexpose, "done"), repeat, at_firewall)
         await engine.context.env.stop()  # type: ignore[attr-defined]  # the real Env has it
         await engine.stop()
 
@@ -159,6 +168,19 @@ def _config(company: Company) -> Path:
     place = company.folder / "bench.json"
     place.write_text(json.dumps(tree))
     return place
+
+
+def _at_firewall(operation: Operation) -> float:
+    """Milliseconds from the record before the firewall's steps are intended to the one of what became of them, by the
+    journal's own clock: all writes, the read-back, and both records on the disk."""
+    assert operation.plan is not None
+    places = [
+        place
+        for place, entry in enumerate(operation.entries)
+        if isinstance(entry, Intended) and operation.plan.steps[entry.steps[0]].target == "fw"
+    ]
+    spent = operation.records[places[-1] + 1].at - operation.records[places[0] - 1].at
+    return spent / timedelta(milliseconds=1)
 
 
 async def _operation(engine: Engine, identifier: str) -> Operation:

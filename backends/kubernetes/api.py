@@ -1,4 +1,7 @@
-"""One cluster's API server, read on the event loop: every call has a time limit, an answer has a largest size."""
+"""One cluster's API server, read on the event loop.
+
+Silence has a time limit and an answer a largest size; a deadline for the whole is the caller's.
+"""
 
 import json
 from collections.abc import Mapping
