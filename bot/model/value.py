@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -20,12 +21,30 @@ def canonical(data: Any) -> bytes:
 
     Raises ValueError for floats: two machines may print the same float differently, so a digest must not hold one.
     """
-    return json.dumps(_plain(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = _json(data)
+    if _FLOAT.search(text) or not unicodedata.is_normalized("NFC", text):  # a part of what is NFC is NFC
+        text = _json(_plain(data))
+    return text.encode()
 
 
 def digest(data: Any) -> str:
     """SHA-256 of the canonical form, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical(data)).hexdigest()
+
+
+# What a number with a fraction looks like. A text may look like it, too, and is then looked at more closely; a moment,
+# of which every record has one, does not.
+_FLOAT = re.compile(r'(?:^|":|[\[,])-?(?:[0-9]+[.eE]|NaN|Infinity)')
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_dumped)
+
+
+def _dumped(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"a {type(value).__name__} has no canonical form")
 
 
 def _plain(data: Any) -> Any:
