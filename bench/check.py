@@ -8,8 +8,8 @@ whose figures then count: no proxy stands between. It is measured a second time 
 shows whether anything waits for anything else. The command line is measured with its byte code in place, as an
 installed package has it.
 
-Processors of shared machines run at half their speed for seconds at a time, which no median of some rounds outlives:
-what is the bot's own processor time is held against its bar in the quietest round, and the median stands beside it.
+Processors of shared machines run at half their speed for seconds at a time, which no median of some rounds outlives.
+The medians are held against the bars all the same; the quietest round beside them tells more about the code.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def cold(state: State) -> Figures:
         seconds, code = asyncio.run(run(byte_code))
     return {
         "command line, cold, s": round(statistics.median(seconds), 2),
-        "the same in the quietest round, s": round(min(seconds), 2),
+        "command line, cold, quietest round, s": round(min(seconds), 2),
         "its exit code": code,
     }
 
@@ -229,7 +229,7 @@ def bars(figures: Figures) -> dict[str, bool]:
         <= HEALTHY_BAR_MS,
         f"at most {SLOWEST_BAR:g} times its slowest question": number("times its slowest question") <= SLOWEST_BAR,
         "a black hole costs its own time-out, never the sum": number("times its own time-out") <= BLACK_HOLE_BAR,
-        f"command line cold at most {COLD_BAR_S:g} s": number("the same in the quietest round, s") <= COLD_BAR_S,
+        f"command line cold at most {COLD_BAR_S:g} s": number("command line, cold, s") <= COLD_BAR_S,
         f"the namespace in at most {MANY_BAR_S:g} s": number("our check of the namespace, s") <= MANY_BAR_S,
         f"with at most {MANY_BAR_MB:g} MB": number("its most memory, MB") <= MANY_BAR_MB,
         f"at least {LOOP_BAR:g} of the bare loop's speed": number("ours of the loop's speed") >= LOOP_BAR,

@@ -123,12 +123,12 @@ class KubernetesReader:
 
     async def _connected(self) -> "Api":
         """The client, made once. A login command that hangs is waited for again by the next call, not run again."""
-        if self._api is None:
-            self._api = asyncio.create_task(self._connect())
+        connecting = self._api = self._api or asyncio.create_task(self._connect())
         try:
-            return await asyncio.shield(self._api)
-        except BackendError:
-            self._api = None  # the file may be mended meanwhile
+            return await asyncio.shield(connecting)
+        except Exception:
+            if self._api is connecting:  # and nobody has begun anew since
+                self._api = None  # the file may be mended meanwhile
             raise
 
     async def _connect(self) -> "Api":

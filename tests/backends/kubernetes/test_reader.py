@@ -265,6 +265,22 @@ async def test_what_a_thread_of_the_client_library_says_is_said_in_the_callers_l
         assert "无法使用" in await failure_of(tmp_path / "missing", Rejected)
 
 
+async def test_who_was_refused_with_another_does_not_forget_what_the_other_connected_since(
+    served: Running, tmp_path: Path
+) -> None:
+    async with reading(tmp_path / "kubeconfig") as reader:
+
+        async def mended() -> None:
+            with pytest.raises(Rejected):
+                await reader.facts()
+            served.write_kubeconfig(tmp_path / "kubeconfig")
+            await reader.facts()
+
+        _, refused = await asyncio.gather(mended(), reader.facts(), return_exceptions=True)
+        assert isinstance(refused, Rejected)
+        assert reader.server() is not None
+
+
 async def test_an_unknown_context_is_rejected(served: Running, tmp_path: Path) -> None:
     path = served.write_kubeconfig(tmp_path / "kubeconfig")
     assert "prod" in await failure_of(path, Rejected, context="prod")
