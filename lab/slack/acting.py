@@ -44,6 +44,8 @@ class Acting:
     ) -> Json:
         user = self.person(by)
         place = self.slack.workspace.channel(channel, user.id)
+        if not place.lets_post(user.id):
+            raise SlackError("restricted_action")  # the client shows no composer
         if text.startswith("/"):
             return await self.command(user, place, text, thread_ts, mangle)
         if user.id not in place.members:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lab.slack import wire
+from lab.slack.content import truth
 from lab.slack.core import Slack
 from lab.slack.errors import SlackError
 from lab.slack.model import TEAM, Json
@@ -78,8 +81,15 @@ def uninstall(slack: Slack) -> Json:
     return {"ok": True}
 
 
-def change_channel(slack: Slack, channel: str, *, archived: bool) -> Json:
+def change_channel(slack: Slack, channel: str, **fields: Any) -> Json:
+    """Archive it or not (`archived`); let only some post, by name, or None for everybody again (`posters`)."""
     place = slack.workspace.channel(channel)
-    place.is_archived = archived
+    if unknown := set(fields) - {"archived", "posters"}:
+        raise SlackError("invalid_arguments", unknown=sorted(unknown))
+    if "archived" in fields:
+        place.is_archived = truth(fields["archived"])
+    if "posters" in fields:
+        names = fields["posters"]
+        place.posters = names if names is None else [slack.workspace.user(one).id for one in names]
     slack.workspace.changed("channels", place.id)
     return {"ok": True}

@@ -18,7 +18,8 @@ Look (GET)
     /lab/transcript?after=<n>&timeout=<seconds>      every request, envelope and answer, secrets redacted
 Set up (POST)
     /lab/user {"user","deleted"?,...}   /lab/group {"group","users"}   /lab/member {"channel","user","join"}
-    /lab/channel {"channel","archived"} /lab/plan {"free"}             /lab/dump (GET)   /lab/load
+    /lab/channel {"channel","archived"?,"posters"?: names, null for everybody}
+    /lab/plan {"free"}                  /lab/dump (GET)                /lab/load
     /lab/clock {"advance": seconds}     /lab/limits {"enabled"}        /lab/image_delay {"seconds"}
     /lab/uninstall {}                   the app loses the workspace
     /lab/faults (GET, POST, DELETE)     see lab/slack/faults.py
@@ -276,7 +277,7 @@ class Control:
         return administration.change_member(self.slack, body["channel"], body["user"], join=truth(body["join"]))
 
     async def channel(self, body: Json) -> Json:
-        return administration.change_channel(self.slack, body["channel"], archived=truth(body["archived"]))
+        return administration.change_channel(self.slack, body.pop("channel"), **body)
 
     async def uninstall(self, body: Json) -> Json:
         del body

@@ -53,10 +53,13 @@ class UserGroup(Thing):
 
 
 class Channel(Thing):
+    """`posters` are the members who may post where not everybody may, such as in a channel for announcements."""
+
     id: str
     name: str
     kind: Literal["public", "private", "im", "mpim"]
     members: list[str]
+    posters: list[str] | None = None
     purpose: str = ""
     is_archived: bool = False
     is_ext_shared: bool = False
@@ -68,6 +71,9 @@ class Channel(Thing):
     @property
     def is_private(self) -> bool:
         return self.kind != "public"
+
+    def lets_post(self, user_id: str) -> bool:
+        return self.posters is None or user_id in self.posters
 
 
 class Message(Thing):

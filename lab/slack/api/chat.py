@@ -24,6 +24,8 @@ def destination(call: Call) -> Channel:
         raise SlackError("is_archived")
     if BOT_USER not in channel.members and "chat:write.public" not in call.slack.manifest.scopes:
         raise SlackError("not_in_channel")
+    if not channel.lets_post(BOT_USER):
+        raise SlackError("restricted_action")
     return channel
 
 

@@ -227,6 +227,16 @@ async def test_check_26_an_ephemeral_can_be_replaced_through_its_button(
     assert (only.text, only.ephemeral) == ("Thanks", True)
 
 
+async def test_check_26_a_commands_response_url_works_where_the_bot_may_not_post(
+    commands: BoltApp, slack: Driver
+) -> None:
+    await slack.post("channel", None, channel="net-ops", posters=["omar"])
+    await slack.say("/k8snet status")
+    answer = await hook(await commands.seen.get()).send(text="for you", response_type="ephemeral")
+    assert (answer.status_code, answer.body) == (200, "ok")
+    assert [(message.text, message.ephemeral) for message in await slack.messages()] == [("for you", True)]
+
+
 async def test_check_26_a_commands_response_url_has_nothing_to_replace(commands: BoltApp, slack: Driver) -> None:
     await slack.say("/k8snet status", channel=GENERAL)
     url = hook(await commands.seen.get())

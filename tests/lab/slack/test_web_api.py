@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from lab.slack.clock import Clock
-from lab.slack.driver import Driver
+from lab.slack.driver import ChatError, Driver
 from lab.slack.manifest import Manifest
 from lab.slack.people import AUDIT, BOT_USER, DANA, GENERAL, NET_OPS, OMAR, WANDA
 from lab.slack.server import Running, running
@@ -111,6 +111,22 @@ async def test_check_05_membership_decides_where_the_bot_may_post(
     assert (await slack.last("@k8snet")).text == "to you"
     assert await error(WANDA) == "user_disabled"
     assert await error("C0NOWHERE1") == "channel_not_found"
+
+
+async def test_check_05_where_only_some_may_post_the_bot_is_refused_like_everybody_else(
+    client: AsyncWebClient, slack: Driver
+) -> None:
+    await slack.post("channel", None, channel="net-ops", posters=["ada"])
+    for posting in (
+        client.chat_postMessage(channel=NET_OPS, text="t"),
+        client.chat_postEphemeral(channel=NET_OPS, user=OMAR, text="t"),
+    ):
+        assert (await refusal(posting))["error"] == "restricted_action"
+    with pytest.raises(ChatError, match="restricted_action"):
+        await slack.say("/k8snet whoami")
+    await slack.say("news", by="ada")
+    await slack.post("channel", None, channel="net-ops", posters=None)
+    assert (await client.chat_postMessage(channel=NET_OPS, text="t"))["ok"]
 
 
 async def test_check_05_chat_write_public_lifts_the_need_to_join(clock: Clock) -> None:
