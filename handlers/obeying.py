@@ -32,6 +32,7 @@ from handlers.replies import Reply, told_to_wait
 from handlers.views import answers, history
 from handlers.views.answers import View
 from handlers.views.blocks import sendable
+from handlers.views.operation import unseen_view
 from handlers.web_api import SYSTEM, call
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Commands:
         """Raises UserError, BackendErrors: both are for the person."""
         command = parse.command(text)
         if SPEC[command.verb].mutating:
-            await self.change(command, asked)  # type: ignore[arg-type]  # the registry says that it is one
+            await self.change(command, asked, reply)  # type: ignore[arg-type]  # the registry says that it is one
             return
         command = self._engine.placed(command, "" if is_direct(asked.channel) else asked.channel)
         await self._engine.permit(command, SPEC[command.verb].permission, asked.actor, asked.channel)
@@ -70,10 +71,15 @@ class Commands:
             await reply.tell(view)
         await self._engine.note(command, asked.actor, asked.channel, said)
 
-    async def change(self, command: Change, asked: Asked) -> None:
-        """Ask for a change in the open. Raises UserError, BackendErrors."""
+    async def change(self, command: Change, asked: Asked, reply: Reply) -> None:
+        """Ask for a change in the open. Who asks where Slack takes no card is told so, alone and once.
+
+        Raises UserError, BackendErrors.
+        """
         await self._places.changeable(asked.channel)
-        await self._engine.request(command, asked.actor, asked.channel, asked.delivery)
+        operation = await self._engine.request(command, asked.actor, asked.channel, asked.delivery)
+        if (unseen := await self._engine.unseen(operation)) is not None:
+            await reply.tell(unseen_view(unseen))
 
     async def _answer(self, command: Command, actor: Person) -> tuple[View, str]:
         """The answer, and what the journal remembers of it."""

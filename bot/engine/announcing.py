@@ -111,6 +111,15 @@ class Outbox:
             await self._context.journal.append(Audited(upto=batch[-1].seq))
 
 
+async def unseen(context: Context, operation: str) -> Operation | None:
+    """Wait until the chat has taken the message of a change that was asked for here, or refused it: then the change."""
+    news = context.journal.news()
+    while (message := context.journal.known.operations[operation].message) is None:
+        await news.wait()
+        news.clear()
+    return None if message.id else context.journal.known.operations[operation]
+
+
 async def _each(sayings: Iterable[Callable[[], Awaitable[None]]]) -> None:
     """One after the other. Raises the first Unreachable after the last of them, or at once one that asks to wait.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from bot.engine import answering, auditing, changing, choosing, planning
-from bot.engine.announcing import deliver
+from bot.engine.announcing import deliver, unseen
 from bot.engine.auditing import AuditReport
 from bot.engine.availability import Availability
 from bot.engine.checking.check import check
@@ -74,6 +74,10 @@ class Engine:
     async def request(self, command: Change, actor: Person, channel: str, delivery: str) -> str:
         """A wish for a change; answers the operation's id. Raises UserError."""
         return await changing.request(self.context, self.placed(command, channel), actor, channel, delivery)
+
+    async def unseen(self, operation: str) -> Operation | None:
+        """The change that was just asked for when the chat has refused its message, None once it is shown."""
+        return await unseen(self.context, operation)
 
     def placed(self, command: Placed, channel: str) -> Placed:
         """The command with the cluster that this channel ("": any) stands for. Raises UserError when it is none."""

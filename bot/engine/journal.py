@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 from bot.engine.ports import Hold, Store, Stored
 from bot.model.errors import BrokenJournal, OutcomeUnknown, Unreachable
@@ -33,7 +34,7 @@ class Journal:
         self._world = World()
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._news: list[asyncio.Event] = []
+        self._news: WeakSet[asyncio.Event] = WeakSet()
 
     @property
     def known(self) -> World:
@@ -101,9 +102,12 @@ class Journal:
         self._changed.clear()
 
     def news(self) -> asyncio.Event:
-        """An event of the caller's own, set whenever this instance sees a new record; the caller clears it."""
-        self._news.append(asyncio.Event())
-        return self._news[-1]
+        """An event of the caller's own, for as long as they keep it: set whenever this instance sees a new record; the
+        caller clears it.
+        """
+        event = asyncio.Event()
+        self._news.add(event)
+        return event
 
     async def _append(
         self, entry: AnyEntry, not_after: datetime | None, holding: Sequence[Hold], sent: set[str]

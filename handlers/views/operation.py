@@ -12,6 +12,7 @@ from bot.model.wording import listed, tr, tr_n
 from handlers.lines.change import proof_lines, reason_line, state_line, step_marks, title
 from handlers.lines.plan import plan_lines, plan_summary, step_line
 from handlers.text import clip_lines, visible
+from handlers.views.answers import View, sentence_view
 from handlers.views.blocks import (
     Block,
     actions,
@@ -65,6 +66,24 @@ def operation_view(operation: Operation, attached: str | None = None) -> tuple[s
     Until then there is no button that says yes.
     """
     return sendable(_text(operation), list(_blocks(operation, attached)))
+
+
+def unseen_view(operation: Operation) -> View:
+    """For the person who asked, where the chat takes no card: how the change stands, where it goes on, what to mend."""
+    lines = [
+        tr("Slack does not let me post in this channel, so nobody sees this here: {change}", change=title(operation)),
+        *_unseen_lines(operation),
+        tr("For all to see it, ask in another channel, or let a workspace admin allow me to post in this one."),
+    ]
+    return sentence_view("\n".join(lines))
+
+
+def _unseen_lines(operation: Operation) -> list[str]:
+    if operation.plan is None or operation.state != "awaiting":
+        return [state_line(operation), *clip_lines(reason_line(operation).splitlines(), FITS // 2)]
+    if fits(operation.plan):
+        return [tr("It waits for a yes on my Home tab.")]
+    return [tr("Its plan is too long to be confirmed on my Home tab.")]
 
 
 def _text(operation: Operation) -> str:

@@ -12,7 +12,7 @@ from handlers.lines.check import detail_lines
 from handlers.text import LINE
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
-from handlers.views.operation import operation_view
+from handlers.views.operation import operation_view, unseen_view
 from tests.asking import say_yes
 from tests.golden import assert_golden, in_every_language
 from tests.handlers.stories import CHANGE_STATES, asked, change_story, changed
@@ -39,6 +39,12 @@ async def test_a_message_keeps_slacks_limits_and_mentions_nobody_by_force(name: 
     assert len(text) <= 4000
     assert len(blocks) <= 50
     assert "<!channel>" not in json.dumps([b for b in blocks if b["type"] != "rich_text"]) + text
+
+
+@pytest.mark.parametrize("name", ["awaiting", "nothing-to-do", "unplannable"])
+@in_every_language
+async def test_what_is_told_of_a_card_that_nobody_sees(name: str) -> None:
+    assert_golden(f"unseen-{name}", unseen_view(await change_story(name)))
 
 
 @in_every_language

@@ -7,7 +7,7 @@ import pytest
 from lab.slack.driver import driving
 from tests.memory import Fault
 from tests.office import Company
-from tests.scenarios.chat import Chat, bot_in, chat, eventually, expose_asked, made_long, workspace
+from tests.scenarios.chat import Chat, bot_in, chat, eventually, expose_asked, home, made_long, workspace
 
 MORE_THAN_A_PAGE = 120
 
@@ -205,6 +205,51 @@ async def test_an_answer_that_slack_wants_later_comes_later(transport: str) -> N
         await room.slack.fault(method="response_url", kind="ratelimited", retry_after=1)
         await room.slack.say("/k8snet whoami")
         await room.slack.until(contains="Roles: operator")
+
+
+async def test_who_asks_where_the_bot_may_not_post_hears_so_once_and_the_yes_is_given_on_the_home_tab(
+    transport: str,
+) -> None:
+    async with chat(transport) as room:
+        await room.slack.post("channel", None, channel="net-ops", posters=["dana"])
+        await room.slack.say("/k8snet expose default because sprint 12", by="dana")
+        told = await room.slack.until(contains="does not let me post", by="dana")
+        assert told.ephemeral
+        assert "It waits for a yes on my Home tab" in told.text
+        await room.slack.open_home()
+        await home(room, "omar", "asked by @dana")
+        await room.slack.post("click", "omar", surface="home", label="Confirm")
+        await home(room, "omar", "Done: 10 steps applied and proven")
+        assert [message.ts for message in await room.slack.messages(by="dana")] == [told.ts]
+
+
+async def test_who_names_such_a_channel_in_the_form_hears_so_too(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.say("/k8snet", by="dana")
+        await room.slack.logged(kind="api", name="views.update")
+        await room.slack.post("channel", None, channel="net-ops", posters=["ada"])
+        await room.slack.submit({"namespace": "default", "channel": "net-ops"}, by="dana")
+        assert (await room.slack.until(contains="does not let me post", by="dana")).ephemeral
+
+
+async def test_what_needs_no_yes_is_told_where_the_bot_may_not_post(transport: str) -> None:
+    async with chat(transport) as room:
+        await expose_asked(room)
+        await room.slack.click("Confirm")
+        await room.slack.until(contains="applied and proven")
+        await room.slack.post("channel", None, channel="net-ops", posters=["dana"])
+        await room.slack.say("/k8snet expose default", by="dana")
+        told = await room.slack.until(contains="does not let me post", by="dana")
+        assert "Nothing to do: it is so already" in told.text
+
+
+async def test_a_plan_too_long_for_the_home_tab_has_to_be_asked_for_where_the_bot_may_post(transport: str) -> None:
+    async with chat(transport) as room:
+        made_long(room)
+        await room.slack.post("channel", None, channel="net-ops", posters=["dana"])
+        await room.slack.say("/k8snet expose default", by="dana")
+        told = await room.slack.until(contains="does not let me post", by="dana")
+        assert "too long to be confirmed on my Home tab" in told.text
 
 
 async def test_where_another_organisation_reads_along_a_check_is_answered_to_the_person_alone(transport: str) -> None:
