@@ -8,10 +8,11 @@ would pass every test that looks at the answer alone.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from .powershell.calling import commands_in
 from .powershell.errors import Unsupported
-from .powershell.syntax import Block
+from .powershell.parser import parse
 
 _MARKER = re.compile(r"\s*#\s*op:\s*([\w-]+)\.([\w-]+)")
 _LOOKING = {"read", "list", "get", "show", "check", "test", "resolve", "probe", "verify", "status"}
@@ -19,14 +20,19 @@ _CHANGING = {"write", "add", "set", "put", "remove", "delete", "clear", "flush",
 _WRITERS = re.compile(r"(add|set|remove|clear|new)-dns", re.IGNORECASE)
 
 
-def review(block: Block, text: str) -> None:
-    """Raise Unsupported when the script's marker and its body disagree."""
+def review(text: str) -> None:
+    """Raise Unsupported when the marker of a script that can be parsed and its body disagree."""
     match = _MARKER.match(text)
     if match is None:
         return
-    writers = sorted(name for name in commands_in(block) if _WRITERS.match(name))
+    writers = _writers(text)
     verb = match[2].lower()
     if verb in _LOOKING and writers:
         raise Unsupported(f"a script marked '{match[1]}.{match[2]}' that calls {writers[0]}: marker and body disagree")
     if verb in _CHANGING and not writers:
         raise Unsupported(f"a script marked '{match[1]}.{match[2]}' that changes nothing: marker and body disagree")
+
+
+@lru_cache(maxsize=32)  # as the tree itself
+def _writers(text: str) -> tuple[str, ...]:
+    return tuple(sorted(name for name in commands_in(parse(text)) if _WRITERS.match(name)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import re
 from dataclasses import dataclass, field
 
 from .cmdlets import absent_from, cmdlets_of
@@ -77,20 +78,12 @@ async def _run_line(line: str, console: Console, caller: Caller) -> int:
     return 0
 
 
+_WORD = re.compile(r'(?:"[^"]*(?:"|$)|[^ \t"]+)+')
+
+
 def _words(text: str) -> list[str]:
     """Split as the C run time does, without nested quotes."""
-    words: list[str] = []
-    current, quoted, started = "", False, False
-    for char in text:
-        if char == '"':
-            quoted, started = not quoted, True
-        elif char in " \t" and not quoted:
-            if current or started:
-                words.append(current)
-            current, started = "", False
-        else:
-            current += char
-    return [*words, current] if current or started else words
+    return [word.replace('"', "") for word in _WORD.findall(text)]
 
 
 _VALUE_SWITCHES = ("outputformat", "inputformat", "executionpolicy", "windowstyle", "version", "configurationname")

@@ -38,7 +38,7 @@ from .syntax import (
 from .values import PSArray, PSObject, collected, items_of
 
 Sink = Callable[[Any], None]
-Review = Callable[[Block, str], None]
+Review = Callable[[str], None]
 
 
 class Interpreter(Evaluation, Calls):
@@ -90,7 +90,7 @@ class Interpreter(Evaluation, Calls):
         try:
             block = parse(text)
             if self.review:
-                self.review(block, text)
+                self.review(text)
             await self.statements(block, self._show)
         except Exit as leave:
             return leave.code

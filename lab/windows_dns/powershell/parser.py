@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .characters import DASHES, is_word
 from .errors import ParseError, Unsupported
 from .expressions import ExpressionParser
@@ -40,6 +42,7 @@ _UNKNOWN_KEYWORDS = {
 _ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "%=")
 
 
+@lru_cache(maxsize=32)  # the same few scripts come again and again, and a tree cannot be changed
 def parse(text: str) -> Block:
     """The tree of a whole script. Raises ParseError or Unsupported; never guesses."""
     parser = Parser(text)
