@@ -14,6 +14,7 @@ milliseconds.
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import statistics
@@ -21,17 +22,26 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.fortigate_contestants import Company, Contestant, bot, curl, firewall_alone, playbook, warm_script
+from bench.fortigate_contestants import (
+    PLAYBOOK,
+    Company,
+    Contestant,
+    bot,
+    curl,
+    firewall_alone,
+    playbook,
+    warm_script,
+)
 from bot.env import collect_garbage_late
 
-PLAYBOOK_ROUNDS = 2  # each takes half a minute
+PLAYBOOK_ROUNDS = 2  # each takes a third of a minute
 PLAYBOOK_TIMES = {0: 40, 20: 25}  # how many times faster than the playbook an exposure must be, by delay
 SCRIPT_TIMES = 2.5  # how many times slower than the warm script it may be
 Result = dict[str, Any]
@@ -62,19 +72,33 @@ async def delay(of: Company, milliseconds: int) -> None:
         (await http.put("/lab/latency", json=body)).raise_for_status()
 
 
-async def measured(contestant: Contestant, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each round; a round before them warms everything up and does not count."""
-    acts = {"expose": contestant.expose, "repeat": contestant.repeat, "unexpose": contestant.unexpose}
-    times: dict[str, list[float]] = {name: [] for name, act in acts.items() if act is not None}
+async def measured(contestants: Sequence[Contestant], rounds: int) -> dict[tuple[str, str], list[float]]:
+    """Milliseconds of each act, by contestant and act; a first round warms everything up and does not count.
+
+    Everybody has a turn in every round, the playbook in a few that lie far apart: a machine that is slow for a minute
+    is slow for all of them.
+    """
+    times: dict[tuple[str, str], list[float]] = {}
     for number in range(rounds + 1):
-        for name in times:
-            act = acts[name]
-            assert act is not None
+        for contestant in contestants:
+            if contestant.name == PLAYBOOK and number % math.ceil(rounds / PLAYBOOK_ROUNDS):
+                continue
+            for act, milliseconds in (await _turn(contestant)).items():
+                counted = times.setdefault((contestant.name, act), [])
+                if number:
+                    counted.append(milliseconds)
+    return times
+
+
+async def _turn(of: Contestant) -> dict[str, float]:
+    acts = {"expose": of.expose, "repeat": of.repeat, "unexpose": of.unexpose}
+    spent: dict[str, float] = {}
+    for name, act in acts.items():
+        if act is not None:
             begun = time.perf_counter()
             await act()
-            if number:
-                times[name].append((time.perf_counter() - begun) * 1000)
-    return times
+            spent[name] = (time.perf_counter() - begun) * 1000
+    return spent
 
 
 async def run(rounds: int, delays: Sequence[int]) -> list[Result]:
@@ -83,25 +107,24 @@ async def run(rounds: int, delays: Sequence[int]) -> list[Result]:
         async with company(Path(name)) as firewall:
             for milliseconds in delays:
                 await delay(firewall, milliseconds)
-                contestants = (
-                    bot(firewall),
-                    firewall_alone(firewall),
-                    warm_script(firewall),
-                    curl(firewall),
-                    playbook(firewall, Path(name)),
-                )
-                for starting in contestants:
-                    async with starting as contestant:
-                        if contestant is None:
-                            print("The Ansible playbook is left out: there is no .venv-compat (make compat).")
-                            continue
-                        few = PLAYBOOK_ROUNDS if contestant.name == "Ansible playbook" else rounds
-                        for act, times in (await measured(contestant, few)).items():
-                            results.append(_result(contestant.name, milliseconds, act, times))
-                        for act, times in contestant.at_firewall.items():
-                            part = f"{contestant.name}, its time at the firewall"
-                            results.append(_result(part, milliseconds, act, times[-few:]))
+                results += await _against_each_other(firewall, Path(name), rounds, milliseconds)
     return results
+
+
+async def _against_each_other(firewall: Company, folder: Path, rounds: int, delay_ms: int) -> list[Result]:
+    async with AsyncExitStack() as present:
+        ours = await present.enter_async_context(bot(firewall))
+        others = [
+            await present.enter_async_context(starting)
+            for starting in (firewall_alone(firewall), warm_script(firewall), curl(firewall))
+        ]
+        if (slowest := await present.enter_async_context(playbook(firewall, folder))) is None:
+            print("The Ansible playbook is left out: there is no .venv-compat (make compat).")
+        contestants = [ours, *others, *([] if slowest is None else [slowest])]
+        times = await measured(contestants, rounds)
+        for act, spent in ours.at_firewall.items():
+            times[f"{ours.name}, its time at the firewall", act] = spent[-rounds:]
+    return [_result(name, delay_ms, act, spent) for (name, act), spent in times.items()]
 
 
 def _result(name: str, milliseconds: int, act: str, times: list[float]) -> Result:
@@ -137,7 +160,7 @@ def bars(results: Sequence[Result]) -> list[tuple[str, float, float, bool]]:
     for (name, milliseconds, act), ours in medians.items():
         if not name.startswith("k8snet") or act == "repeat":
             continue
-        theirs = medians.get(("Ansible playbook", milliseconds, act))
+        theirs = medians.get((PLAYBOOK, milliseconds, act))
         if name == "k8snet" and theirs is not None and milliseconds in PLAYBOOK_TIMES:
             least, ratio = PLAYBOOK_TIMES[milliseconds], theirs / ours
             judged.append((f"{act} at {milliseconds} ms: times faster than the playbook", ratio, least, ratio >= least))

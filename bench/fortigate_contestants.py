@@ -24,7 +24,8 @@ from bot.model.steps import Step
 from bot.settings import load
 from tests.compat.ansible import PROGRAM, Ansible
 
-PLAYBOOK = Path(__file__).parent / "fortigate_exposure.yaml"
+PLAYBOOK = "Ansible playbook"
+EXPOSURE = Path(__file__).parent / "fortigate_exposure.yaml"
 OMAR = Person(team="T0LAB0001", user="U0OMAR0001")
 CLUSTER = ["k8s_SERVICE_CIDR", "k8s_POD_CIDR"]
 Call = tuple[str, str, dict[str, Any]]
@@ -206,7 +207,7 @@ async def playbook(company: Company, directory: Path) -> AsyncIterator[Contestan
     if not PROGRAM.exists():
         yield None
         return
-    ansible = Ansible(company.url, company.token, company.ca_file, directory, PLAYBOOK)
+    ansible = Ansible(company.url, company.token, company.ca_file, directory, EXPOSURE)
 
     def act(present: bool, changed: int) -> Act:
         async def play() -> None:
@@ -216,7 +217,7 @@ async def playbook(company: Company, directory: Path) -> AsyncIterator[Contestan
 
         return play
 
-    yield Contestant("Ansible playbook", act(True, 7), act(False, 7), act(True, 0))
+    yield Contestant(PLAYBOOK, act(True, 7), act(False, 7), act(True, 0))
 
 
 @asynccontextmanager
