@@ -8,6 +8,21 @@ from bot.model.wording import tr
 
 OLDEST = (6, 4, 2)  # the first release with numeric comparison in filters; before 6.4 policies were in two tables
 
+_SERVICE_BY_NAME = "internet-service-fortiguard"
+# With the release that brought each, from the vendor's published schemas.
+_LIMITING = {
+    "users": OLDEST,
+    "groups": OLDEST,
+    "fsso-groups": OLDEST,
+    "scim-users": (7, 6, 4),
+    "scim-groups": (7, 6, 4),
+    "src-vendor-mac": OLDEST,
+    "ztna-status": (7, 0, 0),
+    "sgt-check": (7, 0, 1),
+    "reputation-minimum": OLDEST,
+    "tos-mask": OLDEST,
+}
+
 
 class SessionTable(NamedTuple):
     """A list of sessions, and the names of its filters for destination address and port."""
@@ -41,7 +56,8 @@ class Capabilities(Value):
     @property
     def route_columns(self) -> tuple[str, ...]:
         """Columns of a static route that exist in this release beside those that exist in all."""
-        return ("sdwan-zone",) if self.version >= (7, 0, 1) else ("sdwan",)
+        sdwan = ("sdwan-zone",) if self.version >= (7, 0, 1) else ("sdwan",)
+        return (*sdwan, _SERVICE_BY_NAME) if self.version >= (7, 6, 4) else sdwan
 
     @property
     def counts_one_policy(self) -> bool:
@@ -56,7 +72,18 @@ class Capabilities(Value):
         return SessionTable("firewall/session", "destination", "destport")
 
     @property
+    def limiting_columns(self) -> tuple[str, ...]:
+        """Columns by which a policy is for some people, machines or types of service only; see `LimitedRow`."""
+        return tuple(name for name, since in _LIMITING.items() if self.version >= since)
+
+    @property
     def policy_columns(self) -> tuple[str, ...]:
         """Columns of a policy that exist in this release beside those that exist in all."""
-        since_7_0 = ("ztna-status",) if self.version >= (7, 0, 0) else ()
-        return (*since_7_0, "policy-expiry") if self.version >= (7, 2, 0) else since_7_0
+        expiry = ("policy-expiry",) if self.version >= (7, 2, 0) else ()
+        return (*self.limiting_columns, *expiry)
+
+    @property
+    def policy_route_columns(self) -> tuple[str, ...]:
+        """Columns of a policy route that exist in this release beside those that exist in all."""
+        people = ("users", "groups") if self.version >= (7, 6, 3) else ()
+        return (*people, _SERVICE_BY_NAME) if self.version >= (7, 6, 4) else people

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from backends.fortigate.client import Refused
-from backends.fortigate.mapping import network
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic
 from backends.fortigate.shadowing import Covers, Shadowing
-from backends.fortigate.wire import NO_MASK, PolicyRouteRow, ZoneRow
+from backends.fortigate.wire import PolicyRouteRow, ZoneRow
 from bot.engine.side_by_side import both
 from bot.model.errors import Rejected
 from bot.model.probes import DetourAnswer, Packet
@@ -23,7 +22,6 @@ _COLUMNS = (
     "start-port|end-port|start-source-port|end-source-port|gateway|output-device|tos-mask|internet-service-id|"
     "internet-service-custom"
 )
-_QUERY = (("format", _COLUMNS), ("count", str(MOST_ROWS)))
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 Networks = Sequence[IPv4Network]
 
@@ -57,8 +55,10 @@ class Detours:
 
     async def table(self) -> Table:
         """One request. A missing right is part of the answer. Raises Unreachable."""
+        columns = "|".join((_COLUMNS, *(await self._reader.release()).policy_route_columns))
+        query = (("format", columns), ("count", str(MOST_ROWS)))
         try:
-            rows = await self._reader.shaped("router/policy", _QUERY, PolicyRouteRow)
+            rows = await self._reader.shaped("router/policy", query, PolicyRouteRow)
         except Refused as no:
             return Table(problem=no.problem)
         return Table([row for row in rows if row.status == "enable"], whole=len(rows) < MOST_ROWS)
@@ -161,9 +161,9 @@ def _leading_away(
 
 def covered(row: PolicyRouteRow, course: Course, networks: Mapping[str, Networks]) -> Covers:
     """How much of the traffic a policy route meets."""
-    if row.internet_service_id:
+    if row.internet_service_id or row.internet_service_fortiguard:
         return Covers.NOTHING  # the vendor's list of services on the internet
-    precise = row.tos_mask in NO_MASK and not row.internet_service_custom
+    precise = not (row.tos_mask or row.internet_service_custom or row.users or row.groups)
     return min(
         _entering(row, course.interfaces),
         _side(row.src, row.srcaddr, row.src_negate == "enable", course.sources, networks),
@@ -184,11 +184,11 @@ def _entering(row: PolicyRouteRow, interfaces: Collection[str]) -> Covers:
 
 
 def _side(
-    subnets: Sequence[str], names: Sequence[str], negated: bool, ours: Networks | None, networks: Mapping[str, Networks]
+    subnets: Networks, names: Sequence[str], negated: bool, ours: Networks | None, networks: Mapping[str, Networks]
 ) -> Covers:
     if not subnets and not names:
         return Covers.EVERYTHING
-    theirs = [network(text) for text in subnets] + [one for name in names for one in networks.get(name, ())]
+    theirs = [*subnets, *(one for name in names for one in networks.get(name, ()))]
     known = all(name in networks for name in names)
     extent = _extent(theirs, known, ours)
     return _turned(extent) if negated else extent

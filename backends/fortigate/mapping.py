@@ -4,12 +4,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from backends.fortigate.capabilities import Capabilities
-from backends.fortigate.wire import AddressGroupRow, AddressRow, PolicyRow, RouteRow, Wire
+from backends.fortigate.wire import AddressGroupRow, AddressRow, LimitedRow, PolicyRow, RouteRow, Wire, network
 from bot.model.resources import Address, AddressGroup, Key, Kind, Mark, Policy, Resource, Route
 from bot.model.wording import tr
 
@@ -87,12 +86,6 @@ def comment_with(mark: Mark | None, present: str, limit: int) -> str:
 # --- values ----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(4096)
-def network(text: str) -> IPv4Network:
-    """`10.0.0.0 255.0.0.0` or `10.0.0.0/8`; host bits mean nothing there. Raises ValueError."""
-    return IPv4Network("/".join(text.split()), strict=False)
-
-
 def stored_form(net: IPv4Network) -> str:
     """As the device keeps it, and as its filters want it."""
     return f"{net.network_address} {net.netmask}"
@@ -157,6 +150,7 @@ def _find_route(data: Mapping[str, Any]) -> Found:
         "dstaddr",
         "internet_service",
         "internet_service_custom",
+        "internet_service_fortiguard",
         "sdwan",
         "sdwan_zone",
     )
@@ -195,12 +189,9 @@ def _find_policy(data: Mapping[str, Any]) -> Found:
         "service_negate",
         "internet_service",
         "internet_service_src",
-        "users",
-        "groups",
-        "fsso_groups",
+        *LimitedRow.model_fields,
         "ippool",
         "utm_status",
-        "ztna_status",
         "policy_expiry",
     )
     if row.action not in ("accept", "deny"):
@@ -275,9 +266,6 @@ _POLICY_COLUMNS = (
     "service-negate",
     "internet-service",
     "internet-service-src",
-    "users",
-    "groups",
-    "fsso-groups",
     "ippool",
     "utm-status",
 )

@@ -14,8 +14,7 @@ from bot.model.value import digest
 MOST_ROWS = 100  # of some 700 bytes
 _COLUMNS = (
     "policyid|name|action|status|srcintf|dstintf|srcaddr|dstaddr|service|schedule|"
-    "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src|"
-    "users|groups|fsso-groups|tos-mask|comments"
+    "srcaddr-negate|dstaddr-negate|service-negate|internet-service|internet-service-src|comments"
 )
 
 
@@ -26,7 +25,7 @@ def each(column: str, values: Collection[str]) -> list[str]:
 
 def columns(release: Capabilities) -> str:
     """What tells which packets a policy takes."""
-    return f"{_COLUMNS}|ztna-status" if "ztna-status" in release.policy_columns else _COLUMNS
+    return "|".join((_COLUMNS, *release.limiting_columns))
 
 
 def denying(names: Collection[str], release: Capabilities) -> Query:

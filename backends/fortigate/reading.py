@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from backends.fortigate.capabilities import Capabilities
 from backends.fortigate.client import Client
 from backends.fortigate.decisions import Obstacle
 from backends.fortigate.mapping import TABLES, BeyondModel, Found, natural_key, wanted_value
-from backends.fortigate.order import MOST_ROWS, Order, columns, denying
+from backends.fortigate.order import MOST_ROWS, Order, denying
 from backends.fortigate.settings import Ids
 from backends.fortigate.urls import Query, TableUrl, between, either, lookups
 from backends.fortigate.wire import EarlierRow, Wire
@@ -107,12 +108,12 @@ class Reader:
 
     async def denying(self, names: Collection[str]) -> Order:
         """All denying policies, and those of these names. One request. Raises Unreachable or Rejected."""
-        query = denying(names, await self._client.capabilities())
+        query = denying(names, await self.release())
         return Order(await self.shaped("firewall/policy", query, EarlierRow))
 
-    async def order_columns(self) -> str:
-        """What tells of a policy, in this release, which packets it takes. Raises Unreachable or Rejected."""
-        return columns(await self._client.capabilities())
+    async def release(self) -> Capabilities:
+        """What the firewall can do. Raises Unreachable or Rejected."""
+        return await self._client.capabilities()
 
     async def free_rows(self, kind: Kind, count: int) -> Sequence[int]:
         """See `NumbersRows`."""

@@ -10,11 +10,11 @@ from enum import IntEnum
 from ipaddress import IPv4Network
 
 from backends.fortigate.mapping import Found, stored_form
-from backends.fortigate.order import MOST_ROWS, Order, each
+from backends.fortigate.order import MOST_ROWS, Order, columns, each
 from backends.fortigate.reading import Reader
 from backends.fortigate.services import Traffic, overlaps
 from backends.fortigate.urls import fitting, lookups
-from backends.fortigate.wire import NO_MASK, EarlierRow, NamedRow, ServiceRow
+from backends.fortigate.wire import EarlierRow, NamedRow, ServiceRow
 from bot.engine.side_by_side import both, together
 from bot.model.resources import Address, AddressGroup, Key, Policy, Resource
 
@@ -76,8 +76,8 @@ class Shadowing:
         )
         conditions = [("filter", ",".join([*each(column, values), *each("name", names)])) for column, values in sides]
         conditions.append(("filter", ",".join(["action==accept", *each("name", names)])))
-        columns = f"{await self._reader.order_columns()}|nat|utm-status"
-        query = (*conditions, ("format", columns), ("count", str(MOST_ROWS)))
+        shown = f"{columns(await self._reader.release())}|nat|utm-status"
+        query = (*conditions, ("format", shown), ("count", str(MOST_ROWS)))
         rows = await self._reader.shaped("firewall/policy", query, EarlierRow)
         return Order(rows, whole=len(asked) == len(askable))
 
@@ -154,14 +154,8 @@ def covers(
         _addresses(row.srcaddr, row.srcaddr_negate == "enable", policy.sources, networks),
         _addresses(row.dstaddr, row.dstaddr_negate == "enable", policy.destinations, networks),
         _services(row, policy, services),
-        Covers.EVERYTHING if row.schedule == "always" and not _asks_more(row) else Covers.SOME,
+        Covers.EVERYTHING if row.schedule == "always" and not row.limited else Covers.SOME,
     )
-
-
-def _asks_more(row: EarlierRow) -> bool:
-    """Whether it is for some people, machines or types of service only, of whatever address."""
-    who = bool(row.users or row.groups or row.fsso_groups) or row.ztna_status == "enable"
-    return who or row.tos_mask not in NO_MASK
 
 
 def _addresses(

@@ -1,8 +1,8 @@
 """Their JSON. Fields that k8snet does not look at are ignored; numbers may come as text; a missing field has the
 device's default. Names follow FortiOS, with `_` for `-`."""
 
-from functools import partial
-from ipaddress import IPv4Address
+from functools import lru_cache, partial
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -49,8 +49,42 @@ def _names(value: Any, key: str = "name") -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
-NO_MASK = ("", "0", "0x00")
-"""`tos_mask` of what takes packets of every type of service."""
+@lru_cache(4096)
+def network(text: str) -> IPv4Network:
+    """`10.0.0.0 255.0.0.0` or `10.0.0.0/8`; host bits mean nothing there. Raises ValueError."""
+    return IPv4Network("/".join(text.split()), strict=False)
+
+
+def _networks(value: Any) -> Any:
+    """A list of subnets: `[{"subnet": "10.0.0.0/255.0.0.0"}]`."""
+    subnets = _names(value, key="subnet")
+    return [network(str(one)) for one in subnets] if isinstance(subnets, list) else subnets
+
+
+Networks = Annotated[tuple[IPv4Network, ...], BeforeValidator(_networks)]
+Ids = Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="id"))]
+Mask = Annotated[str, BeforeValidator(lambda mask: "" if mask in ("0", "0x00") else mask)]
+"""Empty where packets of every type of service are meant."""
+
+
+class LimitedRow(Wire):
+    """A row of firewall/policy, as far as it is for some people, machines or types of service only, of whatever
+    address."""
+
+    users: Names = ()
+    groups: Names = ()
+    fsso_groups: Names = ()
+    scim_users: Names = ()
+    scim_groups: Names = ()
+    src_vendor_mac: Ids = ()
+    ztna_status: Switch = "disable"
+    sgt_check: Switch = "disable"
+    reputation_minimum: int = 0
+    tos_mask: Mask = ""
+
+    @property
+    def limited(self) -> bool:
+        return any(getattr(self, name) != field.default for name, field in LimitedRow.model_fields.items())
 
 
 class AddressRow(Wire):
@@ -89,12 +123,13 @@ class RouteRow(Wire):
     dstaddr: str = ""
     internet_service: int = 0
     internet_service_custom: str = ""
+    internet_service_fortiguard: str = ""
     vrf: int | str = 0
     sdwan: Switch = "disable"
     sdwan_zone: Names = ()
 
 
-class PolicyRow(Wire):
+class PolicyRow(LimitedRow):
     """A row of firewall/policy."""
 
     policyid: int
@@ -114,10 +149,6 @@ class PolicyRow(Wire):
     service_negate: Switch = "disable"
     internet_service: Switch = "disable"
     internet_service_src: Switch = "disable"
-    users: Names = ()
-    groups: Names = ()
-    fsso_groups: Names = ()
-    ztna_status: Switch = "disable"
     ippool: Switch = "disable"
     utm_status: Switch = "disable"
     policy_expiry: Switch = "disable"
@@ -136,7 +167,7 @@ class OwnedRow(PlacedRow):
     comments: str = ""
 
 
-class EarlierRow(Wire):
+class EarlierRow(LimitedRow):
     """A row of firewall/policy, as far as it matters which packets it takes from the rows after it, and what becomes of
     them."""
 
@@ -155,28 +186,23 @@ class EarlierRow(Wire):
     service_negate: Switch = "disable"
     internet_service: Switch = "disable"
     internet_service_src: Switch = "disable"
-    users: Names = ()
-    groups: Names = ()
-    fsso_groups: Names = ()
-    ztna_status: Switch = "disable"
-    tos_mask: str = ""
     nat: Switch = "disable"
     utm_status: Switch = "disable"
     comments: str = ""
 
 
 class PolicyRouteRow(Wire):
-    """A row of router/policy. Subnets are `address/mask`; nothing given means everything."""
+    """A row of router/policy. Nothing given means everything."""
 
     seq_num: int
     status: Switch = "enable"
     action: Literal["permit", "deny"] = "permit"
     input_device: Names = ()
     input_device_negate: Switch = "disable"
-    src: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="subnet"))] = ()
+    src: Networks = ()
     srcaddr: Names = ()
     src_negate: Switch = "disable"
-    dst: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="subnet"))] = ()
+    dst: Networks = ()
     dstaddr: Names = ()
     dst_negate: Switch = "disable"
     protocol: int = 0
@@ -186,9 +212,12 @@ class PolicyRouteRow(Wire):
     end_source_port: int = 65535
     gateway: IPv4Address = IPv4Address(0)  # the device's "none"
     output_device: str = ""
-    tos_mask: str = ""
-    internet_service_id: Annotated[tuple[str, ...], BeforeValidator(partial(_names, key="id"))] = ()
+    tos_mask: Mask = ""
+    internet_service_id: Ids = ()
     internet_service_custom: Names = ()
+    internet_service_fortiguard: Names = ()
+    users: Names = ()
+    groups: Names = ()
 
 
 class NamedRow(Wire):

@@ -228,10 +228,16 @@ def evaluate(
     return Forwarding(tables, links).evaluate(packet, ingress, now)
 
 
+_CERTAIN_ONES = (
+    "users", "groups", "fsso-groups", "scim-users", "scim-groups", "src-vendor-mac", "reputation-minimum",
+)  # fmt: skip
+
+
 def _asks_who(row: Row) -> bool:
-    """Whether a policy is for certain people or machines: nobody has logged in here, so nobody is one of them."""
-    named = any(row.get(column) for column in ("users", "groups", "fsso-groups"))
-    return named or row.get("ztna-status") == "enable"
+    """Whether a policy is for certain people or machines: nobody has logged in here, packets have neither a tag nor a
+    network card's address, and private addresses no reputation, so nobody is one of them."""
+    tagged = "enable" in (row.get("ztna-status"), row.get("sgt-check"))
+    return tagged or any(row.get(column) for column in _CERTAIN_ONES)
 
 
 def _takes_plain(row: Row) -> bool:

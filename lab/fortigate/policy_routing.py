@@ -61,7 +61,7 @@ class PolicyRoutes:
 
     def __init__(self, rows: Iterable[Row], addresses: Addresses, routing: RoutingTable) -> None:
         self._addresses, self._routing = addresses, routing
-        enabled = [row for row in rows if row.get("status", "enable") == "enable"]
+        enabled = [row for row in rows if row.get("status", "enable") == "enable" and not _is_for_others(row)]
         self._rules = [rule for row in enabled if (rule := self._compiled(row)) is not None]
 
     def way(self, packet: Packet, ingress: str) -> Way | None:
@@ -102,3 +102,11 @@ class PolicyRoutes:
         networks = [network(item["subnet"]) for item in subnets]
         literal = AddressSet.of((int(net[0]), int(net[-1])) for net in networks)
         return union([literal, self._addresses.of(names)])
+
+
+_OTHERS = ("users", "groups", "internet-service-id", "internet-service-custom", "internet-service-fortiguard")
+
+
+def _is_for_others(row: Row) -> bool:
+    """For people who have logged in, or to services on the internet: no packet here is of either."""
+    return any(row.get(column) for column in _OTHERS)

@@ -74,12 +74,16 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
     "to the gateway itself": ({"gateway": "172.16.1.67", "output-device": "Test"}, NONE),
     "to another node": ({"gateway": "172.16.1.68", "output-device": "Test"}, ALL),
     "a service on the internet": ({"internet-service-id": [{"id": 65536}]}, NONE),
+    "a service on the internet by its name": ({"internet-service-fortiguard": refs(("Zoom",))}, NONE),
+    "for some people": ({"users": refs(("ana",))}, PART),
+    "for some groups": ({"groups": refs(("staff",))}, PART),
     "by type of service": ({"tos": "0x10", "tos-mask": "0x10"}, PART),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_how_much_a_policy_route_leads_away_is_told_as_far_as_it_is_known(office: Office, case: str) -> None:
+async def test_how_much_a_policy_route_leads_away_is_told_as_far_as_it_is_known(office_with: Open, case: str) -> None:
+    office = await office_with({"version": "v7.6.6"})
     changes, words = CASES[case]
     office.device.create("firewall/address", {"name": "larger", "subnet": "10.64.0.0/10"})
     office.device.create("firewall/addrgrp", {"name": "group", "member": refs(("larger", "test-servers"))})

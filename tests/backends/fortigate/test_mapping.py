@@ -104,6 +104,7 @@ def test_an_unspecified_vrf_is_the_default_one() -> None:
         {"src": "172.20.0.0 255.255.0.0"},
         {"dstaddr": "pods"},
         {"internet-service": 65537},
+        {"internet-service-fortiguard": "Zoom"},
         {"vrf": 3},
         {"sdwan-zone": references("virtual-wan-link")},
         {"sdwan": "enable"},
@@ -142,6 +143,7 @@ POLICY_ROW = {
     "srcaddr-negate": "disable", "dstaddr-negate": "disable", "service-negate": "disable",
     "internet-service": "disable", "internet-service-src": "disable", "users": [], "groups": [], "ippool": "disable",
     "utm-status": "disable", "logtraffic": "all", "policy-expiry": "disable", "policy-expiry-date": "0000-00-00",
+    "tos-mask": "0x00",
 }  # fmt: skip
 
 
@@ -165,6 +167,12 @@ def test_a_policy_without_action_denies() -> None:
         {"groups": references("staff")},
         {"fsso-groups": references("staff")},
         {"ztna-status": "enable"},
+        {"scim-users": references("ana")},
+        {"scim-groups": references("staff")},
+        {"src-vendor-mac": [{"id": 5}]},
+        {"sgt-check": "enable"},
+        {"reputation-minimum": 4},
+        {"tos-mask": "0x10"},
         {"ippool": "enable"},
         {"utm-status": "enable"},
         {"policy-expiry": "enable"},

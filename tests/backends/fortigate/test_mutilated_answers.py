@@ -86,14 +86,17 @@ async def test_whatever_stands_in_an_answer_no_error_of_the_language_comes_out(o
                 await ask(office.target)
 
 
-async def test_a_policy_route_to_no_address_is_an_answer_that_cannot_be_read(office: Office) -> None:
+@pytest.mark.parametrize("odd", [{"gateway": "over there"}, {"dst": [{"subnet": "10.68.0.0.0"}]}, {"src": [{}]}])
+async def test_a_policy_route_to_no_address_is_an_answer_that_cannot_be_read(
+    office: Office, odd: dict[str, Any]
+) -> None:
     office.device.create("router/policy", {"seq-num": 1, "gateway": "172.16.1.9", "output-device": "Test"})
     whole = office.server.api.handle
 
     def handle(call: Call) -> Answer:
         answer = whole(call)
         if "router/policy" in call.path:
-            answer.payload["results"][0]["gateway"] = "over there"
+            answer.payload["results"][0] |= odd
         return answer
 
     office.server.api.handle = handle  # type: ignore[method-assign]

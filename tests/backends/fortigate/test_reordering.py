@@ -85,15 +85,21 @@ async def test_what_denies_a_part_keeps_its_place_unless_it_stands_behind_what_d
         {"users": refs(("somebody",))},
         {"fsso-groups": refs(("CN=CONTRACTORS",))},
         {"ztna-status": "enable"},
+        {"scim-users": refs(("somebody",))},
+        {"scim-groups": refs(("contractors",))},
+        {"src-vendor-mac": [{"id": 5}]},
+        {"sgt-check": "enable", "sgt": [{"id": 7}]},
+        {"reputation-minimum": 4},
         {"tos": "0x10", "tos-mask": "0x10"},
         {"srcaddr": refs(("FABRIC_DEVICE",))},
         {"srcaddr": refs(("devices",))},
     ],
 )
 async def test_what_denies_only_some_people_or_machines_is_never_moved_past(
-    office: Office, changes: dict[str, Any]
+    office_with: Open, changes: dict[str, Any]
 ) -> None:
     """Its addresses are everything, and still it does not take all packets."""
+    office = await office_with({"version": "v7.6.6"})
     office.device.create("firewall/addrgrp", {"name": "devices", "member": refs(("FABRIC_DEVICE",))})
     for wish in wishes():
         assert (await office.target.apply(step(None, wish))).kind == "applied"

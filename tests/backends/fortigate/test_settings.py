@@ -82,18 +82,25 @@ def test_what_is_no_version_is_an_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "route", "policy", "supported"),
+    ("text", "route", "policy", "policy_route", "supported"),
     [
-        ("v6.4.1", "sdwan", False, False),
-        ("v6.4.2", "sdwan", False, True),
-        ("v7.0.0", "sdwan", False, True),
-        ("v7.0.1", "sdwan-zone", False, True),
-        ("v7.2.0", "sdwan-zone", True, True),
-        ("v7.6.3", "sdwan-zone", True, True),
+        ("v6.4.1", "sdwan", 0, 0, False),
+        ("v6.4.2", "sdwan", 0, 0, True),
+        ("v7.0.0", "sdwan", 1, 0, True),
+        ("v7.0.1", "sdwan-zone", 2, 0, True),
+        ("v7.2.0", "sdwan-zone", 3, 0, True),
+        ("v7.6.3", "sdwan-zone", 3, 2, True),
+        ("v7.6.4", "sdwan-zone internet-service-fortiguard", 5, 3, True),
     ],
 )
-def test_releases_differ_in_their_columns(text: str, route: str, policy: bool, supported: bool) -> None:
+def test_releases_differ_in_their_columns(
+    text: str, route: str, policy: int, policy_route: int, supported: bool
+) -> None:
+    """Each newer one has more of those that make a row one for some packets only."""
     release = Capabilities.of(text)
-    assert release.route_columns == (route,)
-    assert ("policy-expiry" in release.policy_columns) == policy
+    assert release.route_columns == tuple(route.split())
+    policies = ("ztna-status", "sgt-check", "policy-expiry", "scim-users", "scim-groups")
+    assert [name for name in policies if name in release.policy_columns] == list(policies[:policy])
+    policy_routes = ("users", "groups", "internet-service-fortiguard")
+    assert release.policy_route_columns == policy_routes[:policy_route]
     assert release.supported == supported

@@ -82,6 +82,28 @@ async def test_a_policy_route_goes_before_the_routing_table_and_is_not_in_it(lab
 
 
 @pytest.mark.parametrize(
+    "only",
+    [
+        {"users": [{"name": "ana"}]},
+        {"groups": [{"name": "staff"}]},
+        {"internet-service-id": [{"id": 65536}]},
+        {"internet-service-custom": [{"name": "ours"}]},
+        {"internet-service-fortiguard": [{"name": "Zoom"}]},
+    ],
+)
+async def test_a_policy_route_for_others_takes_no_packet_of_nobody(start, only):
+    """Whoever sends packets here has not logged in, and sends them to no service of the vendor's lists."""
+    lab = await start("v7.6.6")
+    await lab.created("router/static", PODS)
+    packet = Packet(IPv4Address("172.16.0.10"), IPv4Address("172.20.4.222"), TCP, 1024, 6379)
+    everything = {name: value for name, value in FROM_OFFICE.items() if name != "dstaddr"}
+    assert await lab.created("router/policy", {**everything, **only}) == 1
+    assert lab.device.evaluate(packet).egress == "Test"
+    await lab.put("router/policy/1", {name: [] for name in only})
+    assert lab.device.evaluate(packet).egress == "wan1"
+
+
+@pytest.mark.parametrize(
     "change", [{"src": [{"subnet": "somewhere"}]}, {"gateway": "0.0.0.0", "output-device": ""}, {"output-device": "x"}]
 )
 async def test_a_policy_route_without_a_way_or_a_network_is_refused(lab, change):
