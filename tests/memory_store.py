@@ -9,7 +9,7 @@ from bot.model.errors import Unreachable
 
 
 class MemoryStore:
-    """`Store` and `SampleStore` in this process. `now` is its clock; stores share what they hold by `contents`."""
+    """`Store`, `SampleStore` and `NoteStore` in this process. `now` is its clock; stores share `contents`."""
 
     def __init__(
         self, now: Callable[[], datetime] = lambda: datetime.now(UTC), contents: "Contents | None" = None
@@ -71,6 +71,18 @@ class MemoryStore:
             (minute, body) for minute, body in self.contents.samples.get(stream, {}).items() if minute >= since
         )
 
+    async def keep_note(self, topic: str, note: str) -> None:
+        self._check_open()
+        self.contents.notes.setdefault(topic, {})[note] = None
+
+    async def drop_note(self, topic: str, note: str) -> None:
+        self._check_open()
+        self.contents.notes.get(topic, {}).pop(note, None)
+
+    async def notes(self, topic: str) -> Sequence[str]:
+        self._check_open()
+        return list(self.contents.notes.get(topic, {}))
+
     async def now(self) -> datetime:
         self._check_open()
         return self._now()
@@ -106,3 +118,4 @@ class Contents:
         self.streams: dict[str, list[Stored]] = {}
         self.leases: dict[str, tuple[str, datetime]] = {}
         self.samples: dict[str, dict[int, str]] = {}
+        self.notes: dict[str, dict[str, None]] = {}

@@ -6,11 +6,11 @@ from typing import Protocol
 
 from backends.store.settings import StoreSettings
 from backends.store.sqlite import SqliteStore, utc_now
-from bot.engine.ports import SampleStore, Store
+from bot.engine.ports import NoteStore, SampleStore, Store
 
 
-class OpenedStore(Store, SampleStore, Protocol):
-    """One place for the log and for samples."""
+class OpenedStore(Store, SampleStore, NoteStore, Protocol):
+    """One place for the log, for samples and for notes."""
 
 
 async def open_store(settings: StoreSettings, now: Callable[[], datetime] = utc_now) -> OpenedStore:

@@ -68,7 +68,7 @@ class _Unfit(exceptions.RedisError):
 
 
 class RedisStore:
-    """`Store` and `SampleStore` on one Redis primary, or on Valkey; the store's clock is the server's."""
+    """`Store`, `SampleStore` and `NoteStore` on one Redis primary, or on Valkey; the store's clock is the server's."""
 
     def __init__(self, settings: StoreSettings) -> None:
         """Connects nothing yet: use `open`."""
@@ -142,6 +142,15 @@ class RedisStore:
         rows = await self._ask("ZRANGEBYSCORE", self._key("sample", stream), since, "+inf")
         parts = (row.partition(" ") for row in rows)
         return [(int(minute), body) for minute, _, body in parts if minute.isdecimal()]
+
+    async def keep_note(self, topic: str, note: str) -> None:
+        await self._ask("SADD", self._key("note", topic), note, writes=True)
+
+    async def drop_note(self, topic: str, note: str) -> None:
+        await self._ask("SREM", self._key("note", topic), note)
+
+    async def notes(self, topic: str) -> Sequence[str]:
+        return list(await self._ask("SMEMBERS", self._key("note", topic)))
 
     async def now(self) -> datetime:
         seconds, microseconds = await self._ask("TIME")

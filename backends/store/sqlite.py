@@ -31,9 +31,11 @@ _TABLES = (
         PRIMARY KEY (stream, seq))""",
     "CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL)",
 )
-# Not part of the schema's number: an older k8snet never looks at it, and so may open the file again.
+# These two are not part of the schema's number: an older k8snet never looks at them, and so may open the file again.
 _SAMPLES = """CREATE TABLE IF NOT EXISTS sample (
     stream TEXT NOT NULL, minute INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (stream, minute)) WITHOUT ROWID"""
+_NOTES = """CREATE TABLE IF NOT EXISTS note (
+    topic TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (topic, note)) WITHOUT ROWID"""
 
 
 def utc_now() -> datetime:
@@ -58,7 +60,7 @@ def _shortened(database: sqlite3.Connection, hold: Hold, now: int) -> Literal[Fa
 
 
 class SqliteStore:
-    """`Store` and `SampleStore` in a file. Moments in the file are microseconds since 1970."""
+    """`Store`, `SampleStore` and `NoteStore` in a file. Moments in the file are microseconds since 1970."""
 
     def __init__(self, path: Path, timeout_s: float = 5.0, now: Callable[[], datetime] = utc_now) -> None:
         """Opens nothing yet: use `open`. `now` is the store's clock."""
@@ -122,11 +124,7 @@ class SqliteStore:
         return await self._run(work, writes=True)
 
     async def release(self, name: str, owner: str) -> None:
-        def work() -> None:
-            with self._transaction() as database:
-                database.execute("DELETE FROM lease WHERE name = ? AND owner = ?", (name, owner))
-
-        await self._run(work, writes=True)
+        await self._write("DELETE FROM lease WHERE name = ? AND owner = ?", name, owner)
 
     async def keep_sample(self, stream: str, minute: int, body: str, oldest: int) -> None:
         def work() -> None:
@@ -140,6 +138,18 @@ class SqliteStore:
         def work() -> Sequence[tuple[int, str]]:
             query = "SELECT minute, body FROM sample WHERE stream = ? AND minute >= ? ORDER BY minute"
             return self._database().execute(query, (stream, since)).fetchall()
+
+        return await self._run(work, writes=False)
+
+    async def keep_note(self, topic: str, note: str) -> None:
+        await self._write("INSERT OR IGNORE INTO note VALUES (?, ?)", topic, note)
+
+    async def drop_note(self, topic: str, note: str) -> None:
+        await self._write("DELETE FROM note WHERE topic = ? AND note = ?", topic, note)
+
+    async def notes(self, topic: str) -> Sequence[str]:
+        def work() -> Sequence[str]:
+            return [note for (note,) in self._database().execute("SELECT note FROM note WHERE topic = ?", (topic,))]
 
         return await self._run(work, writes=False)
 
@@ -159,6 +169,15 @@ class SqliteStore:
         except RuntimeError:
             return  # the thread has ended: closed already
         self._thread.shutdown(wait=False)
+
+    async def _write(self, statement: str, *values: str) -> None:
+        """One statement, in a transaction of its own."""
+
+        def work() -> None:
+            with self._transaction() as database:
+                database.execute(statement, values)
+
+        await self._run(work, writes=True)
 
     async def _run(self, work: Callable[[], T], *, writes: bool) -> T:
         """Do it on the store's thread, within the deadline, with errors translated."""
@@ -222,6 +241,7 @@ class SqliteStore:
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {_SCHEMA}")
             database.execute(_SAMPLES)
+            database.execute(_NOTES)
 
     def _journal_mode(self) -> str:
         """Write ahead, if the file system can. SQLite lets nobody wait who switches at the same time as another."""

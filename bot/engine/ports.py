@@ -136,6 +136,22 @@ class SampleStore(Protocol):
         ...
 
 
+class NoteStore(Protocol):
+    """What the next life of a bot has to put right, should this one not come to it. Like samples no part of the log."""
+
+    async def keep_note(self, topic: str, note: str) -> None:
+        """Keep it durably until it is dropped; the same note twice is one."""
+        ...
+
+    async def drop_note(self, topic: str, note: str) -> None:
+        """Harmless when it is not there."""
+        ...
+
+    async def notes(self, topic: str) -> Sequence[str]:
+        """All that are kept, in no order."""
+        ...
+
+
 class Directory(Protocol):
     """Who people are, as the chat system knows them at this moment (at most 60 s old)."""
 

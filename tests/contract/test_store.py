@@ -52,6 +52,21 @@ async def test_samples_replace_each_other_stay_apart_are_kept_and_forgotten_afte
     assert list(await store.samples("nobody", 0)) == []
 
 
+async def test_notes_are_kept_once_stay_apart_and_are_kept_until_they_are_dropped(subject: Subject) -> None:
+    store = await subject.store()
+    for note in ("a", '{"b": 1}', "a"):
+        await store.keep_note("checks/one", note)
+    await store.keep_note("checks/two", "other")
+    await store.close()
+    again = await subject.store()
+    assert sorted(await again.notes("checks/one")) == ["a", '{"b": 1}']
+    await again.drop_note("checks/one", "a")
+    await again.drop_note("checks/one", "never kept")
+    assert list(await again.notes("checks/one")) == ['{"b": 1}']
+    assert list(await again.notes("checks/two")) == ["other"]
+    assert list(await again.notes("nobody")) == []
+
+
 async def test_a_record_is_stamped_with_the_stores_clock_in_utc(store: Store) -> None:
     before = await store.now()
     record = await store.append("op/1", 0, "x")
