@@ -115,6 +115,7 @@ async def _engine(
                 announcer=announcer,
                 journal=Journal(store),
                 samples=Samples(store),
+                notes=store,
                 env=env,
                 vantage=_vantage(settings),
                 instance=settings.instance,

@@ -50,6 +50,7 @@ class Edge:
         listeners = Listeners(self.settings, engine, self.client, self.session, self.env.spawn)
         listeners.register(self.app)
         self.env.spawn(listeners.homes.keep_current(), "home tabs")
+        self.env.spawn(listeners.commands.put_right(), "checks cut short")
         if self.settings.mode == "socket":
             async with socket_mode(self.settings, self.app, self.env, self.ping_interval_s) as connection:
                 yield Ears(None, lambda: connection.alive, listeners.dismissed)

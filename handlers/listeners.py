@@ -51,7 +51,7 @@ class Listeners:
         self._heard: dict[str, None] = {}
         self._places = Places(client)
         pictures = Pictures(client, spawn)
-        self._commands = Commands(engine, client, self._places, pictures)
+        self.commands = Commands(engine, client, self._places, pictures)
         self._form = Form(engine, client)
         self.dismissed = asyncio.Event()  # the app was removed from the workspace: nothing can be heard or said
         self.homes = Homes(engine, client, pictures)
@@ -75,7 +75,7 @@ class Listeners:
         reply = url_reply(self._session, body.get("response_url"), self._api_url)
         if parse.clean(line.text):
             asked = Asked(actor=line.actor, channel=line.channel, delivery=line.delivery)
-            work = self._commands.obey(line.text, asked, reply)
+            work = self.commands.obey(line.text, asked, reply)
         else:
             work = self._form.open(line.actor, line.channel, line.delivery)
         self._start(work, reply, COMMAND)
@@ -102,7 +102,7 @@ class Listeners:
         sent = parse.submission(body)
         self._engine.forget(sent.actor)  # as at a click
         asked = Asked(actor=sent.actor, channel=sent.channel, delivery=sent.delivery)
-        await self._commands.obey(sent.text, asked, reply)
+        await self.commands.obey(sent.text, asked, reply)
 
     async def home_opened(self, body: Body) -> None:
         event = body["event"]
@@ -154,7 +154,7 @@ class Listeners:
         kind = click.action.partition("-")[0]  # no two elements of a message may have the same id
         if kind in ("ask", "check"):
             asked = Asked(actor=click.actor, channel=click.channel, delivery=click.delivery)
-            await self._commands.obey(click.value, asked, reply)
+            await self.commands.obey(click.value, asked, reply)
             return
         if click.action == "form":
             await self._form.open(click.actor, click.channel, click.delivery)

@@ -6,6 +6,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.engine.engine import Engine
+from bot.engine.lasting import going_on
+from bot.engine.side_by_side import both
 from bot.model.commands import (
     SPEC,
     Audit,
@@ -29,6 +31,7 @@ from handlers.drawing.overview import scenes
 from handlers.pictures import PAUSES_S, Pictures
 from handlers.places import Places, is_direct
 from handlers.replies import Reply, told_to_wait
+from handlers.under_way import ChecksUnderWay, UnderWay
 from handlers.views import answers, history
 from handlers.views.answers import View
 from handlers.views.blocks import sendable
@@ -53,6 +56,7 @@ class Commands:
 
     def __init__(self, engine: Engine, client: AsyncWebClient, places: Places, pictures: Pictures) -> None:
         self._engine, self._client, self._places, self._pictures = engine, client, places, pictures
+        self._under_way = ChecksUnderWay(engine.context)
 
     async def obey(self, text: str, asked: Asked, reply: Reply) -> None:
         """Raises UserError, BackendErrors: both are for the person."""
@@ -124,12 +128,33 @@ class Commands:
         text, blocks = answers.checking_view(command)
         posting = self._client.chat_postMessage(channel=asked.channel, text=text, blocks=blocks, **QUIET)
         posted = await call("chat.postMessage", posting)
-        report = await self._checked(command)
-        await self._settle(posted["channel"], posted["ts"], _said(report, command))
+        check = self._under_way.began(posted["channel"], posted["ts"], command)
+        report, _ = await both(self._answer_check(check), self._under_way.note(check))
+        await self._under_way.forget(check)  # when it fails, or a stop cancels it, the next start sees to it
         if isinstance(report, str):
             return report
-        await self._details(report, posted["channel"], posted["ts"])
+        await self._details(report, check.channel, check.timestamp)
         return report.summary
+
+    async def _answer_check(self, check: UnderWay) -> Report | str:
+        report = await self._checked(check.command)
+        await self._settle(check.channel, check.timestamp, _said(report, check.command))
+        return report
+
+    async def put_right(self) -> None:
+        """Checks that a bot has left under way say that they were cut short. Never raises."""
+        async for check in self._under_way.left():
+            with going_on("a message still says that a check is under way"):
+                await self._put_right(check)
+
+    async def _put_right(self, check: UnderWay) -> None:
+        """Raises BackendErrors when Slack may take it another time."""
+        text, blocks = sendable(*answers.cut_short_view(check.command))
+        try:
+            await self._update(channel=check.channel, ts=check.timestamp, text=text, blocks=blocks)
+        except Rejected as error:
+            log.info("nobody sees any more that a check was cut short: %s", error)
+        await self._under_way.forget(check)
 
     async def _settle(self, channel: str, timestamp: str, view: View) -> None:
         """Say this in place of "Checking …", or nobody could tell a lost answer from a check that is under way."""

@@ -4,6 +4,7 @@ The wire is not a stand-in for packets (the lab has those); it is just honest en
 or was taken back, cannot be proven.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -120,8 +121,11 @@ class StillCluster:
     def __init__(self) -> None:
         self.now = cluster_facts()
         self.away = False
+        self.answers = asyncio.Event()  # who asks waits for it
+        self.answers.set()
 
     async def facts(self) -> ClusterFacts:
+        await self.answers.wait()
         if self.away:
             raise Unreachable("qa", "no connection")
         return self.now
@@ -301,6 +305,7 @@ class Company:
                 announcer=self.wall,
                 journal=Journal(journal),
                 samples=Samples(samples or MemoryStore(self.clock, self.contents)),
+                notes=MemoryStore(self.clock, self.contents),
                 env=self.env,
                 vantage="the test",
                 instance=instance,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.engine.journal import Journal
-from bot.engine.ports import Announcer, ClusterReader, Directory, Env, Prober, Rotation
+from bot.engine.ports import Announcer, ClusterReader, Directory, Env, NoteStore, Prober, Rotation
 from bot.engine.samples import Samples
 from bot.engine.targets import Target
 from bot.model.errors import Rejected, UserError
@@ -37,6 +37,7 @@ class Context:
     announcer: Announcer
     journal: Journal
     samples: Samples
+    notes: NoteStore
     env: Env
     vantage: str
     instance: str  # this bot's name among its replicas; stable over restarts

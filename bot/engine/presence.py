@@ -37,9 +37,22 @@ def surely_ours(context: Context) -> bool:
     return context.env.monotonic() < context.presence.until
 
 
+async def is_gone(context: Context, instance: str) -> bool:
+    """Whether no other bot bears this name; one that was killed does for `TTL_S` at most. Raises BackendErrors.
+
+    Takes the name for a moment: a bot that starts under it just then waits a little.
+    """
+    if instance == context.instance:
+        return True
+    if not await context.journal.lease(_name(instance), context.process, TTL_S):
+        return False
+    await context.journal.release(_name(instance), context.process)
+    return True
+
+
 def name_hold(context: Context) -> Hold:
     """The lease that `holds_name` takes."""
-    return Hold(name=_name(context), owner=context.process, ttl_s=TTL_S)
+    return Hold(name=_name(context.instance), owner=context.process, ttl_s=TTL_S)
 
 
 async def claim_name(context: Context) -> None:
@@ -71,8 +84,8 @@ async def keep_name(context: Context) -> None:
 
 async def leave_name(context: Context) -> None:
     """Let the next bot start without waiting."""
-    await context.journal.release(_name(context), context.process)
+    await context.journal.release(_name(context.instance), context.process)
 
 
-def _name(context: Context) -> str:
-    return f"instance/{context.instance}"
+def _name(instance: str) -> str:
+    return f"instance/{instance}"

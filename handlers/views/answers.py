@@ -112,6 +112,15 @@ def checking_view(command: Check) -> View:
     return text, [section(text)]
 
 
+def cut_short_view(command: Check) -> View:
+    """In the place of `checking_view` when the bot that walked the path is no more."""
+    said = tr(
+        ":no_entry_sign: I was restarted in the middle of this check. Ask again: `{line}`",
+        line=escape(f"/k8snet {typed(command)}"),
+    )
+    return said, [section(said), actions(button(tr("Check again"), "check", typed(command)))]
+
+
 def plan_view(plan: Plan) -> View:
     """A dry plan: no buttons, nothing to confirm."""
     text = plan_lines(plan)

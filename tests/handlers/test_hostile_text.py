@@ -17,12 +17,13 @@ from bot.model.incident import Incident
 from bot.model.journal import Asked, Finished, Record, TurnedBack
 from bot.model.operation import Operation
 from bot.model.people import Permission
+from handlers.parse import MAX_LENGTH
 from handlers.views import answers, form, history
 from handlers.views.audit import audit_line
 from handlers.views.blocks import escape, sendable
 from handlers.views.home import Waiting, home_view, refused_view
 from handlers.views.incident import incident_view
-from handlers.views.operation import operation_view, plan_file
+from handlers.views.operation import operation_view, plan_file, unseen_view
 from lab.slack.blocks import message_problems, view_problems
 from tests.handlers.stories import INCIDENT_STATES, change_story, incident_story
 from tests.office import DANA
@@ -107,6 +108,7 @@ def test_a_change_cannot_be_told_wrongly(text: str) -> None:
         bad = spoilt(operation, text)
         harmless(*operation_view(bad))
         harmless(*operation_view(bad, text))
+        harmless(*sendable(*unseen_view(bad)))
         assert bad.plan is not None
         assert not UNSEEN.search(plan_file(bad.plan)[1])
         harmless(*sendable(*history.history_view([bad] * 30, text)))
@@ -122,6 +124,7 @@ def test_a_change_cannot_be_told_wrongly(text: str) -> None:
 def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
     harmless(*sendable(*answers.sentence_view(text)))
     harmless(*sendable(*answers.checking_view(Check(name=text))))
+    harmless(*sendable(*answers.cut_short_view(Check(name=text[:MAX_LENGTH]))))
     asked = Asked(actor=DANA, command=Expose(namespace=text, reason=text), channel="C1", answer=text, allowed=False)
     record = Record(seq=1, at="2026-03-02T09:00:00Z", entry=asked, previous="0" * 64, hash="0" * 64)
     assert not re.search(r"[<>]", audit_line(record, {}))

@@ -55,6 +55,7 @@ async def test_a_checks_answer_before_and_after() -> None:
     assert_golden("check-not-exposed", answers.report_view(await engine.check(command), command))
     await changed(engine)
     assert_golden("check-passed", answers.report_view(await engine.check(command), command))
+    assert_golden("check-cut-short", answers.cut_short_view(command))
     missing = Check(name="redis-abc-gsn.default:99")
     assert_golden("check-no-such-service", answers.report_view(await engine.check(missing), missing))
 

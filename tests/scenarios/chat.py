@@ -104,6 +104,7 @@ async def bot_in(slack: Running, company: Company, transport: str = "socket") ->
             announcer=edge.announcer,
             journal=Journal(MemoryStore(env.now, company.contents)),
             samples=Samples(MemoryStore(env.now, company.contents)),
+            notes=MemoryStore(env.now, company.contents),
             env=env,
             instance="scenario",
             process=env.new_id(),

@@ -1,10 +1,13 @@
 """Slack in a bad moment: answers lost in a busy channel, no files, limits, an outage, duplicates, forms left open."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
-from lab.slack.driver import driving
+from lab.slack import people
+from lab.slack.driver import Driver, Seen, driving
+from lab.slack.server import Running
 from tests.memory import Fault
 from tests.office import Company
 from tests.scenarios.chat import Chat, bot_in, chat, eventually, expose_asked, home, made_long, workspace
@@ -319,3 +322,53 @@ async def test_who_says_yes_while_a_device_hangs_hears_of_it(transport: str) -> 
         await room.slack.until(contains="Something takes its time to answer")
         room.company.firewall.release()
         await room.slack.until(contains="applied and proven")
+
+
+async def cut_short(stack: AsyncExitStack, company: Company, transport: str) -> tuple[Running, Driver, Seen]:
+    """A bot is stopped in the middle of a check."""
+    slack = await stack.enter_async_context(workspace())
+    driver = await stack.enter_async_context(driving(slack.page_url))
+    async with bot_in(slack, company, transport):
+        company.cluster.answers.clear()
+        await driver.say("/k8snet check redis-abc-gns.default")
+        standing = await driver.until(contains="Checking redis-abc-gns.default")
+        await eventually(partial(noted, company))
+    return slack, driver, standing
+
+
+async def noted(company: Company) -> bool:
+    return any(company.contents.notes.values())
+
+
+async def nothing_noted(company: Company) -> bool:
+    return not await noted(company)
+
+
+async def test_a_check_that_a_restart_cuts_short_says_so_and_how_to_ask_again(transport: str) -> None:
+    company = Company()
+    async with AsyncExitStack() as stack:
+        slack, driver, standing = await cut_short(stack, company, transport)
+        async with bot_in(slack, company, transport):
+            told = await driver.until(contains="I was restarted in the middle of this check")
+            assert told.ts == standing.ts
+            assert "/k8snet check redis-abc-gns.default" in told.text
+            await eventually(partial(nothing_noted, company))
+            company.cluster.answers.set()
+            await driver.click("Check again")
+            answer = await driver.until(contains="redis-abc-gns.default is broken")
+            assert answer.ts != standing.ts
+            await eventually(partial(nothing_noted, company))
+
+
+async def test_what_cannot_be_said_of_a_check_that_was_cut_short_keeps_no_bot_from_its_work(transport: str) -> None:
+    company = Company()
+    async with AsyncExitStack() as stack:
+        slack, driver, standing = await cut_short(stack, company, transport)
+        company.cluster.answers.set()
+        slack.slack.workspace.delete(slack.slack.workspace.message(people.NET_OPS, standing.ts))
+        async with bot_in(slack, company, transport):
+            refused = await driver.logged(kind="api", name="chat.update")
+            assert refused["response"]["error"] == "message_not_found"
+            await driver.say("/k8snet whoami")
+            await driver.until(contains="Roles: operator")
+            await eventually(partial(nothing_noted, company))

@@ -141,6 +141,7 @@ async def work(server: Server, tmp_path: Path) -> AsyncIterator[Any]:
             announcer=Wall(),
             journal=Journal(MemoryStore(env.now)),
             samples=Samples(MemoryStore(env.now)),
+            notes=MemoryStore(env.now),
             env=env,
             vantage="the test",
             instance="bot",
