@@ -1,5 +1,7 @@
 """The simulated FortiGate serves the vendor's own Ansible collection: create, repeat, change, delete.
 
+Before that, its tables are compared with the schemas which that collection carries.
+
     make compat
 
 Development only: it needs the `ansible` package in `.venv-compat`, and no part of k8snet.
@@ -17,7 +19,8 @@ from lab.fortigate import article
 from lab.fortigate.device import Device
 from lab.fortigate.profile import RELEASES
 from lab.fortigate.server import Server, running
-from tests.compat.ansible import PROGRAM, Ansible, Run
+from tests.compat.ansible import MODULES, PROGRAM, Ansible, Run
+from tests.compat.schemas import strangers
 
 TABLES = ("firewall/address", "firewall/addrgrp", "router/static", "firewall/policy")
 TASKS = 7
@@ -103,7 +106,9 @@ async def main(releases: Sequence[str]) -> int:
     if not PROGRAM.exists():
         print(f"there is no {PROGRAM}: run `make compat`, which installs Ansible", file=sys.stderr)
         return 2
-    problems = [problem for of in await asyncio.gather(*map(alone, releases)) for problem in of]
+    [modules] = PROGRAM.parent.parent.glob(MODULES)
+    problems = [problem for release in releases for problem in strangers(RELEASES[release][0], modules)]
+    problems += [problem for of in await asyncio.gather(*map(alone, releases)) for problem in of]
     print(*problems, sep="\n", file=sys.stderr, end="\n" if problems else "")
     return 1 if problems else 0
 

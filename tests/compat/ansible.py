@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = ROOT / ".venv-compat/bin/ansible-playbook"
+MODULES = "lib/python3*/site-packages/ansible_collections/fortinet/fortios/plugins/modules"
+"""Of the collection, below `.venv-compat`."""
 PLAYBOOK = Path(__file__).parent / "exposure.yaml"
 LONGEST_RUN_S = 300.0
 

@@ -33,6 +33,7 @@ ADDRESS_RIGHT = ("fwgrp", "address")
 POLICY_RIGHT = ("fwgrp", "policy")
 
 UUID = Attribute("uuid", Kind.UUID, "00000000-0000-0000-0000-000000000000")
+_SUB_TYPES = "sdn clearpass-spt fsso ems-tag"
 TAGGING = child_table("tagging", text("name", 63), text("category", 63))
 
 
@@ -107,7 +108,13 @@ TABLES = [
                 since=(7, 4),
             ),
             number("route-tag", 1, 4294967295, 0, since=(7, 4), **_only("route-tag")),
-            choice("sub-type", "sdn clearpass-spt fsso ems-tag fortivoice-tag fortinac-tag swc-tag"),
+            choice("sub-type", _SUB_TYPES, until=(7, 0, 4)),
+            choice("sub-type", f"{_SUB_TYPES} fortivoice-tag fortinac-tag swc-tag", since=(7, 0, 4), until=(7, 4)),
+            choice(
+                "sub-type",
+                f"{_SUB_TYPES} fortivoice-tag fortinac-tag swc-tag device-identification",
+                since=(7, 4),
+            ),
             choice("clearpass-spt", "unknown healthy quarantine checkup transient infected"),
             child_table("macaddr", text("macaddr", 127, is_key=True), since=(7, 0)),
             Attribute("start-ip", Kind.ADDRESS, "0.0.0.0", **_only("iprange")),
@@ -270,8 +277,8 @@ POLICIES = Table(
         choice("tcp-session-without-syn", "all data-only disable", "disable"),
         switch("geoip-anycast"),
         choice("geoip-match", "physical-location registered-location"),
-        switch("dynamic-shaping"),
-        switch("passive-wan-health-measurement"),
+        switch("dynamic-shaping", since=(7,)),
+        switch("passive-wan-health-measurement", since=(7,)),
         switch("utm-status"),
         choice("inspection-mode", "proxy flow", "flow"),
         text("http-policy-redirect", 7, "disable"),
@@ -318,7 +325,7 @@ POLICIES = Table(
         switch("match-vip", until=(7, 6)),
         switch("match-vip", "enable", since=(7, 6)),
         switch("match-vip-only"),
-        switch("diffserv-copy", since=(7, 0)),
+        switch("diffserv-copy", since=(7, 2, 1)),
         switch("diffserv-forward"),
         switch("diffserv-reverse"),
         text("diffservcode-forward", 6, "000000"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab.fortigate import errors
 from lab.fortigate.attributes import Attribute, Kind, Row, choice, names, number, switch, text
 from lab.fortigate.errors import ConfigError
@@ -122,6 +124,7 @@ BUILT_IN_SERVICES: tuple[Row, ...] = (
 _PORTS = {"when": ("protocol", frozenset({"TCP/UDP/SCTP", "TCP/UDP/UDP-Lite/SCTP"}))}
 _OTHER_PROTOCOLS = "ICMP ICMP6 IP HTTP FTP CONNECT SOCKS-TCP SOCKS-UDP ALL"
 _ICMP = {"when": ("protocol", frozenset({"ICMP", "ICMP6"}))}
+_UUID = replace(UUID, since=(7, 4, 2))
 _HELPERS = "auto disable ftp tftp ras h323 tns mms sip pptp rtsp dns-udp dns-tcp pmap rsh dcerpc mgcp"
 _DAYS = "sunday monday tuesday wednesday thursday friday saturday none"
 
@@ -133,7 +136,7 @@ TABLES = [
         SERVICE_RIGHT,
         (
             text("name", 79, is_key=True),
-            UUID,
+            _UUID,
             switch("proxy"),
             text("category", 63),
             choice("protocol", f"TCP/UDP/SCTP {_OTHER_PROTOCOLS}", until=(7, 6)),
@@ -151,13 +154,13 @@ TABLES = [
             number("tcp-halfclose-timer", 0, 86400),
             number("tcp-halfopen-timer", 0, 86400),
             number("tcp-timewait-timer", 0, 300),
-            number("tcp-rst-timer", 5, 300, 0),
+            number("tcp-rst-timer", 5, 300, 0, since=(7,)),
             number("udp-idle-timer", 0, 86400),
             text("session-ttl", 10, "0"),
             choice("check-reset-range", "disable strict default", "default"),
             text("comment", 255),
             number("color", 0, 32),
-            switch("visibility", "enable", until=(7, 4)),
+            switch("visibility", "enable", until=(7, 2, 3)),
             choice("app-service-type", "disable app-id app-category"),
             switch("fabric-object", since=(6, 4, 4)),
         ),
@@ -171,7 +174,7 @@ TABLES = [
         SERVICE_RIGHT,
         (
             text("name", 79, is_key=True),
-            UUID,
+            _UUID,
             switch("proxy"),
             names("member", SERVICE, SERVICE_GROUP),
             text("comment", 255),

@@ -59,6 +59,10 @@ def _full_access(level: str) -> Row:
     return dict.fromkeys(PERMISSION_GROUPS, level)
 
 
+_SERVICES = (
+    "ping", "https", "ssh", "snmp", "http", "telnet", "fgfm", "radius-acct", "probe-response", "fabric", "ftm",
+)  # fmt: skip
+
 TABLES = [
     Table(
         "system",
@@ -73,13 +77,8 @@ TABLES = [
             number("distance", 1, 255, 5),
             number("priority", 0, 65535, 1),
             Attribute("ip", Kind.HOST, "0.0.0.0 0.0.0.0"),
-            Attribute(
-                "allowaccess",
-                Kind.CHOICES,
-                "",
-                options=("ping", "https", "ssh", "snmp", "http", "telnet", "fgfm", "radius-acct", "probe-response",
-                         "fabric", "ftm", "speed-test"),
-            ),
+            Attribute("allowaccess", Kind.CHOICES, "", options=_SERVICES, until=(7, 0, 1)),
+            Attribute("allowaccess", Kind.CHOICES, "", options=(*_SERVICES, "speed-test"), since=(7, 0, 1)),
             switch("fail-detect"),
             switch("arpforward", "enable"),
             choice("src-check", "enable disable"),
@@ -143,7 +142,8 @@ TABLES = [
             reference("srcintf", INTERFACE, size=15),
             choice("server-config", "default individual", since=(7, 0, 1)),
             child_table("server", text("address", 79, is_key=True)),
-            choice("protocol", "ping tcp-echo udp-echo http https twamp", "ping"),
+            choice("protocol", "ping tcp-echo udp-echo http twamp", until=(7, 4, 1)),
+            choice("protocol", "ping tcp-echo udp-echo http https twamp", since=(7, 4, 1)),
             number("port", 1, 65535, 0),
             Attribute("gateway-ip", Kind.ADDRESS, "0.0.0.0"),
             child_table("route", Attribute("subnet", Kind.NETWORK, "", is_key=True), since=(7,)),
@@ -157,7 +157,7 @@ TABLES = [
             number("recoverytime", 1, 3600, 5),
             number("probe-count", 5, 30, 30),
             number("ha-priority", 1, 50, 1),
-            number("fail-weight", 0, 255),
+            number("fail-weight", 0, 255, since=(7, 0, 1)),
             switch("update-cascade-interface", "enable"),
             switch("update-static-route", "enable"),
             switch("update-policy-route", "enable", since=(7, 0, 1)),
@@ -203,7 +203,8 @@ TABLES = [
             choice("cfg-save", "automatic manual revert"),
             number("cfg-revert-timeout", 10, 4294967295, 600),
             switch("rest-api-key-url-query", since=(7, 4, 5)),
-            choice("vdom-mode", "no-vdom multi-vdom split-vdom"),
+            choice("vdom-mode", "no-vdom split-vdom multi-vdom", until=(7, 0, 13)),
+            choice("vdom-mode", "no-vdom multi-vdom", since=(7, 0, 13)),
             number("refresh", 0, 4294967295),
             text("language", 20, "english"),
         ),
