@@ -8,8 +8,10 @@ plainest of files, which is what docs/setup.md makes, is read without it.
 
 import base64
 import os
+import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -63,11 +65,18 @@ def plainly(settings: KubernetesSettings) -> Access | None:
             return None
         tls = _context()
         tls.load_verify_locations(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode("ascii"))
-        headers = {"authorization": f"Bearer {user['token']}"}
+        headers = {"authorization": f"Bearer {_sendable(user['token'])}"}
         host = cluster["server"].rstrip("/")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
         return None
     return Access(host, tls, lambda: headers) if urlsplit(host).scheme == "https" else None
+
+
+def _sendable(token: str) -> str:
+    """Without blanks and line ends around it. Raises ValueError for what no header can carry."""
+    if not re.fullmatch(r"[!-~]+", token := token.strip()):
+        raise ValueError("token")
+    return token
 
 
 def _named(entries: Any, name: str) -> Any:
@@ -93,41 +102,68 @@ def load_library() -> None:
 def by_library(cluster: str, settings: KubernetesSettings) -> Access:
     """Reads the kubeconfig, explicitly: never the credentials of a pod the bot may run in.
 
-    Raises Rejected when the file cannot be used. May run the login command that the file names. Blocks.
+    Raises Rejected when the file cannot be used, and so does `authorization` later. May run the login command that the
+    file names. Blocks.
     """
     from kubernetes import client, config
 
     configuration = client.Configuration()
-    try:
+
+    def authorization() -> Headers:
+        with _explained(cluster, settings):
+            return _authorization(configuration)
+
+    with _explained(cluster, settings):
         config.load_kube_config(  # type: ignore[no-untyped-call]
             str(settings.kubeconfig), settings.context, client_configuration=configuration, persist_config=False
         )
         access = Access(
             configuration.host,
             _tls_context(configuration),
-            lambda: _authorization(configuration),
+            authorization,
             configuration.tls_server_name or None,
             _proxy(configuration),
         )
         if urlsplit(access.host).scheme == "https" and not (access.authorization() or configuration.cert_file):
             # The library goes on without a word when a login command fails, as somebody who may do nothing.
             raise config.ConfigException(tr("it has no credentials, or its login command fails"))
-    except Exception as error:  # the loader lets YAML, type and file errors of any kind through
-        reason = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
+    return access
+
+
+@contextmanager
+def _explained(cluster: str, settings: KubernetesSettings) -> Iterator[None]:
+    """Turns whatever goes wrong into Rejected: the library lets YAML, type and file errors of any kind through."""
+    from kubernetes.config import ConfigException
+
+    try:
+        yield
+    except Rejected:
+        raise
+    except Exception as error:
         raise Rejected(
             cluster,
             tr(
                 "cannot use the kubeconfig {kubeconfig} ({reason}); check the file and its context",
                 kubeconfig=settings.kubeconfig,
-                reason=reason,
+                reason=str(error) if isinstance(error, ConfigException) else type(error).__name__,
             ),
         ) from error
-    return access
 
 
 def _authorization(configuration: Any) -> Headers:
-    token = configuration.auth_settings().get("BearerToken")
-    return {token["key"]: token["value"]} if token and token["value"] else {}
+    """Raises ConfigException for a token that cannot be sent."""
+    from kubernetes.config import ConfigException
+
+    login = configuration.auth_settings().get("BearerToken")
+    if not login or not login["value"]:
+        return {}
+    scheme, _, token = login["value"].partition(" ")  # Bearer or Basic
+    try:
+        return {login["key"]: f"{scheme} {_sendable(token)}"}
+    except ValueError:
+        raise ConfigException(
+            tr("its token has a line end, a blank or another character in it that no token has")
+        ) from None
 
 
 def _proxy(configuration: Any) -> str | None:

@@ -76,6 +76,30 @@ async def test_whatever_else_a_file_says_is_the_official_clients_to_understand(
     assert plainly(settings_of(kubeconfig(served, tmp_path, user, **of_cluster))) is None
 
 
+@pytest.mark.parametrize("around", ["{}\n", " {}", "\t{}\r\n"])
+async def test_blanks_and_line_ends_around_a_token_are_no_part_of_it(
+    served: Running, tmp_path: Path, around: str
+) -> None:
+    """A block of YAML text ends with a line end."""
+    settings = settings_of(kubeconfig(served, tmp_path, {"token": around.format(TOKEN)}))
+    for access in (plainly(settings), by_library("qa", settings)):
+        assert access is not None
+        assert access.authorization() == {"authorization": f"Bearer {TOKEN}"}
+
+
+async def test_a_name_and_a_password_are_sent_as_such(served: Running, tmp_path: Path) -> None:
+    access = by_library("qa", settings_of(kubeconfig(served, tmp_path, {"username": "reader", "password": "secret"})))
+    assert access.authorization() == {"authorization": f"Basic {b64encode(b'reader:secret').decode()}"}
+
+
+@pytest.mark.parametrize("within", ["\n", "\r", "\0", " ", "é"])
+async def test_a_token_that_no_request_can_carry_is_refused_by_name(
+    served: Running, tmp_path: Path, within: str
+) -> None:
+    said = await failure_of(kubeconfig(served, tmp_path, {"token": f"{TOKEN}{within}rest"}), Rejected)
+    assert "its token has a line end, a blank or another character in it that no token has" in said
+
+
 async def test_a_proxy_of_the_environment_is_the_official_clients_to_understand(
     served: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +210,15 @@ async def test_a_login_commands_token_is_renewed_when_it_is_over(served: Running
         served.cluster.accounts[0] = replace(account, token="renewed")
         logs_in_with(tmp_path, "renewed")
         assert len((await reader.facts()).nodes) == 7
+
+
+async def test_a_login_command_that_prints_no_token_later_is_refused_by_name(served: Running, tmp_path: Path) -> None:
+    logs_in_with(tmp_path, served.cluster.accounts[0].token)
+    async with reading(kubeconfig(served, tmp_path, logged_in_by(tmp_path))) as reader:
+        assert len((await reader.facts()).nodes) == 7
+        logs_in_with(tmp_path, "Please log in\nfirst")
+        with pytest.raises(Rejected, match="its token has a line end"):
+            await reader.facts()
 
 
 async def test_where_a_login_command_fails_later_the_server_judges_the_old_token(
