@@ -29,7 +29,7 @@ from bot.model.wording import tr, tr_n
 from handlers import parse
 from handlers.drawing.overview import scenes
 from handlers.pictures import PAUSES_S, Pictures
-from handlers.places import Places, is_direct
+from handlers.places import MAY_NOT_POST, Places, is_direct
 from handlers.replies import Reply, told_to_wait
 from handlers.under_way import ChecksUnderWay, UnderWay
 from handlers.views import answers, history
@@ -122,12 +122,15 @@ class Commands:
     async def _check(self, command: Check, asked: Asked, reply: Reply) -> str:
         """Walking a path may take seconds: say so at once, then put the answer in the same message, details below."""
         if not await self._places.among_us(asked.channel):
-            report = await self._checked(command)
-            await reply.tell(_said(report, command, whole=True))
-            return report if isinstance(report, str) else report.summary
+            return await self._check_in_private(command, reply)
         text, blocks = answers.checking_view(command)
         posting = self._client.chat_postMessage(channel=asked.channel, text=text, blocks=blocks, **QUIET)
-        posted = await call("chat.postMessage", posting)
+        try:
+            posted = await call("chat.postMessage", posting)
+        except Rejected as error:
+            if MAY_NOT_POST not in error.problem:
+                raise
+            return await self._check_in_private(command, reply)
         check = self._under_way.began(posted["channel"], posted["ts"], command)
         report, _ = await both(self._answer_check(check), self._under_way.note(check))
         await self._under_way.forget(check)  # when it fails, or a stop cancels it, the next start sees to it
@@ -135,6 +138,11 @@ class Commands:
             return report
         await self._details(report, check.channel, check.timestamp)
         return report.summary
+
+    async def _check_in_private(self, command: Check, reply: Reply) -> str:
+        report = await self._checked(command)
+        await reply.tell(_said(report, command, whole=True))
+        return report if isinstance(report, str) else report.summary
 
     async def _answer_check(self, check: UnderWay) -> Report | str:
         report = await self._checked(check.command)

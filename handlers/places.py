@@ -9,6 +9,8 @@ from bot.model.wording import tr
 from handlers.web_api import call
 
 NOT_FOUND = "channel_not_found"
+MAY_NOT_POST = "restricted_action"
+"""Slack's errors of a channel where only some may post begin so."""
 
 
 class Places:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 
-from bot.model.secrets import Secret
+from bot.model.secrets import Secret, fits_header
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -18,6 +18,8 @@ def _beginning(prefix: str) -> Callable[[SecretStr], SecretStr]:
     def check(token: SecretStr) -> SecretStr:
         if not token.get_secret_value().startswith(prefix):
             raise ValueError(tr("must begin with {prefix}: was another token put in its place?", prefix=prefix))
+        if not fits_header(token):
+            raise ValueError(tr("the token is empty or has blanks, line ends or non-ASCII characters in it"))
         return token
 
     return check

@@ -13,6 +13,7 @@ from bot.settings import Settings, load
 EXAMPLE = Path(__file__).parent.parent / "app.yaml"
 ENVIRON = {
     "SLACK_BOT_TOKEN": "xoxb-the-bot-token",
+    "TWO_LINES": "xoxb-the-bot\ntoken",
     "SLACK_APP_TOKEN": "xapp-the-app-token",
     "FORTIGATE_TOKEN": "fortigate-secret-token",
     "WINRM_PASSWORD": "windows secret password",
@@ -95,6 +96,7 @@ BRANCH = {**HQ, "networks": {"office-hq": "172.17.0.0/24"}}
         ({"clusters.qa.firewall": "wall"}, "clusters.qa.firewall: there is no firewalls.wall"),
         ({"slack.bot_token": "xoxb-plain"}, "a secret does not belong in this file"),
         ({"slack.app_token": {"env": "SLACK_BOT_TOKEN"}}, "slack.app_token: must begin with xapp-"),
+        ({"slack.bot_token": {"env": "TWO_LINES"}}, "slack.bot_token: the token is empty or has blanks, line ends or"),
         ({"roles": [{"role": "king"}]}, "roles.0.role:"),
         ({"roles": [{"role": "admin", "users": ["omar"]}]}, "must be TEAM_ID/USER_ID"),
         ({"roles": [{"role": "admin", "users": ["T9/U1"]}]}, "T9/U1 is not of workspace T0ACME0001"),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.model.hosts import possible_host
-from bot.model.secrets import Secret
+from bot.model.secrets import Secret, fits_header
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -47,8 +47,7 @@ def _fingerprint(text: str) -> str:
 
 
 def _token(secret: Secret) -> Secret:
-    """Refused here, because the HTTP library would quote an unprintable header value in its error."""
-    if not re.fullmatch(r"[\x21-\x7e]{1,256}", secret.get_secret_value()):
+    if not fits_header(secret):
         raise ValueError(
             tr(
                 "the API token is empty or has blanks, line ends or non-ASCII characters in "

@@ -1,6 +1,5 @@
 """Where to ask who is on call."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.model.hosts import possible_host
-from bot.model.secrets import Secret
+from bot.model.secrets import Secret, fits_header
 from bot.model.value import Value
 from bot.model.wording import tr
 
@@ -17,8 +16,7 @@ ChatId = Annotated[str, StringConstraints(pattern=r"^[SUW][A-Z0-9]{2,}$")]
 
 
 def _token(secret: Secret) -> Secret:
-    """Refused here: the HTTP library would refuse the header in the middle of an incident."""
-    if not re.fullmatch(r"[\x21-\x7e]{1,256}", secret.get_secret_value()):
+    if not fits_header(secret):
         raise ValueError(tr("the token is empty or has blanks, line ends or non-ASCII characters in it"))
     return secret
 

@@ -263,6 +263,15 @@ async def test_where_another_organisation_reads_along_a_check_is_answered_to_the
         assert await room.slack.messages("partner-net", by="sam") == []
 
 
+async def test_where_the_bot_may_not_post_a_check_is_answered_to_the_person_alone(transport: str) -> None:
+    async with chat(transport) as room:
+        await room.slack.post("channel", None, channel="net-ops", posters=["dana"])
+        await room.slack.say("/k8snet check redis-abc-gns.default", by="dana")
+        answer = await room.slack.until(contains="redis-abc-gns.default is broken", by="dana")
+        assert answer.ephemeral
+        assert [message.ts for message in await room.slack.messages(by="dana")] == [answer.ts]
+
+
 async def test_a_missing_scope_is_not_mistaken_for_a_missing_invitation(transport: str) -> None:
     async with chat(transport) as room:
         await room.slack.fault(method="conversations.info", kind="error", error="missing_scope")
