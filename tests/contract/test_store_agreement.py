@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -107,10 +107,5 @@ async def _coroutine(work: Awaitable[None]) -> None:
 def test_all_stores_agree_on_any_sequence_of_calls(redis_server: RedisServer, tmp_path: Path) -> None:
     run_state_machine_as_test(
         lambda: AllStoresAgree([in_memory(), in_file(tmp_path), in_redis(redis_server)]),
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=20,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
+        settings=settings(max_examples=25, stateful_step_count=20),
     )

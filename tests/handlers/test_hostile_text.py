@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.engine.choosing import Choice
@@ -102,7 +102,6 @@ def spoilt(operation: Operation, text: str) -> Operation:
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_a_change_cannot_be_told_wrongly(text: str) -> None:
     for operation in operations():
         bad = spoilt(operation, text)
@@ -120,7 +119,6 @@ def test_a_change_cannot_be_told_wrongly(text: str) -> None:
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
     harmless(*sendable(*answers.sentence_view(text)))
     harmless(*sendable(*answers.checking_view(Check(name=text))))
@@ -131,7 +129,6 @@ def test_an_answer_cannot_be_told_wrongly(text: str) -> None:
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_a_check_cannot_be_told_wrongly(text: str) -> None:
     finding = Finding(
         code="K8SNET-DNS-01",
@@ -184,14 +181,12 @@ def spoilt_incident(incident: Incident, text: str) -> Incident:
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_an_incident_cannot_be_told_wrongly(text: str) -> None:
     for incident in incidents():
         harmless(*incident_view(spoilt_incident(incident, text)))
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_a_form_cannot_be_told_wrongly(text: str) -> None:
     harmless("", [form.refusal(text)], "view")
     choice = Choice(cluster="qa", namespaces=(), exposed=frozenset(), problem=text)
@@ -199,7 +194,6 @@ def test_a_form_cannot_be_told_wrongly(text: str) -> None:
 
 
 @given(text=hostile)
-@settings(deadline=None)
 def test_a_home_tab_cannot_be_told_wrongly(text: str) -> None:
     picture = Overview(clusters=(), exposures=(), under_way=(), records=0, head="")
     bad = [spoilt(operation, text) for operation in operations()]

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -118,7 +118,7 @@ def test_no_single_signal_can_be_missing_or_failing_under_a_passed(base: str) ->
         assert report.summary
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_nor_can_any_number_of_them(data: st.DataObject) -> None:
     base = data.draw(st.sampled_from(sorted(HEALTHY)))
@@ -128,7 +128,7 @@ def test_nor_can_any_number_of_them(data: st.DataObject) -> None:
     assert report.verdict != "passed", [possible[index] for index in chosen]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_is_known_a_report_says_something_that_can_be_shown(data: st.DataObject) -> None:
     """No evidence, however torn, makes the reasoning fall over; the verdict follows the findings."""

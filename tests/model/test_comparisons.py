@@ -143,7 +143,7 @@ def codes(evidence: Evidence) -> list[str]:
     return [finding.code for finding in diagnose(evidence).findings]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(there=clusters(rich=False), name=own_faults, seed=seeds, data=st.data())
 def test_a_lost_packet_of_a_comparison_changes_no_finding(
     there: Cluster, name: str, seed: int, data: st.DataObject
@@ -156,7 +156,7 @@ def test_a_lost_packet_of_a_comparison_changes_no_finding(
     assert diagnose(lost).verdict == diagnose(calm).verdict
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(there=clusters(rich=False), name=own_faults, seed=seeds, stranger=strangers)
 def test_a_broken_stranger_is_never_taken_for_the_gateway(
     there: Cluster, name: str, seed: int, stranger: Stranger
@@ -170,7 +170,7 @@ def test_a_broken_stranger_is_never_taken_for_the_gateway(
     assert not found or silent_on(both, there.asked) & silent_on(both, stranger.one_of(there))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(there=clusters(rich=True), name=own_faults, seed=seeds, stranger=strangers)
 def test_nor_does_it_hide_the_asked_services_own_fault_where_there_is_more_to_compare_with(
     there: Cluster, name: str, seed: int, stranger: Stranger
@@ -215,7 +215,7 @@ GATEWAY_FAULTS: dict[str, Callable[[str, str], Way]] = {
 """By the gateway's name and another node's."""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(there=clusters(rich=True), code=st.sampled_from(sorted(GATEWAY_FAULTS)), seed=seeds, stranger=strangers)
 def test_what_is_broken_for_all_is_still_named_also_beside_a_broken_stranger(
     there: Cluster, code: str, seed: int, stranger: Stranger

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backends.windows_dns import scripts
@@ -62,7 +62,7 @@ async def ask(
 
 
 @pytest.mark.parametrize("jea", [False, True], ids=["script", "function"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @example(texts=[*ATTACKS, "_x0041_", "_x005F_x0041_"])
 @given(texts=st.lists(st.text(min_size=1, max_size=300), max_size=30))
 def test_any_text_reaches_the_cmdlets_as_exactly_that_text(jea: bool, texts: list[str]) -> None:
@@ -107,7 +107,7 @@ async def test_an_attack_as_any_other_parameter_touches_nothing_else(text: str) 
         assert [zone for zone in dc.server.to_json()["zones"] if zone["name"] != "a.example"] == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(name=ATTACKS[0])
 @given(name=st.one_of(st.text(max_size=300), st.from_regex(r"\A[A-Za-z0-9_.-]{1,80}\.?\Z")))
 def test_whatever_the_target_lets_through_is_the_name_that_was_meant(name: str) -> None:

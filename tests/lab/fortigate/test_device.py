@@ -183,5 +183,5 @@ class Consistency(RuleBasedStateMachine):
         assert named == {}
 
 
-Consistency.TestCase.settings = settings(max_examples=40, deadline=None)
+Consistency.TestCase.settings = settings(max_examples=40)
 TestConsistency = Consistency.TestCase

@@ -57,7 +57,7 @@ def call(method, target, body=b"", **headers):
     return Call(method, target, "127.0.0.1", {"authorization": "Bearer token", **headers}, body)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(bodies(), keys, queries, st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]), raw_bodies, st.booleans())
 def test_configuration_calls_are_always_answered(content, key, query, method, raw, use_raw):
     table, body = content
@@ -84,7 +84,7 @@ names = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(ENDPOINTS)),
     st.lists(st.tuples(names, values), max_size=5),
@@ -99,7 +99,7 @@ def test_monitor_calls_are_always_answered(endpoint, parameters, method, body):
     answer.encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(["start", "commit", "abort", "list", "show", "dance"]),
     st.sampled_from(["GET", "POST", "PUT"]),

@@ -18,7 +18,6 @@ INTERFACES = {"a": "10.0.0.1/28", "b": "10.0.0.17/28", "c": "10.0.0.33/28"}
 GATEWAYS = [IPv4Address(text) for text in ("10.0.0.5", "10.0.0.6", "10.0.0.21", "10.0.0.37", "10.0.0.60")]
 SERVICES = {"ALL": None, "ALL_TCP": (TCP, 1, 65535), "HTTP": (TCP, 80, 80), "ALL_UDP": (UDP, 1, 65535)}
 
-unhurried = settings(deadline=None)
 hosts = st.integers(0, 63).map(lambda n: IPv4Address("10.0.0.0") + n)
 # Few networks, so that routes often lead to the same one.
 destinations = st.sampled_from([IPv4Network(text) for text in ("10.0.0.0/26", "10.0.0.48/28", "10.0.0.56/29")])
@@ -239,7 +238,7 @@ def reference_policy(world, packet, ingress, egress):
     return 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(configurations(), packets(), interface_names)
 def test_evaluation_agrees_with_the_reference(world, packet, ingress):
     verdict = evaluate(as_tables(world), packet, ingress, links=Links(down=world["down"]))
@@ -264,7 +263,6 @@ def test_evaluation_agrees_with_the_reference(world, packet, ingress):
         assert verdict.action == (world["policies"][number - 1]["action"] if number else "deny")
 
 
-@unhurried
 @given(configurations())
 def test_active_routes_agree_with_the_reference(world):
     forwarding = Forwarding(as_tables(world), Links(down=world["down"]))
@@ -275,7 +273,6 @@ def test_active_routes_agree_with_the_reference(world):
     assert sorted(map(str, found)) == sorted(map(str, reference_routes(world)))
 
 
-@unhurried
 @given(configurations(), packets(), interface_names)
 def test_the_same_source_always_takes_the_same_of_several_routes(world, packet, ingress):
     forwarding = Forwarding(as_tables(world))
@@ -284,7 +281,6 @@ def test_the_same_source_always_takes_the_same_of_several_routes(world, packet, 
     assert forwarding.evaluate(packet, ingress) == forwarding.evaluate(packet, ingress)
 
 
-@unhurried
 @given(configurations(), packets(), interface_names)
 def test_a_device_with_these_rows_judges_the_same(world, packet, ingress):
     """The same rows, loaded (validated, made sparse) and dumped again, mean the same."""
@@ -300,7 +296,6 @@ def test_a_device_with_these_rows_judges_the_same(world, packet, ingress):
 ranges = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)).map(lambda pair: (pair[0], sum(pair))), max_size=6)
 
 
-@unhurried
 @given(ranges, ranges, st.integers(0, 60))
 def test_sets_of_addresses(first, second, value):
     def naive(pairs):

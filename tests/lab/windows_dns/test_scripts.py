@@ -181,7 +181,7 @@ try {
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(min_size=1, max_size=60) | st.text(QUOTES + DOUBLE + "`$();#\n\r -–@{}a.", min_size=1, max_size=30))
 def test_any_string_reaches_the_cmdlet_as_that_string(name: str) -> None:
     machine = Machine(FORWARDER)
@@ -192,7 +192,7 @@ def test_any_string_reaches_the_cmdlet_as_that_string(name: str) -> None:
     assert machine.server.zones.get(ZONE) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4)
@@ -210,7 +210,7 @@ def test_json_comes_back_as_it_went(value: Any) -> None:
     assert json.loads(out) == {"v": value}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("'\"‘’“”$(){}@#;|,.-=+ \n`abIf10[]:_?%&<>", max_size=40))
 def test_no_text_breaks_the_interpreter(text: str) -> None:
     """Nonsense is refused or runs; it never ends in an exception of ours."""
