@@ -64,7 +64,9 @@ def _put(request: Request) -> Answer:
     if request.table.global_scope:
         _keep_secrets(request, body)
     request.store.update(name, key, body, request.vdom)
-    return _written(request, before, key)
+    # The vendor's Terraform provider reads a renamed row by the key of this answer: it is the new one.
+    key_now = key if key in request.configuration.rows(name) else request.table.parse(body)[request.table.key]
+    return _written(request, before, key_now)
 
 
 def _delete(request: Request) -> Answer:

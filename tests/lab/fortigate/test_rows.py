@@ -351,7 +351,8 @@ async def test_check_31_schema_and_meta(lab):
 
 
 async def test_renaming_carries_the_references_along(lab):
-    assert (await lab.put("firewall/address/office", {"name": "headquarters"})).json()["revision_changed"] is True
+    answer = (await lab.put("firewall/address/office", {"name": "headquarters"})).json()
+    assert (answer["mkey"], answer["revision_changed"]) == ("headquarters", True)
     [policy] = await lab.rows("firewall/policy/1")
     assert policy["srcaddr"] == [{"name": "headquarters", "q_origin_key": "headquarters"}]
     assert (await lab.delete("firewall/address/headquarters")).json()["error"] == -23
