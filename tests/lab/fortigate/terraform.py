@@ -1,8 +1,9 @@
 """What the vendor's Terraform provider sends and how it takes the answers, request by request.
 
 Read from fortinetdev/terraform-provider-fortios, release 1.25 (commit f4e824b); each method names the file that it
-follows. The provider cannot be run here: it is written in Go and comes from a registry of its own. Its logins with a
-name and a password are left out: the simulator knows API tokens only, as k8snet does.
+follows. That release was also built and run against the simulator by hand, driven by OpenTofu, on all four profiles;
+what it sent was compared with this, body by body (`docs/fortigate.md`). The tests do without it: it is written in Go.
+Its logins with a name and a password are left out: the simulator knows API tokens only, as k8snet does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -29,17 +31,19 @@ class Crashed(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A resource of the generated kind: its table and its key there."""
+    """A resource of the generated kind: its table, its key there, and the numbers that an update sends as 0 although
+    neither the configuration nor the device has named them."""
 
     table: str
     key: str
     integer: bool = False
+    zeros: tuple[str, ...] = ()
 
 
-ADDRESS = Kind("firewall/address", "name")
+ADDRESS = Kind("firewall/address", "name", zeros=("route-tag",))
 GROUP = Kind("firewall/addrgrp", "name")
-ROUTE = Kind("router/static", "seq-num", integer=True)
-POLICY = Kind("firewall/policy", "policyid", integer=True)
+ROUTE = Kind("router/static", "seq-num", integer=True, zeros=("tag",))
+POLICY = Kind("firewall/policy", "policyid", integer=True, zeros=("reputation-minimum", "reputation-minimum6"))
 KINDS = (ADDRESS, GROUP, ROUTE, POLICY)
 
 
@@ -80,7 +84,8 @@ class Provider:
         return await self._settled(kind, result)
 
     async def update(self, kind: Kind, identity: str, body: Json) -> str:
-        """`Update`: everything in the state goes out, read attributes included; null for what the person took out."""
+        """`Update`: everything in the state goes out, read attributes included; see `sent_on_update`. A name that has
+        changed renames the row, whose key in the answer is the new identity."""
         return await self._settled(kind, await self._send("PUT", kind, _escaped(identity), body))
 
     async def read(self, kind: Kind, identity: str) -> Json | None:
@@ -132,6 +137,17 @@ class Provider:
             raise Crashed("policyid is no number")
         return [int(row["policyid"]) for row in rows]
 
+    async def sort(self, *, ascending: bool) -> None:
+        """sdk/sdkcore/firewall_policy_sort.go: each policy behind the one that it shall follow, and all of it twice."""
+        answer = await self._request("GET", f"/api/v2/cmdb/{POLICY.table}", special="format=policyid|name|action")
+        rows = _succeeded(answer)["results"]
+        if not all(isinstance(row[name], str) for row in rows for name in ("name", "action")):
+            raise Crashed("name or action is no text")
+        order = sorted((int(row["policyid"]) for row in rows), reverse=not ascending)
+        for _ in range(2):
+            for other, policy in pairwise(order):
+                await self.move(str(policy), "after", str(other))
+
     async def listed(self, kind: Kind, filters: str) -> list[Any]:
         """fortios/data_source_firewall_addresslist.go, fortios/config.go `escapeFilter`: `&` between conditions that
         must all hold, `,` between those of which one must."""
@@ -155,6 +171,12 @@ class Provider:
             raise Crashed("mkey is no number")
         return int(result["mkey"])
 
+    async def update_old_route(self, number: int, body: Json) -> None:
+        """The same file: a kind of resource older than FortiOS 6.4 takes the key in the answer to a PUT for text."""
+        result = _succeeded(await self._request("PUT", f"/api/v2/cmdb/router/static/{number}", body))
+        if not isinstance(result["mkey"], str):
+            raise Crashed("mkey is no text")
+
     # --- sdk/request/request.go
 
     @property
@@ -168,14 +190,18 @@ class Provider:
         return f"{path}?{query}" if query else path
 
     async def _request(self, method: str, path: str, body: Json | None = None, special: str = "") -> httpx.Response:
-        """`Send3`: a connection that breaks is tried again with the very same request, a write, too."""
+        """`Send3`: a request whose connection breaks is sent again, a DELETE and a move, too. One with a body only if
+        there was no connection: Go reads a body once, and every further try ends before anything is sent."""
         content = None if body is None else json.dumps(body).encode()
         for _ in range(16):
             try:
                 url = self._url(path, special)
                 return await self._client.request(method, url, headers=self._headers, content=content)
-            except httpx.TransportError:
+            except httpx.ConnectError:
                 continue
+            except httpx.TransportError:
+                if content is not None:
+                    break
         raise Failed("lost connection to firewall")
 
 
@@ -193,6 +219,7 @@ _WORDS = {
     403: "Forbidden",
     404: "Resource Not Found",
     405: "Method Not Allowed",
+    413: "Request Entity Too Large",
     424: "Failed Dependency",
     429: "Access temporarily blocked",
     500: "Internal Server Error",
@@ -255,10 +282,12 @@ def planned(configured: Json, state: Json) -> Json:
     return {name: value for name, value in configured.items() if _plain(value) != _plain(state.get(name))}
 
 
-def sent_on_update(configured: Json, state: Json, taken_out: tuple[str, ...] = ()) -> Json:
-    """`getObject…`: computed attributes come from the state unless they are empty there; zero counts as a value."""
+def sent_on_update(kind: Kind, configured: Json, state: Json, taken_out: tuple[str, ...] = ()) -> Json:
+    """`getObject…`: computed attributes come from the state unless they are empty there; zero counts as a value. What
+    the person took out is null, or zero for a number."""
     known = {name: value for name, value in state.items() if value not in ("", [], None)}
-    return known | configured | dict.fromkeys(taken_out)
+    gone = {name: 0 if isinstance(state.get(name), int) else None for name in taken_out}
+    return dict.fromkeys(kind.zeros, 0) | known | configured | gone
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The vendor's Terraform provider against the simulator, as far as its requests can be replayed: see `terraform`."""
+"""The requests of the vendor's Terraform provider against the simulator: see `terraform`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.lab.fortigate.terraform import (
     KINDS,
     POLICY,
     ROUTE,
+    Crashed,
     Failed,
     Json,
     Kind,
@@ -82,7 +83,7 @@ async def test_create_plan_change_and_destroy(start: Start, version: str, vdom: 
     for kind, (identity, state) in made.items():
         change, taken_out = CHANGES[kind]
         wanted = {name: v for name, v in (CONFIGURATION[kind] | change).items() if name not in taken_out}
-        assert await terraform.update(kind, identity, sent_on_update(wanted, state, taken_out)) == identity
+        assert await terraform.update(kind, identity, sent_on_update(kind, wanted, state, taken_out)) == identity
         after = await refreshed(terraform, kind, identity, wanted)
         assert planned(wanted, after) == {}
         assert not any(after[name] for name in taken_out)
@@ -101,7 +102,7 @@ async def test_everything_read_may_be_sent_back_and_changes_nothing(start: Start
     terraform = await provider(lab)
     for kind, (identity, state) in (await applied(terraform)).items():
         revision = (await lab.get(kind.table)).json()["revision"]
-        assert await terraform.update(kind, identity, sent_on_update({}, state)) == identity
+        assert await terraform.update(kind, identity, sent_on_update(kind, {}, state)) == identity
         assert (await lab.get(kind.table)).json()["revision"] == revision
 
 
@@ -159,6 +160,45 @@ async def test_policies_are_moved_and_listed(start: Start, version: str) -> None
         await terraform.move("1", "after", "99")
 
 
+@pytest.mark.parametrize("ascending", [True, False])
+async def test_policies_are_sorted(lab: Lab, ascending: bool) -> None:
+    terraform = await provider(lab)
+    await terraform.move("7", "before", "2")
+    await terraform.sort(ascending=ascending)
+    assert await terraform.policy_order() == sorted(range(1, 8), reverse=not ascending)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_changed_name_renames_the_row_and_its_users(start: Start, version: str) -> None:
+    lab = await start(version)
+    terraform = await provider(lab)
+    made = await applied(terraform)
+    change: Json = {"name": "pods"}
+    for kind, user, attribute in ((ADDRESS, GROUP, "member"), (GROUP, POLICY, "dstaddr")):
+        identity, state = made[kind]
+        body = sent_on_update(kind, CONFIGURATION[kind] | change, state)
+        assert await terraform.update(kind, identity, body) == change["name"]
+        row = await terraform.read(user, made[user][0])
+        assert row is not None
+        assert change["name"] in [item["name"] for item in row[attribute]]
+        change = {"name": "of-qa", "member": [{"name": "pods"}]}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_default_that_the_provider_takes_for_a_difference_is_sent_as_null(start: Start, version: str) -> None:
+    """Its issues 426 and 428: in release 1.25 an unconfigured session_ttl is planned from "0" to null for ever."""
+    lab = await start(version)
+    terraform = await provider(lab)
+    identity, state = (await applied(terraform))[POLICY]
+    assert state["session-ttl"] == "0"
+    revision = (await lab.get(POLICY.table)).json()["revision"]
+    await terraform.update(
+        POLICY, identity, sent_on_update(POLICY, CONFIGURATION[POLICY], state, taken_out=("session-ttl",))
+    )
+    assert (await refreshed(terraform, POLICY, identity, state))["session-ttl"] == "0"
+    assert (await lab.get(POLICY.table)).json()["revision"] == revision
+
+
 @pytest.mark.parametrize(
     ("filters", "found"),
     [
@@ -175,6 +215,14 @@ async def test_lists_are_filtered_as_the_guide_says(lab: Lab, filters: str, foun
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+async def test_a_number_answered_as_text_crashes_the_provider(start: Start, version: str) -> None:
+    lab = await start(version)
+    await lab.arm("mkey-zero", method="POST", path="*/router/static", count=1)
+    with pytest.raises(Crashed):
+        await (await provider(lab)).create(ROUTE, CONFIGURATION[ROUTE])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_the_old_kind_of_route_sends_numbers_as_text(start: Start, version: str) -> None:
     lab = await start(version)
     terraform = await provider(lab, vdom="")
@@ -185,6 +233,10 @@ async def test_the_old_kind_of_route_sends_numbers_as_text(start: Start, version
     number = await terraform.create_old_route(body)
     [row] = await lab.rows(f"router/static/{number}")
     assert (row["dst"], row["distance"], row["weight"], row["priority"]) == ("110.2.2.122 255.255.255.255", 22, 3, 4)
+    with pytest.raises(Crashed):  # but the device has done it
+        await terraform.update_old_route(number, body | {"distance": "33"})
+    [row] = await lab.rows(f"router/static/{number}")
+    assert row["distance"] == 33
 
 
 async def test_a_persons_own_request_comes_back_as_it_is(lab: Lab) -> None:
@@ -216,13 +268,26 @@ async def test_asking_without_a_token_when_configured_locks_nobody_out(lab: Lab)
     await terraform.learn_version()
 
 
-async def test_a_write_that_lost_its_answer_is_sent_again_and_refused(lab: Lab) -> None:
-    """The provider repeats it blindly: the device holds one, and Terraform believes that it holds none."""
+@pytest.mark.parametrize("kind", ["lose-answer", "refuse"])
+async def test_a_create_whose_connection_broke_is_not_sent_again(lab: Lab, kind: str) -> None:
+    """After a lost answer the device holds one, and Terraform believes that it holds none."""
     terraform = await provider(lab)
-    await lab.arm("lose-answer", method="POST", path="*/firewall/address", count=1)
-    with pytest.raises(Failed, match=r"^Internal Server Error \(500\)"):
+    await lab.arm(kind, method="POST", path="*/firewall/address", count=1)
+    with pytest.raises(Failed, match="lost connection"):
         await terraform.create(ADDRESS, CONFIGURATION[ADDRESS])
-    assert [row["name"] for row in await lab.rows("firewall/address?filter=name==pods%20of%20qa/1")] == ["pods of qa/1"]
+    made = [row["name"] for row in await lab.rows("firewall/address?filter=name==pods%20of%20qa/1")]
+    assert made == (["pods of qa/1"] if kind == "lose-answer" else [])
+
+
+async def test_a_delete_and_a_move_that_lost_their_answer_are_sent_again(lab: Lab) -> None:
+    terraform = await provider(lab)
+    await terraform.create(ADDRESS, CONFIGURATION[ADDRESS])
+    await lab.arm("lose-answer", method="DELETE", path="*/firewall/address/*", count=1)
+    with pytest.raises(Failed, match=r"^Resource Not Found \(404\)"):
+        await terraform.delete(ADDRESS, "pods of qa/1")
+    await lab.arm("lose-answer", method="PUT", path="*/firewall/policy/7", count=1)
+    await terraform.move("7", "before", "2")
+    assert await terraform.policy_order() == [1, 7, 2, 3, 4, 5, 6]
 
 
 async def test_a_row_that_is_not_there_right_after_it_was_made_is_an_inconsistent_result(lab: Lab) -> None:
