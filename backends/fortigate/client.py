@@ -8,7 +8,7 @@ when the token was taken do others run beside it.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,7 +17,7 @@ from backends.fortigate.capabilities import OLDEST, Capabilities
 from backends.fortigate.exchange import Answer, NoAnswer, NotSent
 from backends.fortigate.settings import FortiGateSettings
 from backends.fortigate.urls import MonitorUrl, Query, RowUrl, TableUrl, query_string
-from backends.fortigate.wire import ROWS, Envelope, VdomSettings
+from backends.fortigate.wire import ROWS, Envelope, GlobalSettings, VdomSettings, Wire
 from bot.model.errors import OutcomeUnknown, Rejected, Unreachable
 from bot.model.value import canonical
 from bot.model.wording import marked, tr
@@ -25,6 +25,7 @@ from bot.model.wording import marked, tr
 if TYPE_CHECKING:
     from backends.fortigate.transport import Transport
 
+_Settings = TypeVar("_Settings", bound=Wire)
 _log = logging.getLogger(__name__)
 _LOCK_OUT_S = 60.0  # the device's default window for three failed logins, and how long it then stays shut
 _LONGEST_LOCK_OUT_S = 900.0
@@ -62,7 +63,8 @@ class Client:
         self._quiet_until = -1.0
         self._quiet_status = 0
         self._capabilities: Capabilities | None = None
-        self._mode: Literal["profile-based", "policy-based", "unknown"] | None = None  # None: not asked yet
+        self._mode: VdomSettings | None = None  # None: not asked yet
+        self._saving: GlobalSettings | None = None
         self._serial = ""
 
         if settings.tls.insecure_i_accept_that_anyone_can_read_the_token:
@@ -121,18 +123,30 @@ class Client:
         that tells the release. Raises Unreachable or Rejected."""
         if self._mode is None:
             await self._settings_read()
-        return self._mode == "policy-based"
+        assert self._mode is not None
+        return self._mode.ngfw_mode == "policy-based"
+
+    async def saving(self) -> GlobalSettings:
+        """How it saves its configuration; as usual, too, where it does not tell: an administrator of one VDOM, for one,
+        may not know. Asked once, and again where it does not save by itself, because somebody may have mended that.
+        Raises Unreachable or Rejected."""
+        if self._saving is None or self._saving.cfg_save != "automatic":
+            self._saving = await self._told("system/global", "cfg-save|cfg-revert-timeout", GlobalSettings)
+        return self._saving
 
     async def _settings_read(self) -> None:
+        self._mode = await self._told("system/settings", "ngfw-mode", VdomSettings)
+
+    async def _told(self, table: str, columns: str, shape: type[_Settings]) -> _Settings:
+        """The one row of a table; its defaults where the account may not read it, or nobody can."""
         try:
-            results = (await self._read(TableUrl("system/settings"), (("format", "ngfw-mode"),))).results
-            self._mode = VdomSettings.model_validate(results).ngfw_mode
+            return shape.model_validate(await self.look_up(TableUrl(table), (("format", columns),)))
         except ValidationError:
-            self._mode = "unknown"
+            return shape()
         except Refused as no:
             if no.status in (401, 429):
                 raise
-            self._mode = "unknown"
+            return shape()
 
     async def rows(self, table: TableUrl, query: Query) -> Sequence[dict[str, Any]]:
         """Rows of a table. Raises Unreachable or Rejected."""

@@ -6,6 +6,7 @@ from typing import Any
 from backends.fortigate.client import Client, Refused
 from backends.fortigate.reading import Reader
 from backends.fortigate.references import References
+from backends.fortigate.wire import GlobalSettings
 from bot.engine.side_by_side import together
 from bot.engine.targets import Foresight
 from bot.model.resources import Policy, Resource, Route
@@ -31,6 +32,8 @@ class Foreseer:
             questions.append(self._mode())
             questions.append(_allowed(tr("its services"), self._references.services(policies)))
             questions.append(_allowed(tr("its schedules"), self._references.schedules(policies)))
+        if policies or routes:
+            questions.append(self._saving())
         async with self._reader.in_time():
             parts = await together(questions)
         return Foresight(
@@ -50,6 +53,28 @@ class Foreseer:
                 ),
             )
         )
+
+    async def _saving(self) -> Foresight:
+        """Whether what is written outlasts a restart."""
+        return Foresight(warnings=_unsaved(await self._client.saving()))
+
+
+def _unsaved(how: GlobalSettings) -> tuple[str, ...]:
+    match how.cfg_save:
+        case "manual":
+            text = tr(
+                "The firewall is set to save by hand (cfg-save manual): it forgets at its next restart whatever nobody "
+                "has saved by then (execute cfg save)."
+            )
+        case "revert":
+            text = tr(
+                "The firewall is set to go back to what was saved (cfg-save revert): it restarts {seconds} s after a "
+                "change and forgets it, unless somebody saves in time (execute cfg save).",
+                seconds=how.cfg_revert_timeout,
+            )
+        case "automatic":
+            return ()
+    return (text,)
 
 
 async def _allowed(what: str, question: Coroutine[Any, Any, Foresight]) -> Foresight:

@@ -119,7 +119,7 @@ class FortiGateSettings(Value):
         default=(),
         description="Serial numbers of all units of the cluster. When given, an answer of any other unit is refused.",
     )
-    connections: int = Field(default=12, ge=1, le=16, description="Connections kept open; reads use them side by side.")
+    connections: int = Field(default=13, ge=1, le=16, description="Connections kept open; reads use them side by side.")
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Longest wait for TCP and TLS.")
     request_timeout_s: float = Field(
         default=15.0, gt=0, le=120, description="Longest life of one request, from its start to the answer's last byte."

@@ -247,6 +247,14 @@ class VdomSettings(Wire):
     ngfw_mode: Literal["profile-based", "policy-based", "unknown"] = "unknown"
 
 
+class GlobalSettings(Wire):
+    """The one row of system/global."""
+
+    cfg_save: Literal["automatic", "manual", "revert"] = "automatic"
+    cfg_revert_timeout: int = 600
+    """Seconds."""
+
+
 class Sdwan(Wire):
     """The one row of system/sdwan."""
 

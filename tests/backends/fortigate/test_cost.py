@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.engine.checking.check import check
+from bot.engine.targets import Foresees
 from bot.model.commands import Check, Expose, Unexpose
 from bot.model.facts import ClusterFacts
 from bot.model.resources import Key
@@ -15,6 +16,7 @@ from lab.fortigate import article
 from lab.fortigate.device import Device
 from lab.fortigate.server import Latency, Server, running
 from tests.backends.fortigate.at_work import Work
+from tests.backends.fortigate.objects import wishes
 from tests.backends.fortigate.rounds import Rounds
 from tests.contract.fortigate_subject import TOKEN
 
@@ -45,9 +47,12 @@ async def server(rounds: Rounds) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def bot(work: Any) -> Work:
-    """A bot that has spoken with the firewall before: it knows its release."""
+    """A bot that has planned before: it knows the firewall's release, and that it saves by itself."""
     bot: Work = work()
-    await bot.engine.context.targets["fw"].read([Key(kind="address", name="k8snet")])
+    target = bot.engine.context.targets["fw"]
+    await target.read([Key(kind="address", name="k8snet")])
+    assert isinstance(target, Foresees)
+    await target.foresee(wishes())
     return bot
 
 

@@ -291,3 +291,26 @@ async def test_policy_based_mode_is_an_obstacle(office_with: Open, version: str)
     [obstacle], _ = await seen(office)
     assert "the VDOM is in policy-based NGFW mode" in obstacle
     assert "set ngfw-mode" in obstacle
+
+
+# --- a configuration that the device keeps only when it is told to
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_firewall_that_does_not_save_by_itself_is_warned_of(office_with: Open, version: str) -> None:
+    office = await office_with({"version": version})
+    office.device.update("system/global", "", {"cfg-save": "manual"})
+    _, [warning] = await seen(office)
+    assert "forgets at its next restart" in warning
+    assert "execute cfg save" in warning
+    office.device.update("system/global", "", {"cfg-save": "revert", "cfg-revert-timeout": 900})
+    _, [warning] = await seen(office)
+    assert "restarts 900 s after a change" in warning
+    office.device.update("system/global", "", {"cfg-save": "automatic"})
+    assert await seen(office) == ([], [])
+
+
+async def test_an_account_that_may_not_know_how_the_firewall_saves_is_told_nothing_of_it(office: Office) -> None:
+    office.server.faults.arm("status", path="*/cmdb/system/global", options={"code": 403}, count=None)
+    office.device.update("system/global", "", {"cfg-save": "manual"})
+    assert await seen(office) == ([], [])
