@@ -78,7 +78,8 @@ def candidate_line(one: Candidate) -> str:
     """A node that could carry the routes, or what speaks against it."""
     address = f" {one.address}" if one.address else ""
     if one.eligible:
-        return f"✓ {one.node}{address}: {listed(one.notes) or tr('nothing speaks against it')}"
+        notes = listed(one.notes) or tr("nothing speaks against it")
+        return f"✓ {one.node}{address}: {notes}"
     return f"✗ {one.node}{address}: {clauses(one.against)}"
 
 

@@ -57,4 +57,5 @@ def _steady(text: str) -> str:
     """
     text = re.sub(r"\b[0-9a-f]{12,64}\b", "<digest>", text)
     text = re.sub(r"(?<![0-9])[0-9]{2}:[0-9]{2}:[0-9]{2}\b", "<time>", text)
+    text = re.sub(r"<!date\^[0-9]+\^", "<!date^<moment>^", text)
     return re.sub(r"(?<![0-9.])[0-9]+(\.[0-9]+)?( s\b| 秒)", "<seconds>", text)
