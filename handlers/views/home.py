@@ -133,6 +133,10 @@ def _waiting(waiting: Sequence[Waiting]) -> Iterator[Block]:
             yield {"type": "context", "elements": [plain_text(one.why_not)]}
         elif fits(plan):
             yield actions(*decision_buttons(plan, operation.id))
+        elif operation.message is not None and not operation.message.id:
+            yield context(
+                tr("Too long to be confirmed here, and Slack did not take its card: ask again where I may post.")
+            )
         else:
             yield context(tr("Too long to be confirmed here: its card has the whole plan in the thread."))
     if len(waiting) > PLANS_SHOWN:

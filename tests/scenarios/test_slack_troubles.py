@@ -253,6 +253,8 @@ async def test_a_plan_too_long_for_the_home_tab_has_to_be_asked_for_where_the_bo
         await room.slack.say("/k8snet expose default", by="dana")
         told = await room.slack.until(contains="does not let me post", by="dana")
         assert "too long to be confirmed on my Home tab" in told.text
+        await room.slack.open_home()
+        await home(room, "omar", "Too long to be confirmed here, and Slack did not take its card")
 
 
 async def test_where_another_organisation_reads_along_a_check_is_answered_to_the_person_alone(transport: str) -> None:
