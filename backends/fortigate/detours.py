@@ -54,7 +54,8 @@ class Detours:
         self._shadowing = Shadowing(reader)
 
     async def table(self) -> Table:
-        """One request. A missing right is part of the answer. Raises Unreachable."""
+        """One request, once the release is known. A missing right is part of the answer. Raises Unreachable, or
+        Rejected where nothing at all may be asked."""
         columns = "|".join((_COLUMNS, *(await self._reader.release()).policy_route_columns))
         query = (("format", columns), ("count", str(MOST_ROWS)))
         try:

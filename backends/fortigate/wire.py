@@ -129,31 +129,6 @@ class RouteRow(Wire):
     sdwan_zone: Names = ()
 
 
-class PolicyRow(LimitedRow):
-    """A row of firewall/policy."""
-
-    policyid: int
-    name: str = ""
-    status: Switch = "enable"
-    srcintf: Names = ()
-    dstintf: Names = ()
-    srcaddr: Names = ()
-    dstaddr: Names = ()
-    action: str = "deny"
-    schedule: str = ""
-    service: Names = ()
-    nat: Switch = "disable"
-    comments: str = ""
-    srcaddr_negate: Switch = "disable"
-    dstaddr_negate: Switch = "disable"
-    service_negate: Switch = "disable"
-    internet_service: Switch = "disable"
-    internet_service_src: Switch = "disable"
-    ippool: Switch = "disable"
-    utm_status: Switch = "disable"
-    policy_expiry: Switch = "disable"
-
-
 class PlacedRow(Wire):
     """A row of firewall/policy when only its place counts."""
 
@@ -189,6 +164,13 @@ class EarlierRow(LimitedRow):
     nat: Switch = "disable"
     utm_status: Switch = "disable"
     comments: str = ""
+
+
+class PolicyRow(EarlierRow):
+    """A row of firewall/policy with everything that we look at before we take it for one of our policies."""
+
+    ippool: Switch = "disable"
+    policy_expiry: Switch = "disable"
 
 
 class PolicyRouteRow(Wire):

@@ -11,7 +11,7 @@ from backends.kubernetes.access import by_library, load_library, plainly
 from backends.kubernetes.answers import Absent, Expired, Read, Refused
 from backends.kubernetes.mapping import Raw, cluster_facts
 from backends.kubernetes.settings import KubernetesSettings
-from bot.model.errors import BackendError, Unreachable
+from bot.model.errors import BackendError, Rejected, Unreachable
 from bot.model.facts import ClusterFacts
 from bot.model.wording import marked, tr
 
@@ -74,7 +74,7 @@ class KubernetesReader:
         try:
             async with asyncio.timeout(self._settings.deadline_s) as limit:
                 api = await self._connected()
-                authorization = await self._on_thread(api.access.authorization)
+                authorization = await self._authorization(api)
         except TimeoutError:
             raise Unreachable(
                 self._cluster,
@@ -85,9 +85,7 @@ class KubernetesReader:
             ) from None
         answers = await self._read(api, authorization, limit.when() or 0.0)
         if any(isinstance(answer, Refused) and answer.credentials for answer in answers.values()):
-            if self._made() is api:
-                self._api = None  # credentials may have been renewed in the file: read it again next time
-            await api.close()
+            await self._drop(api)
         for name in _REQUIRED:
             if isinstance(answer := answers[name], BackendError):
                 raise answer
@@ -100,6 +98,19 @@ class KubernetesReader:
                 self._cluster,
                 tr("the API server's answer has not the form of Kubernetes ({name})", name=type(error).__name__),
             ) from error
+
+    async def _authorization(self, api: "Api") -> Mapping[str, str]:
+        try:
+            return await self._on_thread(api.access.authorization)
+        except Rejected:
+            await self._drop(api)
+            raise
+
+    async def _drop(self, api: "Api") -> None:
+        """Credentials may have been renewed in the file: it is read again next time."""
+        if self._made() is api:
+            self._api = None
+        await api.close()
 
     async def close(self) -> None:
         """A login command under way ends by itself."""

@@ -17,7 +17,7 @@ def _resolved(value: Any) -> SecretStr:
 def fits_header(secret: SecretStr) -> bool:
     """Whether an HTTP header can carry it. Otherwise the HTTP library would refuse it in the middle of an incident, and
     quote it in its error."""
-    return re.fullmatch(r"[\x21-\x7e]{1,1024}", secret.get_secret_value()) is not None
+    return re.fullmatch(r"[\x21-\x7e]{1,256}", secret.get_secret_value()) is not None
 
 
 # The settings loader replaces {env: NAME} and {file: PATH} by the secret itself before validation.

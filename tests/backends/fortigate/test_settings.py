@@ -7,6 +7,7 @@ from pydantic import SecretStr, ValidationError
 
 from backends.fortigate.capabilities import Capabilities
 from backends.fortigate.settings import FortiGateSettings
+from backends.fortigate.wire import LimitedRow
 
 TOKEN = "planted-secret-4711"
 
@@ -79,6 +80,11 @@ def test_a_version_is_read(text: str, version: tuple[int, int, int]) -> None:
 def test_what_is_no_version_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="not a FortiOS version"):
         Capabilities.of(text)
+
+
+def test_every_column_that_limits_a_policy_is_asked_for_and_looked_at() -> None:
+    newest = Capabilities.of("v7.6.6").limiting_columns
+    assert {name.replace("-", "_") for name in newest} == set(LimitedRow.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,8 @@ async def test_a_login_command_that_prints_no_token_later_is_refused_by_name(ser
         logs_in_with(tmp_path, "Please log in\nfirst")
         with pytest.raises(Rejected, match="its token has a line end"):
             await reader.facts()
+        kubeconfig(served, tmp_path)  # somebody gives up the command and puts a token there
+        assert len((await reader.facts()).nodes) == 7
 
 
 async def test_where_a_login_command_fails_later_the_server_judges_the_old_token(
